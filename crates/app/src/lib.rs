@@ -1,0 +1,1 @@
+//! The page and the worker that owns the world.

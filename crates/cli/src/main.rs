@@ -1,0 +1,3 @@
+//! The `quorarium` command.
+
+fn main() {}

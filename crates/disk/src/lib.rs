@@ -1,0 +1,1 @@
+//! A disk that can lose, tear, rot and lie.

@@ -1,0 +1,1 @@
+//! An etcd server without an operating system: log, storage, state machine.

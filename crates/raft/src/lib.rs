@@ -1,0 +1,1 @@
+//! Raft as etcd means it, as a pure state machine.

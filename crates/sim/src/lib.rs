@@ -1,0 +1,1 @@
+//! One deterministic world: machines, clock, network, clients, faults, scenarios.

@@ -1,0 +1,3 @@
+//! The workspace commands.
+
+fn main() {}
