@@ -1,1 +1,3 @@
 //! The page and the worker that owns the world.
+
+pub mod page;
