@@ -1,3 +1,4 @@
 //! The page and the worker that owns the world.
 
 pub mod page;
+pub mod protocol;
