@@ -1,1 +1,42 @@
 //! A disk that can lose, tear, rot and lie.
+//!
+//! A [`Disk`] is a tree of directories and files with two images of everything:
+//!
+//! * **live**: what a running process reads, changed at once by every operation;
+//! * **durable**: what survives a power cut, changed only when a sync completes.
+//!
+//! A sync is a [`Ticket`]. It covers what was live when it was issued, and takes effect when the
+//! machine that owns the disk says so with [`Disk::complete`]. A file's ticket covers its bytes
+//! and its length; its name is durable only after a sync of the directory. [`Disk::crash`] decides
+//! one un-synced thing at a time (512-byte sector, length, change of a name) what survived, and
+//! afterwards both images are equal.
+//!
+//! Bytes live in shared 4096-byte pages that are copied on write; pages of zeros are holes. So a
+//! clone of a whole disk costs one reference a file, which is what rewinding depends on.
+//!
+//! A backing store follows a disk through [`Disk::take_dirty`], [`Disk::export_page`] and
+//! [`Disk::export_metadata`], and brings it back with [`Disk::import`].
+//!
+//! Left out, each with its place: hard and symbolic links, permissions and times of files
+//! (`namespace`); faults beyond lost and torn writes, such as errors of a sync and lost writes
+//! after an acknowledged one (`crash`). A sector that was written again while a sync of its older
+//! content was under way survives a crash with its durable or its live content, never with the
+//! one in between.
+
+mod crash;
+mod directory;
+mod disk;
+mod error;
+mod feed;
+mod file;
+mod page;
+mod page_table;
+mod sync;
+
+pub use crash::{CrashReport, Unsynced};
+pub use disk::{DirEntry, Disk, EntryKind, FileId};
+pub use error::{DiskError, ImportError};
+pub use feed::{Dirty, PageKey};
+pub use file::FILE_BYTES_MAX;
+pub use page::{PAGE_BYTES, SECTOR_BYTES};
+pub use sync::Ticket;

@@ -1,0 +1,170 @@
+//! The power cut: one decision for each thing that was not yet durable.
+
+use serde::{Deserialize, Serialize};
+
+use crate::directory::{Change, ChangeKind};
+use crate::disk::Inode;
+use crate::file::File;
+use crate::page::{PAGE_BYTES, SECTOR_BYTES, SECTORS_PER_PAGE, page_of};
+use crate::{Disk, FileId};
+
+/// Something that is live and not durable: the unit of decision of a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unsynced {
+    /// A file or directory was created under a name, or moved to it.
+    Name {
+        /// The directory of the name.
+        directory: FileId,
+        /// The name.
+        name: String,
+        /// What has it now.
+        file: FileId,
+    },
+    /// A name was removed.
+    Removal {
+        /// The directory of the name.
+        directory: FileId,
+        /// The name.
+        name: String,
+        /// What had it.
+        file: FileId,
+    },
+    /// The length of a file changed.
+    Length {
+        /// The file.
+        file: FileId,
+        /// Length in bytes if the change is lost.
+        durable: u64,
+        /// Length in bytes if it survives.
+        live: u64,
+    },
+    /// A sector was written (or cut off, when its live content is zeros).
+    Sector {
+        /// The file.
+        file: FileId,
+        /// Offset in the file divided by [`SECTOR_BYTES`].
+        sector: u64,
+    },
+}
+
+/// What became of the things that were not synced.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrashReport {
+    /// What survived, in the order in which it was offered.
+    pub survived: Vec<Unsynced>,
+    /// What is gone.
+    pub lost: Vec<Unsynced>,
+}
+
+impl CrashReport {
+    fn decide(&mut self, thing: Unsynced, survives: &mut dyn FnMut(Unsynced) -> bool) -> bool {
+        let is_kept = survives(thing.clone());
+        let list = if is_kept { &mut self.survived } else { &mut self.lost };
+        list.push(thing);
+        is_kept
+    }
+}
+
+impl Disk {
+    /// Cuts the power. Offers everything that is not durable, in a fixed order: changes of names
+    /// from the oldest on; then, file by file of those that still have a name, the length and the
+    /// sectors from the first on. Afterwards both images are equal, no sync is under way, and no
+    /// crash is armed.
+    pub fn crash(&mut self, survives: &mut dyn FnMut(Unsynced) -> bool) -> CrashReport {
+        let mut report = CrashReport::default();
+        self.crash_names(&mut report, survives);
+        for (id, pages) in self.crash_files(&mut report, survives) {
+            self.feed.touch(id, pages);
+        }
+        self.syncs.clear();
+        self.issued.clear();
+        self.power = crate::disk::Power::default();
+        self.feed.metadata = true;
+        report
+    }
+
+    fn crash_names(
+        &mut self,
+        report: &mut CrashReport,
+        survives: &mut dyn FnMut(Unsynced) -> bool,
+    ) {
+        for change in std::mem::take(&mut self.journal.changes).into_values() {
+            if report.decide(describe(&change), survives) {
+                self.make_durable(&change);
+            }
+        }
+        let ids: Vec<FileId> = self.inodes.keys().copied().collect();
+        for id in ids {
+            if matches!(*self.inodes[&id], Inode::Directory(_)) {
+                let directory = self.directory_mut(id);
+                directory.live = directory.durable.clone();
+            }
+        }
+        self.free_unreachable();
+    }
+
+    fn crash_files(
+        &mut self,
+        report: &mut CrashReport,
+        survives: &mut dyn FnMut(Unsynced) -> bool,
+    ) -> Vec<(FileId, Vec<u32>)> {
+        let ids: Vec<FileId> = self.inodes.keys().copied().collect();
+        let mut touched = Vec::new();
+        for id in ids {
+            if self.file(id).is_ok_and(has_unsynced) {
+                let file = self.file_mut(id).expect("the file was just looked at");
+                touched.push((id, file.page_numbers().into_iter().collect()));
+                crash_file(id, file, report, survives);
+            }
+        }
+        touched
+    }
+}
+
+fn has_unsynced(file: &File) -> bool {
+    !file.unsynced.is_empty() || file.live.len != file.durable.len
+}
+
+fn crash_file(
+    id: FileId,
+    file: &mut File,
+    report: &mut CrashReport,
+    survives: &mut dyn FnMut(Unsynced) -> bool,
+) {
+    let (durable, live) = (file.durable.len, file.live.len);
+    if live != durable && report.decide(Unsynced::Length { file: id, durable, live }, survives) {
+        file.durable.len = live;
+    }
+    for page in std::mem::take(&mut file.unsynced) {
+        crash_page(id, file, page, report, survives);
+    }
+    file.settle();
+}
+
+fn crash_page(
+    id: FileId,
+    file: &mut File,
+    page: u32,
+    report: &mut CrashReport,
+    survives: &mut dyn FnMut(Unsynced) -> bool,
+) {
+    let (live, durable) = file.slots(page);
+    let (live, durable) = (page_of(live.as_ref()), page_of(durable.as_ref()));
+    let mut outcome = durable.clone();
+    for sector in (0..SECTORS_PER_PAGE).filter(|s| live.sector(*s) != durable.sector(*s)) {
+        let number = u64::from(page) * (PAGE_BYTES / SECTOR_BYTES) as u64 + sector as u64;
+        if report.decide(Unsynced::Sector { file: id, sector: number }, survives) {
+            outcome.sector_mut(sector).copy_from_slice(live.sector(sector));
+        }
+    }
+    let slot = (!outcome.is_zero()).then(|| outcome.into());
+    file.durable.pages.set(page, slot);
+}
+
+fn describe(change: &Change) -> Unsynced {
+    let Change { file, directory, name, kind } = change.clone();
+    match kind {
+        ChangeKind::Place { .. } => Unsynced::Name { directory, name, file },
+        ChangeKind::Remove => Unsynced::Removal { directory, name, file },
+    }
+}
