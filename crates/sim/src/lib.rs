@@ -1,1 +1,3 @@
 //! One deterministic world: machines, clock, network, clients, faults, scenarios.
+
+pub mod scenario;

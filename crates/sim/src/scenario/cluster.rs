@@ -1,0 +1,170 @@
+//! The first line: which cluster.
+//!
+//! ```text
+//! cluster etcd nodes=3 seed=42 [tick=100ms] [election=10] [latency=1ms..3ms] [sync=1ms..4ms] [segment=64MB]
+//! ```
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Problem;
+use super::quantity::{MILLISECOND_NS, SECOND_NS, print_size, print_time};
+use super::word::{Word, Words};
+
+/// Largest cluster.
+pub const NODES_MAX: u32 = 101;
+
+/// Which server implementation runs on the machines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Engine {
+    /// etcd 3.
+    #[default]
+    Etcd,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Engine::Etcd => f.write_str("etcd"),
+        }
+    }
+}
+
+/// A time drawn evenly from both bounds and everything between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// Smallest.
+    pub low_ns: u64,
+    /// Largest.
+    pub high_ns: u64,
+}
+
+impl Span {
+    /// Between two times in milliseconds.
+    pub const fn milliseconds(low: u64, high: u64) -> Span {
+        Span { low_ns: low * MILLISECOND_NS, high_ns: high * MILLISECOND_NS }
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let low = print_time(self.low_ns);
+        if self.low_ns == self.high_ns {
+            return f.write_str(&low);
+        }
+        write!(f, "{low}..{}", print_time(self.high_ns))
+    }
+}
+
+/// Everything that a fresh world is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterSpec {
+    /// Which servers.
+    pub engine: Engine,
+    /// How many, from 1 to [`NODES_MAX`].
+    pub nodes: u32,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// One tick of a server's clock (etcd's `--heartbeat-interval`).
+    pub tick_ns: u64,
+    /// Ticks without a leader before a server campaigns (the lower bound; it draws up to twice).
+    pub election_ticks: u32,
+    /// How long a message travels between two servers, or a server and a client.
+    pub latency: Span,
+    /// How long an fsync takes.
+    pub sync: Span,
+    /// Size at which a log segment is cut.
+    pub segment_bytes: u64,
+}
+
+impl Default for ClusterSpec {
+    fn default() -> Self {
+        ClusterSpec {
+            engine: Engine::Etcd,
+            nodes: 3,
+            seed: 1,
+            tick_ns: 100 * MILLISECOND_NS,
+            election_ticks: 10,
+            latency: Span::milliseconds(1, 3),
+            sync: Span::milliseconds(1, 4),
+            segment_bytes: 64_000_000,
+        }
+    }
+}
+
+const KEYS: [&str; 7] = ["nodes", "seed", "tick", "election", "latency", "sync", "segment"];
+
+pub(super) const USAGE: &str = "cluster etcd nodes=N seed=N [tick=T] [election=TICKS] \
+                                [latency=T..T] [sync=T..T] [segment=SIZE]";
+
+impl ClusterSpec {
+    /// Reads what follows the word `cluster`.
+    pub(super) fn parse(words: &mut Words) -> Result<ClusterSpec, Problem> {
+        let engine = words.expect("`etcd`")?;
+        if engine.text != "etcd" {
+            return Err(engine.problem("unknown engine", "`etcd`").suggest(&engine.text, ["etcd"]));
+        }
+        let mut spec = ClusterSpec::default();
+        let mut seen = Vec::new();
+        while let Some(word) = words.take() {
+            let (key, value) = word.key_value("`nodes=3`")?;
+            if seen.iter().any(|earlier| earlier == key) {
+                return Err(word.problem("given twice:", "each setting once"));
+            }
+            spec.set(key, &value, &word)?;
+            seen.push(key.to_owned());
+        }
+        Ok(spec)
+    }
+
+    fn set(&mut self, key: &str, value: &Word, word: &Word) -> Result<(), Problem> {
+        match key {
+            "nodes" => self.nodes = small(value.number_in(1, u64::from(NODES_MAX), "a number")?),
+            "seed" => self.seed = value.number("a seed: a whole number")?,
+            "tick" => self.tick_ns = value.time()?.clamp(MILLISECOND_NS, 10 * SECOND_NS),
+            "election" => self.election_ticks = small(value.number_in(2, 1_000, "ticks")?),
+            "latency" => self.latency = span(value)?,
+            "sync" => self.sync = span(value)?,
+            "segment" => self.segment_bytes = value.size(1 << 30)?.max(4_096),
+            _ => {
+                let expected = format!("one of {}", KEYS.join(", "));
+                return Err(word.problem("unknown setting", &expected).suggest(key, KEYS));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn span(word: &Word) -> Result<Span, Problem> {
+    let (low_ns, high_ns) = word.time_span()?;
+    Ok(Span { low_ns, high_ns })
+}
+
+/// A number that was just checked against a bound below 2³².
+pub(super) fn small(number: u64) -> u32 {
+    u32::try_from(number).expect("checked against a bound below 2^32")
+}
+
+impl fmt::Display for ClusterSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usual = ClusterSpec::default();
+        write!(f, "cluster {} nodes={} seed={}", self.engine, self.nodes, self.seed)?;
+        if self.tick_ns != usual.tick_ns {
+            write!(f, " tick={}", print_time(self.tick_ns))?;
+        }
+        if self.election_ticks != usual.election_ticks {
+            write!(f, " election={}", self.election_ticks)?;
+        }
+        if self.latency != usual.latency {
+            write!(f, " latency={}", self.latency)?;
+        }
+        if self.sync != usual.sync {
+            write!(f, " sync={}", self.sync)?;
+        }
+        if self.segment_bytes != usual.segment_bytes {
+            write!(f, " segment={}", print_size(self.segment_bytes))?;
+        }
+        Ok(())
+    }
+}
