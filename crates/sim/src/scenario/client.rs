@@ -125,7 +125,9 @@ pub(super) const VERBS: &[Verb] = &[
         usage: "member list",
         help: "lists the members of the cluster",
         example: "member list",
-        parse: |words, _| client(words, |words| sub_command(words, "list", ClientCommand::MemberList)),
+        parse: |words, _| {
+            client(words, |words| sub_command(words, "list", ClientCommand::MemberList))
+        },
     },
     Verb {
         name: "endpoint",
@@ -221,7 +223,11 @@ impl Arguments {
         self.value(name).map_or(Ok(0), natural)
     }
 
-    fn plain<const N: usize>(self, required: usize, names: [&str; N]) -> Result<[Option<String>; N], Problem> {
+    fn plain<const N: usize>(
+        self,
+        required: usize,
+        names: [&str; N],
+    ) -> Result<[Option<String>; N], Problem> {
         if self.plain.len() < required {
             let expected = names[self.plain.len()];
             return Err(Problem::new(self.end_column, "the line ends too early", expected));

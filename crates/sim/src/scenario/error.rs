@@ -39,30 +39,29 @@ impl std::error::Error for ParseError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) column: u32,
-    pub(crate) problem: String,
+    pub(crate) what: String,
     pub(crate) expected: String,
     pub(crate) suggestions: Vec<String>,
 }
 
 impl Problem {
-    pub(crate) fn new(column: u32, problem: impl Into<String>, expected: impl Into<String>) -> Self {
-        Problem {
-            column,
-            problem: problem.into(),
-            expected: expected.into(),
-            suggestions: Vec::new(),
-        }
+    pub(crate) fn new(column: u32, what: impl Into<String>, expected: impl Into<String>) -> Self {
+        Problem { column, what: what.into(), expected: expected.into(), suggestions: Vec::new() }
     }
 
     /// Names the known words that look most like `word`.
-    pub(crate) fn suggest<'a>(mut self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn suggest<'a>(
+        mut self,
+        word: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         self.suggestions = nearest(word, known);
         self
     }
 
     pub(crate) fn at_line(self, line: u32) -> ParseError {
-        let Problem { column, problem, expected, suggestions } = self;
-        ParseError { line, column, problem, expected, suggestions }
+        let Problem { column, what, expected, suggestions } = self;
+        ParseError { line, column, problem: what, expected, suggestions }
     }
 }
 

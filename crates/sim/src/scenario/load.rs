@@ -81,11 +81,7 @@ impl KeyPattern {
             (bounds.0 <= bounds.1).then_some((bounds, suffix))
         });
         let (bounds, suffix) = range.ok_or_else(|| word.problem("not a range in", expected))?;
-        Ok(KeyPattern {
-            prefix: prefix.to_owned(),
-            range: Some(bounds),
-            suffix: suffix.to_owned(),
-        })
+        Ok(KeyPattern { prefix: prefix.to_owned(), range: Some(bounds), suffix: suffix.to_owned() })
     }
 }
 

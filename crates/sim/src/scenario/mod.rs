@@ -224,7 +224,10 @@ impl Reader {
         }
         match verb::parse_action(words, context)? {
             Action::Expect(expectation) if at_ns.is_none() => Ok(Statement::AtEnd(expectation)),
-            action => Ok(Statement::At(at_or_last_ns, action)),
+            action @ (Action::Client(_)
+            | Action::Load(_)
+            | Action::Fault(_)
+            | Action::Expect(_)) => Ok(Statement::At(at_or_last_ns, action)),
         }
     }
 
@@ -235,7 +238,8 @@ impl Reader {
         let word = words.expect("a time")?;
         let at_ns = word.time()?;
         if at_ns < self.last_ns {
-            let expected = format!("{} or later: times do not go backwards", print_time(self.last_ns));
+            let expected =
+                format!("{} or later: times do not go backwards", print_time(self.last_ns));
             return Err(word.problem("too early:", &expected));
         }
         Ok(Some(at_ns))

@@ -48,7 +48,7 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let mut weight = *scale;
     for digit in fraction.unwrap_or_default().chars() {
         let digit = u64::from(digit.to_digit(10)?);
-        if weight % 10 != 0 && digit != 0 {
+        if !weight.is_multiple_of(10) && digit != 0 {
             return None;
         }
         weight /= 10;
@@ -78,7 +78,7 @@ pub fn print_time(time_ns: u64) -> String {
 pub fn print_size(bytes: u64) -> String {
     let unit = [("MB", 1_000_000), ("MiB", 1_048_576), ("KB", 1_000), ("KiB", 1_024)]
         .into_iter()
-        .find(|(_, scale)| bytes > 0 && bytes % scale == 0);
+        .find(|&(_, scale)| bytes > 0 && bytes.is_multiple_of(scale));
     unit.map_or_else(|| format!("{bytes}B"), |(name, scale)| format!("{}{name}", bytes / scale))
 }
 
@@ -99,8 +99,9 @@ fn decimal(amount: u64, scale: u64) -> String {
 
 impl Word {
     pub(crate) fn time(&self) -> Result<u64, Problem> {
-        parse_time(&self.text)
-            .ok_or_else(|| self.problem("not a time:", "a time such as `250ms` or `2.5s`, up to 24h"))
+        parse_time(&self.text).ok_or_else(|| {
+            self.problem("not a time:", "a time such as `250ms` or `2.5s`, up to 24h")
+        })
     }
 
     /// `LOW..HIGH` or one time for both.
@@ -124,7 +125,9 @@ impl Word {
         scaled(&self.text, &[("%", 10_000)])
             .filter(|ppm| *ppm <= 1_000_000)
             .and_then(|ppm| u32::try_from(ppm).ok())
-            .ok_or_else(|| self.problem("not a percentage:", "a percentage such as `5%` or `0.25%`"))
+            .ok_or_else(|| {
+                self.problem("not a percentage:", "a percentage such as `5%` or `0.25%`")
+            })
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) fn parse_action(words: &mut Words, context: Context) -> Result<Action
     };
     let action = (verb.parse)(words, context).map_err(|mut problem| {
         if problem.expected.is_empty() {
-            problem.expected = verb.usage.to_owned();
+            verb.usage.clone_into(&mut problem.expected);
         }
         problem
     })?;

@@ -30,8 +30,7 @@ type Input<'a> = LocatingSlice<&'a str>;
 /// One word as it stands in the line, quotes and all.
 fn raw_word<'a>(input: &mut Input<'a>) -> Result<&'a str, ErrMode<ContextError>> {
     let single = delimited('\'', take_till(0.., '\''), '\'').void();
-    let double =
-        delimited('"', repeat::<_, _, (), _, _>(0.., double_quoted), '"').void();
+    let double = delimited('"', repeat::<_, _, (), _, _>(0.., double_quoted), '"').void();
     let piece = alt((
         single,
         double,
@@ -53,8 +52,7 @@ fn column_at(line: &str, byte: usize) -> u32 {
 impl Words {
     /// Splits a line. `#` at the start of a word begins a comment that runs to the end.
     pub(crate) fn split(line: &str) -> Result<Words, Problem> {
-        if let Some((byte, found)) =
-            line.char_indices().find(|(_, c)| c.is_control() && *c != '\t')
+        if let Some((byte, found)) = line.char_indices().find(|(_, c)| c.is_control() && *c != '\t')
         {
             let problem = format!("control character U+{:04X}", u32::from(found));
             return Err(Problem::new(column_at(line, byte), problem, "printable text"));
@@ -67,8 +65,7 @@ impl Words {
                 break;
             }
             let column = column_at(line, line.len() - input.len());
-            let unclosed =
-                || Problem::new(column, "a quote that is not closed", "a closing quote");
+            let unclosed = || Problem::new(column, "a quote that is not closed", "a closing quote");
             let raw = raw_word(&mut input).map_err(|_| unclosed())?;
             if !input.is_empty() && !input.starts_with([' ', '\t']) {
                 return Err(unclosed());
@@ -144,7 +141,9 @@ impl Word {
     pub(crate) fn number(&self, expected: &str) -> Result<u64, Problem> {
         let parsed = match self.text.strip_prefix("0x") {
             Some(hex) => u64::from_str_radix(hex, 16),
-            None if self.text.starts_with('+') => return Err(self.problem("not a number:", expected)),
+            None if self.text.starts_with('+') => {
+                return Err(self.problem("not a number:", expected));
+            }
             None => self.text.parse(),
         };
         parsed.map_err(|_| self.problem("not a number:", expected))
