@@ -227,6 +227,20 @@ pub struct LoadView {
     pub begun: u64,
 }
 
+/// What a line about the recent past means for the cluster, for its mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Tone {
+    /// It happened.
+    #[default]
+    Plain,
+    /// Something is settled: a leader, a recovery, a healed network.
+    Agreed,
+    /// Something is open: an election, a lost answer.
+    Undecided,
+    /// Something broke: a crash, a partition, damage.
+    Broken,
+}
+
 /// A line about the recent past.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
@@ -236,6 +250,8 @@ pub struct LogLine {
     pub at_ns: u64,
     /// The server that it is about.
     pub node: Option<Node>,
+    /// What it means.
+    pub tone: Tone,
     /// In words.
     pub text: String,
 }

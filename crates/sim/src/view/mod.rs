@@ -19,7 +19,7 @@ use crate::scenario::Node;
 pub use build::Viewer;
 pub use cluster::{
     ClientsView, ClusterView, Condition, Endpoint, ExpectationView, LoadView, LogLine,
-    MessageClass, MessageView, NodeView, OperationView, Outcome, Role, Timer,
+    MessageClass, MessageView, NodeView, OperationView, Outcome, Role, Timer, Tone,
 };
 pub use server::{
     DiskView, EntryState, EntryView, FieldView, FileView, KeyRevision, KeyView, RaftView,
