@@ -1,6 +1,12 @@
 //! The disk against a model that keeps whole byte vectors, over random operations, syncs that
 //! complete late and out of order, and crashes that keep an arbitrary subset.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_assert_message,
+    reason = "a test stops where it cannot go on; the comparison is the claim"
+)]
+
 use std::collections::BTreeMap;
 
 use disk::{Disk, DiskError, FileId, PAGE_BYTES, SECTOR_BYTES, Ticket, Unsynced};
