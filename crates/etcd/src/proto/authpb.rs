@@ -1,0 +1,31 @@
+//! `authpb` (proto3): permissions and options of users.
+#![allow(
+    missing_docs,
+    reason = "names and numbers are those of the .proto files; etcd documents them"
+)]
+
+use bytes::Bytes;
+
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct UserAddOptions {
+    #[prost(bool, tag = "1")]
+    pub no_password: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum PermissionType {
+    Read = 0,
+    Write = 1,
+    Readwrite = 2,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Permission {
+    #[prost(enumeration = "PermissionType", tag = "1")]
+    pub perm_type: i32,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub key: Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub range_end: Bytes,
+}

@@ -1,0 +1,1 @@
+//! Between the log's messages and the types of consensus.

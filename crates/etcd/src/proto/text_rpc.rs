@@ -1,0 +1,1 @@
+//! The fields of requests in text, in the order of etcd's `.proto` files.
