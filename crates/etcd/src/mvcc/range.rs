@@ -1,0 +1,102 @@
+//! Reading a range of keys at a revision.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+use super::{Backend, MvccError, Store};
+use crate::proto::mvccpb::KeyValue;
+
+/// Which keys a request means, by etcd's convention for `key` and `range_end`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyRange {
+    /// `range_end` empty: this key alone.
+    One(Bytes),
+    /// `range_end` is `"\0"`: this key and all above.
+    From(Bytes),
+    /// From the first up to but without the second.
+    Until(Bytes, Bytes),
+}
+
+impl KeyRange {
+    /// Reads the pair of a request.
+    pub fn new(key: &Bytes, range_end: &Bytes) -> Self {
+        match &range_end[..] {
+            b"" => Self::One(key.clone()),
+            b"\0" => Self::From(key.clone()),
+            _ => Self::Until(key.clone(), range_end.clone()),
+        }
+    }
+
+    /// All keys.
+    pub fn all() -> Self {
+        Self::From(Bytes::new())
+    }
+
+    pub(super) fn bounds(&self) -> (Bound<Bytes>, Bound<Bytes>) {
+        match self {
+            Self::One(key) => (Bound::Included(key.clone()), Bound::Included(key.clone())),
+            Self::From(key) => (Bound::Included(key.clone()), Bound::Unbounded),
+            Self::Until(key, end) => (Bound::Included(key.clone()), Bound::Excluded(end.clone())),
+        }
+    }
+}
+
+/// How to read a range.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RangeOptions {
+    /// The revision to read at; 0 or less means the current one.
+    pub revision: i64,
+    /// At most so many keys; 0 means all. The count is of all.
+    pub limit: usize,
+    /// Only count.
+    pub count_only: bool,
+}
+
+/// What a range holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RangeResult {
+    /// In key order.
+    pub kvs: Vec<KeyValue>,
+    /// Keys in the range, beyond the limit too.
+    pub count: usize,
+    /// The current revision of the store.
+    pub revision: i64,
+}
+
+impl<B: Backend> Store<B> {
+    /// Reads a range at the current or an older revision.
+    pub fn range(&self, range: &KeyRange, options: RangeOptions) -> Result<RangeResult, MvccError> {
+        self.range_as_of(self.revision(), range, options)
+    }
+
+    /// Reads a range when `current` is the newest revision that the reader may see.
+    pub(super) fn range_as_of(
+        &self,
+        current: i64,
+        range: &KeyRange,
+        options: RangeOptions,
+    ) -> Result<RangeResult, MvccError> {
+        let at = match options.revision {
+            future if future > current => return Err(MvccError::FutureRevision),
+            past if past > 0 => past,
+            _ => current,
+        };
+        if at < self.compact_revision() {
+            return Err(MvccError::Compacted);
+        }
+        let limit = match options.limit {
+            _ if options.count_only => 0,
+            0 => usize::MAX,
+            limit => limit,
+        };
+        let mut result = RangeResult { revision: current, ..RangeResult::default() };
+        for (_, found) in self.index().range(range, at) {
+            if result.kvs.len() < limit {
+                result.kvs.push(self.stored(found.modified));
+            }
+            result.count += 1;
+        }
+        Ok(result)
+    }
+}

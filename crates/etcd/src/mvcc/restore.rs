@@ -1,0 +1,152 @@
+//! Rebuilding a store from its backend.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::index::Index;
+use super::key_index::KeyIndex;
+use super::revision::StoredRevision;
+use super::store::{CONSISTENT_INDEX, FINISHED_COMPACT_REVISION, SCHEDULED_COMPACT_REVISION};
+use super::{Backend, Bucket, Revision, Rules, Store};
+use crate::proto::mvccpb::KeyValue;
+
+/// What makes a backend unusable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// A key of the `key` bucket has no revision's form.
+    #[error("bucket key: {} is no revision", hex(key))]
+    NotARevision {
+        /// The key found.
+        key: Bytes,
+    },
+    /// The value of a revision is no `mvccpb.KeyValue`.
+    #[error("bucket key: failed to unmarshal mvccpb.KeyValue at {}_{}: {detail}", revision.main, revision.sub)]
+    NotAKeyValue {
+        /// Where.
+        revision: Revision,
+        /// What the decoder says.
+        detail: String,
+    },
+    /// A number in the `meta` bucket has the wrong length or form.
+    #[error("bucket meta: {name} holds {}", hex(value))]
+    BadMeta {
+        /// The key in `meta`.
+        name: String,
+        /// Its value.
+        value: Bytes,
+    },
+    /// Revisions of one key do not ascend.
+    #[error("bucket key: revision {}_{} is not above the one before it", revision.main, revision.sub)]
+    OutOfOrder {
+        /// The lower one.
+        revision: Revision,
+    },
+}
+
+impl<B: Backend> Store<B> {
+    /// Opens a backend: rebuilds the index, finds the current and the compact revision, and queues
+    /// a compaction that was scheduled and not finished.
+    pub fn restore(backend: B, rules: Rules) -> Result<Self, RestoreError> {
+        let consistent_index = number(&backend, CONSISTENT_INDEX)?;
+        let finished = revision_in_meta(&backend, FINISHED_COMPACT_REVISION)?;
+        let scheduled = revision_in_meta(&backend, SCHEDULED_COMPACT_REVISION)?;
+        let (index, newest) = rebuild(&backend, rules)?;
+
+        let compact = finished.unwrap_or(-1);
+        let mut revision = newest.max(compact);
+        if rules.scheduled_revision_is_floor {
+            revision = revision.max(scheduled.unwrap_or(0));
+        }
+        let mut store = Self::from_parts(backend, index, rules);
+        store.set_restored(revision, compact, consistent_index.unwrap_or(0));
+        if let Some(scheduled) = scheduled.filter(|&scheduled| scheduled > compact) {
+            store.resume_compaction(scheduled);
+        }
+        Ok(store)
+    }
+
+    fn resume_compaction(&mut self, scheduled: i64) {
+        // Only a store under the older rules can find itself below the scheduled revision; etcd
+        // logs the refusal and goes on.
+        let _future = self.compact(scheduled);
+    }
+}
+
+fn rebuild<B: Backend>(backend: &B, rules: Rules) -> Result<(Index, i64), RestoreError> {
+    let mut index = Index::default();
+    let mut newest = 1;
+    let mut failed = None;
+    backend.scan(Bucket::Key, &[], None, &mut |key, value| match read(key, value)
+        .and_then(|(at, kv)| add(&mut index, at, kv, rules).map(|()| at))
+    {
+        Ok(at) => {
+            newest = at.revision.main;
+            ControlFlow::Continue(())
+        }
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    });
+    failed.map_or(Ok((index, newest)), Err)
+}
+
+fn read(key: &[u8], value: &Bytes) -> Result<(StoredRevision, KeyValue), RestoreError> {
+    let at = Revision::from_bytes(key)
+        .ok_or_else(|| RestoreError::NotARevision { key: Bytes::copy_from_slice(key) })?;
+    let kv = KeyValue::decode(value.clone()).map_err(|error| RestoreError::NotAKeyValue {
+        revision: at.revision,
+        detail: error.to_string(),
+    })?;
+    Ok((at, kv))
+}
+
+/// Puts one stored revision where the live store has it.
+fn add(
+    index: &mut Index,
+    at: StoredRevision,
+    kv: KeyValue,
+    rules: Rules,
+) -> Result<(), RestoreError> {
+    let StoredRevision { revision, tombstone } = at;
+    match index.key(&kv.key) {
+        Some(known) if revision <= known.modified() => {
+            return Err(RestoreError::OutOfOrder { revision });
+        }
+        // A second tombstone in a row is reported and ignored by etcd.
+        Some(_) if tombstone => _ = index.tombstone(&kv.key, revision),
+        Some(_) => index.put(&kv.key, revision),
+        None if !tombstone => {
+            let created = Revision::new(kv.create_revision, 0);
+            index.insert(kv.key, KeyIndex::restored(created, revision, kv.version));
+        }
+        None if rules.tombstone_survives_compaction => {
+            index.insert(kv.key, KeyIndex::restored_tombstone(revision));
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+fn number<B: Backend>(backend: &B, name: &[u8]) -> Result<Option<u64>, RestoreError> {
+    let Some(value) = backend.get(Bucket::Meta, name) else { return Ok(None) };
+    let bytes = value[..].try_into().map_err(|_| bad_meta(name, &value))?;
+    Ok(Some(u64::from_be_bytes(bytes)))
+}
+
+fn revision_in_meta<B: Backend>(backend: &B, name: &[u8]) -> Result<Option<i64>, RestoreError> {
+    let Some(value) = backend.get(Bucket::Meta, name) else { return Ok(None) };
+    let stored = Revision::from_bytes(&value).ok_or_else(|| bad_meta(name, &value))?;
+    Ok(Some(stored.revision.main))
+}
+
+fn bad_meta(name: &[u8], value: &Bytes) -> RestoreError {
+    let name = String::from_utf8_lossy(name).into_owned();
+    RestoreError::BadMeta { name, value: value.clone() }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
