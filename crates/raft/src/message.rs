@@ -1,0 +1,195 @@
+//! Messages between members, and between a member and its own storage threads.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::types::{Entry, HardState, NodeId, Snapshot};
+
+/// The receiver of [`MessageType::StorageAppend`]: the local log.
+pub const APPEND_THREAD: NodeId = u64::MAX;
+
+/// The receiver of [`MessageType::StorageApply`]: the local state machine.
+pub const APPLY_THREAD: NodeId = u64::MAX - 1;
+
+/// What a message asks or answers, in the order of etcd's own numbers.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub enum MessageType {
+    /// Local: campaign.
+    #[default]
+    Hup,
+    /// Local: send heartbeats.
+    Beat,
+    /// A proposal, forwarded to the leader.
+    Prop,
+    /// Entries from the leader.
+    App,
+    /// Answer to entries or to a snapshot.
+    AppResp,
+    /// A candidate asks for a vote.
+    Vote,
+    /// Answer to `Vote`.
+    VoteResp,
+    /// A snapshot from the leader.
+    Snap,
+    /// The leader is alive.
+    Heartbeat,
+    /// Answer to `Heartbeat`.
+    HeartbeatResp,
+    /// Local: the last message to a member did not arrive.
+    Unreachable,
+    /// Local: how sending a snapshot ended.
+    SnapStatus,
+    /// Local: the leader looks whether a quorum is still active.
+    CheckQuorum,
+    /// Hand leadership to `from`.
+    TransferLeader,
+    /// The leader asks its successor to campaign at once.
+    TimeoutNow,
+    /// A linearizable read wants an index.
+    ReadIndex,
+    /// Answer to `ReadIndex`.
+    ReadIndexResp,
+    /// A pre-candidate asks whether it would get a vote.
+    PreVote,
+    /// Answer to `PreVote`.
+    PreVoteResp,
+    /// Local: write entries, hard state or a snapshot, then deliver the responses.
+    StorageAppend,
+    /// Local: the write is durable.
+    StorageAppendResp,
+    /// Local: apply committed entries, then deliver the responses.
+    StorageApply,
+    /// Local: the entries were applied.
+    StorageApplyResp,
+    /// Local: a follower forgets its leader.
+    ForgetLeader,
+}
+
+impl MessageType {
+    /// Messages that never come from the network.
+    pub fn is_local(self) -> bool {
+        matches!(
+            self,
+            Self::Hup
+                | Self::Beat
+                | Self::Unreachable
+                | Self::SnapStatus
+                | Self::CheckQuorum
+                | Self::StorageAppend
+                | Self::StorageAppendResp
+                | Self::StorageApply
+                | Self::StorageApplyResp
+        )
+    }
+
+    /// Answers, which a node outside the configuration must not give cause for.
+    pub fn is_response(self) -> bool {
+        matches!(
+            self,
+            Self::AppResp
+                | Self::VoteResp
+                | Self::HeartbeatResp
+                | Self::Unreachable
+                | Self::ReadIndexResp
+                | Self::PreVoteResp
+                | Self::StorageAppendResp
+                | Self::StorageApplyResp
+        )
+    }
+
+    /// etcd's name of the type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hup => "MsgHup",
+            Self::Beat => "MsgBeat",
+            Self::Prop => "MsgProp",
+            Self::App => "MsgApp",
+            Self::AppResp => "MsgAppResp",
+            Self::Vote => "MsgVote",
+            Self::VoteResp => "MsgVoteResp",
+            Self::Snap => "MsgSnap",
+            Self::Heartbeat => "MsgHeartbeat",
+            Self::HeartbeatResp => "MsgHeartbeatResp",
+            Self::Unreachable => "MsgUnreachable",
+            Self::SnapStatus => "MsgSnapStatus",
+            Self::CheckQuorum => "MsgCheckQuorum",
+            Self::TransferLeader => "MsgTransferLeader",
+            Self::TimeoutNow => "MsgTimeoutNow",
+            Self::ReadIndex => "MsgReadIndex",
+            Self::ReadIndexResp => "MsgReadIndexResp",
+            Self::PreVote => "MsgPreVote",
+            Self::PreVoteResp => "MsgPreVoteResp",
+            Self::StorageAppend => "MsgStorageAppend",
+            Self::StorageAppendResp => "MsgStorageAppendResp",
+            Self::StorageApply => "MsgStorageApply",
+            Self::StorageApplyResp => "MsgStorageApplyResp",
+            Self::ForgetLeader => "MsgForgetLeader",
+        }
+    }
+}
+
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One message. Which fields mean something depends on the type; the others are zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// What the message asks or answers.
+    pub msg_type: MessageType,
+    /// The receiver.
+    pub to: NodeId,
+    /// The sender.
+    pub from: NodeId,
+    /// The sender's term; zero for local messages.
+    pub term: u64,
+    /// The term of the entry at `index`.
+    pub log_term: u64,
+    /// The entry before `entries`, the candidate's last entry, or what is acknowledged.
+    pub index: u64,
+    /// Entries to append, propose or apply; payloads are shared.
+    pub entries: Vec<Entry>,
+    /// The sender's commit index.
+    pub commit: u64,
+    /// The vote to store (`StorageAppend` only).
+    pub vote: NodeId,
+    /// The snapshot to install or to store.
+    pub snapshot: Option<Box<Snapshot>>,
+    /// The answer is no.
+    pub reject: bool,
+    /// Where the sender guesses that the logs agree.
+    pub reject_hint: u64,
+    /// The read that is being confirmed, or the kind of campaign.
+    pub context: Bytes,
+    /// What to deliver once a storage message was carried out.
+    pub responses: Vec<Message>,
+}
+
+impl Message {
+    /// A message of this type with every other field zero.
+    pub fn new(msg_type: MessageType) -> Self {
+        Self { msg_type, ..Self::default() }
+    }
+
+    /// The hard state that a [`MessageType::StorageAppend`] wants stored, if any.
+    pub fn hard_state(&self) -> Option<HardState> {
+        let state = HardState { term: self.term, vote: self.vote, commit: self.commit };
+        (!state.is_empty()).then_some(state)
+    }
+
+    /// Whether the receiver is one of the local storage threads.
+    pub fn is_to_local_thread(&self) -> bool {
+        is_local_thread(self.to)
+    }
+}
+
+/// Whether the id names a storage thread rather than a member.
+pub(crate) fn is_local_thread(id: NodeId) -> bool {
+    id == APPEND_THREAD || id == APPLY_THREAD
+}
