@@ -1,5 +1,9 @@
 //! An etcd server without an operating system: log, storage, state machine.
 
 pub mod datadir;
+pub mod membership;
+pub mod mvcc;
 pub mod proto;
+pub mod request;
+pub mod server;
 pub mod wal;

@@ -1,0 +1,94 @@
+//! What a server tells about itself while it works: for the trace, never for its own decisions.
+
+use raft::Role;
+use serde::{Deserialize, Serialize};
+
+use crate::request::RequestId;
+
+/// Something that happened inside a server, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ServerEvent {
+    /// The log ended in the middle of a record and was cut there, before the boot.
+    Repaired {
+        /// The segment.
+        segment: String,
+    },
+    /// The server is up. With `replayed_entries` 0 it began with an empty directory.
+    Booted {
+        /// Entries read from the log.
+        replayed_entries: u64,
+        /// The last of them.
+        last_index: u64,
+        /// The term in the hard state.
+        term: u64,
+        /// The commit index in the hard state.
+        commit: u64,
+    },
+    /// The server's role changed.
+    BecameRole {
+        /// What it is now.
+        role: Role,
+        /// In which term.
+        term: u64,
+    },
+    /// The server follows another leader, or none.
+    LeaderChanged {
+        /// The leader; 0 for none.
+        leader: u64,
+        /// In which term.
+        term: u64,
+    },
+    /// A request was proposed to raft, here or by the leader that it was forwarded to.
+    Proposed {
+        /// The id that travels in the entry.
+        proposal_id: u64,
+        /// The client's request; `None` for one of the server's own.
+        request: Option<RequestId>,
+        /// Bytes of the entry's data.
+        bytes: u64,
+    },
+    /// Entries were written to the log. They are not durable yet.
+    Appended {
+        /// The segment's name.
+        segment: String,
+        /// Where in the segment the first record begins.
+        offset: u64,
+        /// Bytes of the records.
+        length: u64,
+        /// The first entry.
+        first_index: u64,
+        /// The last entry.
+        last_index: u64,
+        /// The term of the last entry.
+        term: u64,
+    },
+    /// All entries up to this one are durable here.
+    Synced {
+        /// The last of them.
+        last_index: u64,
+    },
+    /// A new segment was begun.
+    SegmentCut {
+        /// Its name.
+        segment: String,
+    },
+    /// The server learned that entries are committed.
+    Committed {
+        /// The commit index.
+        index: u64,
+    },
+    /// An entry reached the state machine.
+    Applied {
+        /// The entry.
+        index: u64,
+        /// The store's revision after it.
+        revision: i64,
+    },
+    /// The server has published its attributes and serves clients from now on.
+    Ready,
+    /// The log of a compaction is done: history below the revision is gone.
+    CompactionFinished {
+        /// The lowest revision that stays readable.
+        revision: i64,
+    },
+}
