@@ -1,0 +1,207 @@
+//! Frames into records, as strict as etcd's own reader.
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::{FRAME_HEADER_BYTES, Frame, FrameError, Segment, WalError, frame_at};
+use crate::proto::walpb;
+
+/// What a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// `etcdserverpb.Metadata`.
+    Metadata,
+    /// `raftpb.Entry`.
+    Entry,
+    /// `raftpb.HardState`.
+    State,
+    /// The checksum carried over from the segment before.
+    Crc,
+    /// `walpb.Snapshot`.
+    Snapshot,
+}
+
+impl RecordKind {
+    /// The number in the record.
+    pub fn number(self) -> u8 {
+        match self {
+            RecordKind::Metadata => 1,
+            RecordKind::Entry => 2,
+            RecordKind::State => 3,
+            RecordKind::Crc => 4,
+            RecordKind::Snapshot => 5,
+        }
+    }
+
+    /// The kind of that number.
+    pub fn from_number(number: i64) -> Option<RecordKind> {
+        let all = [
+            RecordKind::Metadata,
+            RecordKind::Entry,
+            RecordKind::State,
+            RecordKind::Crc,
+            RecordKind::Snapshot,
+        ];
+        all.into_iter().find(|kind| i64::from(kind.number()) == number)
+    }
+
+    /// `metadata`, `entry`, `state`, `crc` or `snapshot`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RecordKind::Metadata => "metadata",
+            RecordKind::Entry => "entry",
+            RecordKind::State => "state",
+            RecordKind::Crc => "crc",
+            RecordKind::Snapshot => "snapshot",
+        }
+    }
+}
+
+/// A place in a log: which of the decoder's segments, and the offset in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Index into the segments.
+    pub segment: usize,
+    /// Byte offset in the segment.
+    pub offset: u64,
+}
+
+/// A record whose checksum is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Where its frame begins.
+    pub position: Position,
+    /// The frame in bytes.
+    pub length: u64,
+    /// What it is.
+    pub kind: RecordKind,
+    /// The checksum that it carries.
+    pub crc: u32,
+    /// Its data.
+    pub data: Option<Bytes>,
+}
+
+/// Reads records in order over all segments and follows the checksum chain.
+///
+/// The first error is final: a decoder that failed stays where it failed.
+#[derive(Debug, Clone)]
+pub struct Decoder<'a> {
+    segments: &'a [Segment],
+    /// Where the last good record ended.
+    end: Position,
+    crc: u32,
+}
+
+impl<'a> Decoder<'a> {
+    /// A decoder at the start of the first segment; it takes over whatever checksum that one
+    /// begins with, so reading may start in the middle of a log.
+    pub fn new(segments: &'a [Segment]) -> Decoder<'a> {
+        Decoder { segments, end: Position::default(), crc: 0 }
+    }
+
+    /// Where the last good record ended: in the last segment once all are read.
+    pub fn end(&self) -> Position {
+        self.end
+    }
+
+    /// The running checksum.
+    pub fn crc(&self) -> u32 {
+        self.crc
+    }
+
+    /// The next record, or `None` at the end of the last segment.
+    pub fn next_record(&mut self) -> Result<Option<Record>, WalError> {
+        while let Some(segment) = self.segments.get(self.end.segment) {
+            if let Some(frame) = self.check_frame(segment)? {
+                return self.decode(&frame).map(Some);
+            }
+            if self.end.segment + 1 == self.segments.len() {
+                return Ok(None);
+            }
+            self.end = Position { segment: self.end.segment + 1, offset: 0 };
+        }
+        Ok(None)
+    }
+
+    fn check_frame(&self, segment: &Segment) -> Result<Option<Frame>, WalError> {
+        let (file, offset) = self.place();
+        frame_at(segment, offset).map_err(|error| match error {
+            FrameError::UnexpectedEof => WalError::UnexpectedEof { file, offset },
+            FrameError::TooLarge { length } => WalError::RecordTooLarge { file, offset, length },
+        })
+    }
+
+    fn decode(&mut self, frame: &Frame) -> Result<Record, WalError> {
+        let record = walpb::Record::decode(frame.record.clone());
+        let record = record.map_err(|error| self.torn_or(frame, self.malformed(&error)))?;
+        let kind = RecordKind::from_number(record.r#type);
+        if kind == Some(RecordKind::Crc) {
+            self.take_over(record.crc)?;
+        } else {
+            self.check_data(frame, &record)?;
+        }
+        let kind = kind.ok_or_else(|| self.unexpected(record.r#type))?;
+        let position = self.end;
+        self.end.offset += frame.length();
+        let length = frame.length();
+        Ok(Record { position, length, kind, crc: record.crc, data: record.data })
+    }
+
+    /// A crc record must continue the chain; a fresh decoder (chain at 0) takes any value.
+    fn take_over(&mut self, stored: u32) -> Result<(), WalError> {
+        let ((file, offset), computed) = (self.place(), self.crc);
+        if computed != 0 && computed != stored {
+            return Err(WalError::ChainCrc { file, offset, stored, computed });
+        }
+        self.crc = stored;
+        Ok(())
+    }
+
+    fn check_data(&mut self, frame: &Frame, record: &walpb::Record) -> Result<(), WalError> {
+        let data = record.data.as_deref().unwrap_or_default();
+        let computed = crc32c::crc32c_append(self.crc, data);
+        if computed != record.crc {
+            let ((file, offset), stored) = (self.place(), record.crc);
+            let error = WalError::RecordCrc { file, offset, stored, computed };
+            return Err(self.torn_or(frame, error));
+        }
+        self.crc = computed;
+        Ok(())
+    }
+
+    /// A damaged record of the last segment counts as torn when one of the sectors that it
+    /// touches holds nothing of it but zeros.
+    fn torn_or(&self, frame: &Frame, error: WalError) -> WalError {
+        let (file, offset) = self.place();
+        let is_last = self.end.segment + 1 == self.segments.len();
+        if is_last && has_zero_sector(frame) {
+            WalError::UnexpectedEof { file, offset }
+        } else {
+            error
+        }
+    }
+
+    fn malformed(&self, error: &prost::DecodeError) -> WalError {
+        let (file, offset) = self.place();
+        WalError::Malformed { file, offset, what: "walpb.Record", detail: error.to_string() }
+    }
+
+    fn unexpected(&self, kind: i64) -> WalError {
+        let (file, offset) = self.place();
+        WalError::UnexpectedBlockType { file, offset, kind }
+    }
+
+    fn place(&self) -> (String, u64) {
+        (self.segments[self.end.segment].name.to_string(), self.end.offset)
+    }
+}
+
+/// Whether record and padding, split where the file's 512-byte sectors meet, have a part of zeros.
+fn has_zero_sector(frame: &Frame) -> bool {
+    const SECTOR_BYTES: u64 = 512;
+    let start = frame.offset + FRAME_HEADER_BYTES;
+    let first = usize::try_from(SECTOR_BYTES - start % SECTOR_BYTES).expect("at most 512");
+    let (head, tail) = frame.body.split_at(first.min(frame.body.len()));
+    let is_zero = |part: &[u8]| !part.is_empty() && part.iter().all(|byte| *byte == 0);
+    is_zero(head) || tail.chunks(512).any(is_zero)
+}

@@ -1,0 +1,105 @@
+//! One frame: a header of eight bytes, a record, padding.
+
+use bytes::Bytes;
+
+use super::Segment;
+
+/// Bytes of the header.
+pub const FRAME_HEADER_BYTES: u64 = 8;
+/// Record and padding stay below this (up to etcd 3.5.4).
+pub const RECORD_BYTES_MAX: u64 = 10 * 1024 * 1024;
+
+/// A frame whose bytes are there, whatever they mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Where the header begins.
+    pub offset: u64,
+    /// The record's bytes.
+    pub record: Bytes,
+    /// The record's bytes and the padding.
+    pub body: Bytes,
+}
+
+impl Frame {
+    /// Header, record and padding in bytes.
+    pub fn length(&self) -> u64 {
+        FRAME_HEADER_BYTES + self.body.len() as u64
+    }
+}
+
+/// Why there is no frame here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameError {
+    /// The file ends within the frame.
+    UnexpectedEof,
+    /// The header asks for more than a record may have. Nothing was allocated.
+    TooLarge {
+        /// What it asks for.
+        length: u64,
+    },
+}
+
+/// The frame at `offset`; `None` at the end of the file or of what was written into it.
+pub fn frame_at(segment: &Segment, offset: u64) -> Result<Option<Frame>, FrameError> {
+    let left = segment.len.saturating_sub(offset);
+    if left == 0 {
+        return Ok(None);
+    }
+    if left < FRAME_HEADER_BYTES {
+        return Err(FrameError::UnexpectedEof);
+    }
+    let header = read_header(segment, offset);
+    if header == 0 {
+        return Ok(None);
+    }
+    let (record, pad) = decode_header(header);
+    if record + pad >= RECORD_BYTES_MAX {
+        return Err(FrameError::TooLarge { length: record });
+    }
+    if record + pad > left - FRAME_HEADER_BYTES {
+        return Err(FrameError::UnexpectedEof);
+    }
+    let size = |bytes: u64| usize::try_from(bytes).expect("below RECORD_BYTES_MAX");
+    let body = segment.range(offset + FRAME_HEADER_BYTES, size(record + pad));
+    Ok(Some(Frame { offset, record: body.slice(..size(record)), body }))
+}
+
+fn read_header(segment: &Segment, offset: u64) -> u64 {
+    let mut header = [0; 8];
+    header.copy_from_slice(&segment.range(offset, 8));
+    u64::from_le_bytes(header)
+}
+
+/// Bytes of the record and of the padding.
+fn decode_header(header: u64) -> (u64, u64) {
+    let record = header & ((1 << 56) - 1);
+    let pad = if header >> 63 == 1 { header >> 56 & 7 } else { 0 };
+    (record, pad)
+}
+
+/// The header for a record of `record` bytes, and how much padding follows it.
+pub(crate) fn encode_header(record: usize) -> (u64, usize) {
+    let pad = record.next_multiple_of(8) - record;
+    let flags = if pad == 0 { 0 } else { (0x80 | pad as u64) << 56 };
+    (record as u64 | flags, pad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decode_header, encode_header};
+
+    #[test]
+    fn headers_are_those_of_a_real_segment() {
+        assert_eq!(encode_header(4).0.to_le_bytes(), [4, 0, 0, 0, 0, 0, 0, 0x84]);
+        assert_eq!(encode_header(31).0.to_le_bytes(), [0x1f, 0, 0, 0, 0, 0, 0, 0x81]);
+        assert_eq!(encode_header(16).0.to_le_bytes(), [0x10, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_header_is_read_as_it_is_written() {
+        for record in 1..100_usize {
+            let (header, pad) = encode_header(record);
+            assert_eq!(decode_header(header), (record as u64, pad as u64), "{record}");
+        }
+    }
+}
