@@ -1,5 +1,6 @@
 //! An etcd server without an operating system: log, storage, state machine.
 
+pub mod apply;
 pub mod datadir;
 pub mod membership;
 pub mod mvcc;

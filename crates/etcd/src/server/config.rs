@@ -134,6 +134,7 @@ pub struct Version {
 
 impl Version {
     /// The version that the cluster agrees on: without the patch.
+    #[must_use]
     pub fn of_cluster(self) -> Self {
         Self { patch: 0, ..self }
     }

@@ -1,0 +1,244 @@
+//! From committed entries to the state of the server: store and membership.
+//!
+//! Entries come in order, each exactly once per life of the server. What the backend already has
+//! from an earlier life is told by its consistent index: an entry at or below it may change
+//! membership, never the store. Every member applies the same entries and comes to the same state,
+//! so nothing here may depend on who applies.
+//!
+//! A normal entry holds nothing (a leader's first entry of its term), a v3 request, or a v2 request
+//! (of which only those about members and the cluster's version count here).
+//! Source: etcd release-3.4, `etcdserver/{server,apply}.go`.
+
+mod kv;
+
+use bytes::Bytes;
+use raft::{ConfChange, ConfChangeType, Entry, EntryId, EntryType};
+
+use crate::membership::{Cluster, MembershipError};
+use crate::mvcc::{Backend, MemoryBackend, Store};
+use crate::proto::LoggedRequest;
+use crate::proto::etcdserverpb::{InternalRaftRequest, Request as V2Request};
+use crate::request::{Range, RangeReply, Reply, RequestError};
+
+/// Store and membership, as far as entries were applied.
+#[derive(Debug, Clone)]
+pub struct Applier<B = MemoryBackend> {
+    store: Store<B>,
+    cluster: Cluster,
+    applied: EntryId,
+}
+
+/// What an entry did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Applied {
+    /// A leader's first entry.
+    Empty,
+    /// An entry whose effect on the store the backend already has, or that has none.
+    Skipped,
+    /// A v3 request. The reply's header has the revision alone.
+    V3 {
+        /// The id that its proposer knows it by.
+        proposal_id: u64,
+        /// What the proposer is to be told.
+        result: Result<Reply, RequestError>,
+    },
+    /// A v2 request.
+    V2 {
+        /// The id that its proposer knows it by.
+        proposal_id: u64,
+    },
+    /// A change of the configuration, to be handed to raft. A change that the cluster does not
+    /// accept has node id 0 and changes nothing there either.
+    ConfChange(ConfChange),
+}
+
+/// Why an entry cannot be applied. Every member that has the entry stops at it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// The entry's data is no request and no configuration change.
+    #[error("entry {index}: unmarshal should never fail ({detail})")]
+    Malformed {
+        /// The entry.
+        index: u64,
+        /// What the decoder says.
+        detail: String,
+    },
+    /// Members are not what the entry says.
+    #[error("entry {index}: {source}")]
+    Membership {
+        /// The entry.
+        index: u64,
+        /// What is wrong.
+        source: MembershipError,
+    },
+    /// etcd's servers never propose such an entry and stop when they see one.
+    #[error("entry {index}: entry type should be either EntryNormal or EntryConfChange")]
+    ConfChangeV2 {
+        /// The entry.
+        index: u64,
+    },
+    /// A request that this server has not learned yet.
+    #[error("entry {index}: requests of kind {kind} cannot be applied yet")]
+    Unsupported {
+        /// The entry.
+        index: u64,
+        /// The request's field in `InternalRaftRequest`.
+        kind: &'static str,
+    },
+}
+
+impl<B: Backend> Applier<B> {
+    /// A state machine over a restored store, to which nothing was applied in this life.
+    pub fn new(store: Store<B>) -> Self {
+        Self { store, cluster: Cluster::default(), applied: EntryId::default() }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store<B> {
+        &self.store
+    }
+
+    /// The members.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// The last entry that was applied.
+    pub fn applied(&self) -> EntryId {
+        self.applied
+    }
+
+    /// Closes the backend's open batch.
+    pub fn commit(&mut self) {
+        self.store.commit();
+    }
+
+    /// Does the next `batch` of the oldest compaction. `false` if none is left.
+    pub fn step_compaction(&mut self, batch: usize) -> bool {
+        self.store.step_compaction(batch)
+    }
+
+    /// Answers a range from the store as it is. The header has the revision alone.
+    pub fn range(&self, range: &Range) -> Result<RangeReply, RequestError> {
+        kv::range(&self.store, range)
+    }
+
+    /// Applies the next entry.
+    pub fn apply(&mut self, entry: &Entry) -> Result<Applied, ApplyError> {
+        assert!(
+            entry.index == self.applied.index + 1 || self.applied.index == 0,
+            "entry {} after {}",
+            entry.index,
+            self.applied.index
+        );
+        let is_new = entry.index > self.store.consistent_index();
+        if is_new {
+            self.store.set_consistent_index(entry.index);
+        }
+        let applied = match entry.entry_type {
+            EntryType::Normal => self.apply_normal(entry, is_new),
+            EntryType::ConfChange => self.apply_conf_change(entry),
+            EntryType::ConfChangeV2 => Err(ApplyError::ConfChangeV2 { index: entry.index }),
+        }?;
+        self.applied = entry.id();
+        Ok(applied)
+    }
+
+    fn apply_normal(&mut self, entry: &Entry, is_new: bool) -> Result<Applied, ApplyError> {
+        let index = entry.index;
+        let request = LoggedRequest::decode(&entry.data)
+            .map_err(|error| ApplyError::Malformed { index, detail: error.to_string() })?;
+        match request {
+            LoggedRequest::Empty => Ok(Applied::Empty),
+            LoggedRequest::V2(request) => self.apply_v2(index, &request),
+            LoggedRequest::V3(request) => match request.v2 {
+                Some(request) => self.apply_v2(index, &request),
+                None if is_new => self.apply_v3(index, *request),
+                None => Ok(Applied::Skipped),
+            },
+        }
+    }
+
+    fn apply_v2(&mut self, index: u64, request: &V2Request) -> Result<Applied, ApplyError> {
+        if request.method == "PUT" {
+            self.cluster
+                .apply_v2_put(&text(&request.path), &text(&request.val))
+                .map_err(|source| ApplyError::Membership { index, source })?;
+        }
+        Ok(Applied::V2 { proposal_id: request.id })
+    }
+
+    fn apply_v3(
+        &mut self,
+        index: u64,
+        request: InternalRaftRequest,
+    ) -> Result<Applied, ApplyError> {
+        let header_id = request.header.as_ref().map_or(0, |header| header.id);
+        let proposal_id = if request.id == 0 { header_id } else { request.id };
+        let store = &mut self.store;
+        let result = if let Some(put) = request.put {
+            kv::put(store, put).map(Reply::Put)
+        } else if let Some(delete) = request.delete_range {
+            Ok(Reply::DeleteRange(kv::delete_range(store, &delete)))
+        } else if let Some(compaction) = request.compaction {
+            kv::compact(store, compaction.revision).map(Reply::Compact)
+        } else if let Some(kind) = unsupported(&request) {
+            return Err(ApplyError::Unsupported { index, kind });
+        } else {
+            return Ok(Applied::Skipped);
+        };
+        Ok(Applied::V3 { proposal_id, result })
+    }
+
+    fn apply_conf_change(&mut self, entry: &Entry) -> Result<Applied, ApplyError> {
+        let index = entry.index;
+        let mut change = ConfChange::decode(&entry.data)
+            .map_err(|error| ApplyError::Malformed { index, detail: error.to_string() })?;
+        let (id, context) = (change.node_id, &change.context);
+        if !self.is_acceptable(&change) {
+            change.node_id = raft::NONE;
+            return Ok(Applied::ConfChange(change));
+        }
+        let done = match change.change_type {
+            ConfChangeType::AddNode | ConfChangeType::AddLearnerNode => {
+                self.cluster.add(id, context)
+            }
+            ConfChangeType::UpdateNode => self.cluster.update(id, context),
+            ConfChangeType::RemoveNode => {
+                self.cluster.remove(id);
+                Ok(())
+            }
+        };
+        done.map_err(|source| ApplyError::Membership { index, source })?;
+        Ok(Applied::ConfChange(change))
+    }
+
+    /// Removed ids never come back; only members can be changed or removed.
+    fn is_acceptable(&self, change: &ConfChange) -> bool {
+        let known = self.cluster.member(change.node_id).is_some();
+        match change.change_type {
+            ConfChangeType::AddNode | ConfChangeType::AddLearnerNode => {
+                !self.cluster.is_removed(change.node_id)
+            }
+            ConfChangeType::UpdateNode | ConfChangeType::RemoveNode => known,
+        }
+    }
+}
+
+fn unsupported(request: &InternalRaftRequest) -> Option<&'static str> {
+    let kinds = [
+        (request.txn.is_some(), "txn"),
+        (request.lease_grant.is_some(), "lease_grant"),
+        (request.lease_revoke.is_some(), "lease_revoke"),
+        (request.lease_checkpoint.is_some(), "lease_checkpoint"),
+        (request.alarm.is_some(), "alarm"),
+    ];
+    kinds.into_iter().find_map(|(present, kind)| present.then_some(kind))
+}
+
+fn text(bytes: &Bytes) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests;
