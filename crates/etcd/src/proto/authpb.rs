@@ -1,6 +1,7 @@
 //! `authpb` (proto3): permissions and options of users.
 #![allow(
     missing_docs,
+    clippy::struct_excessive_bools,
     reason = "names and numbers are those of the .proto files; etcd documents them"
 )]
 

@@ -1,6 +1,7 @@
 //! `etcdserverpb`: what the server itself puts into the log.
 #![allow(
     missing_docs,
+    clippy::struct_excessive_bools,
     reason = "names and numbers are those of the .proto files; etcd documents them"
 )]
 

@@ -1,6 +1,7 @@
 //! `membershippb` (proto3, since 3.5): what the cluster says about itself through the log.
 #![allow(
     missing_docs,
+    clippy::struct_excessive_bools,
     reason = "names and numbers are those of the .proto files; etcd documents them"
 )]
 

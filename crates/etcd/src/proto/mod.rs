@@ -13,6 +13,7 @@
 pub mod authpb;
 mod convert;
 pub mod etcdserverpb;
+mod go;
 mod logged;
 pub mod membership;
 pub mod mvccpb;

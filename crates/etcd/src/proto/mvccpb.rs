@@ -1,6 +1,7 @@
 //! `mvccpb` (proto3): one key at one revision.
 #![allow(
     missing_docs,
+    clippy::struct_excessive_bools,
     reason = "names and numbers are those of the .proto files; etcd documents them"
 )]
 

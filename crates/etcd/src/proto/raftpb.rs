@@ -1,6 +1,7 @@
 //! `raftpb` (proto2): what consensus writes.
 #![allow(
     missing_docs,
+    clippy::struct_excessive_bools,
     reason = "names and numbers are those of the .proto files; etcd documents them"
 )]
 

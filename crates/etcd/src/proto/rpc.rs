@@ -1,6 +1,7 @@
 //! `rpc.proto` (proto3): the requests of clients, as the log carries them.
 #![allow(
     missing_docs,
+    clippy::struct_excessive_bools,
     reason = "names and numbers are those of the .proto files; etcd documents them"
 )]
 

@@ -1,6 +1,7 @@
 //! `snappb` (proto2): the wrapper of a `.snap` file.
 #![allow(
     missing_docs,
+    clippy::struct_excessive_bools,
     reason = "names and numbers are those of the .proto files; etcd documents them"
 )]
 

@@ -1,6 +1,7 @@
 //! `walpb` (proto2): the record of the write-ahead log and its snapshot mark.
 #![allow(
     missing_docs,
+    clippy::struct_excessive_bools,
     reason = "names and numbers are those of the .proto files; etcd documents them"
 )]
 

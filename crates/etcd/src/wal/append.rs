@@ -152,7 +152,7 @@ impl Wal {
         options: WalOptions,
     ) -> Result<(Wal, Replay), WalError> {
         let names = directory_names(disk, directory)?;
-        let names = select(&names, from.index).map_err(|error| in_directory(error, directory))?;
+        let names = select(directory, &names, from.index)?;
         let segments: Result<Vec<Segment>, WalError> =
             names.iter().map(|name| read_segment(disk, directory, *name)).collect();
         let replay = replay(&segments?, from, ReadMode::Write)?;
@@ -481,7 +481,7 @@ pub(super) fn read_segment(
 ) -> Result<Segment, WalError> {
     let file = disk.open(&format!("{directory}/{name}"))?;
     let bytes = disk.read_range(file, 0..disk.data_end(file))?;
-    Ok(Segment::new(name, bytes.into(), disk.len(file)))
+    Ok(Segment::new(name, &bytes.into(), disk.len(file)))
 }
 
 /// Zeros from `end` to the end of the file, which keeps its length.
@@ -514,11 +514,4 @@ fn temporary(directory: &str) -> String {
 fn ancestors(directory: &str) -> Vec<&str> {
     let slashes = directory.match_indices('/').map(|(at, _)| at);
     slashes.map(|at| if at == 0 { "/" } else { &directory[..at] }).rev().collect()
-}
-
-fn in_directory(error: WalError, directory: &str) -> WalError {
-    match error {
-        WalError::FileNotFound { .. } => WalError::FileNotFound { directory: directory.into() },
-        other => other,
-    }
 }

@@ -103,15 +103,15 @@ pub enum WalError {
         last: u64,
     },
     /// The log does not hold the mark of the snapshot to start from.
-    #[error("{directory}: wal: snapshot not found")]
+    #[error("wal: snapshot not found (index {index})")]
     SnapshotNotFound {
-        /// The log's directory, as far as known.
-        directory: String,
+        /// The snapshot's index.
+        index: u64,
     },
     /// No segment, none that reaches back far enough, or one missing in between.
     #[error("{directory}: wal: file not found")]
     FileNotFound {
-        /// The log's directory, as far as known.
+        /// The log's directory.
         directory: String,
     },
     /// The disk failed.

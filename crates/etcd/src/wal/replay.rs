@@ -77,7 +77,7 @@ pub fn replay(
         }
     };
     if mode == ReadMode::Read && !reader.is_found {
-        return Err(WalError::SnapshotNotFound { directory: String::new() });
+        return Err(WalError::SnapshotNotFound { index: from.index });
     }
     let (end, crc) = (decoder.end(), decoder.crc());
     let (metadata, hard_state) = (reader.metadata.take(), reader.hard_state);
@@ -226,8 +226,12 @@ pub fn valid_snapshots(segments: &[Segment]) -> Result<Vec<SnapshotMark>, WalErr
 /// Which of the sorted names a reader that starts at a snapshot needs: from the last one that
 /// begins at or below it, and none may be missing from there on. As in etcd, a segment missing
 /// right after number 0 goes unnoticed here; the checksum chain tells.
-pub fn select(names: &[SegmentName], index: u64) -> Result<&[SegmentName], WalError> {
-    let not_found = || WalError::FileNotFound { directory: String::new() };
+pub fn select<'a>(
+    directory: &str,
+    names: &'a [SegmentName],
+    index: u64,
+) -> Result<&'a [SegmentName], WalError> {
+    let not_found = || WalError::FileNotFound { directory: directory.into() };
     let start = names.iter().rposition(|name| name.first_index <= index).ok_or_else(not_found)?;
     let selected = &names[start..];
     let follows = |pair: &[SegmentName]| {

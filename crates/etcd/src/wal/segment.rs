@@ -18,7 +18,7 @@ pub struct Segment {
 
 impl Segment {
     /// A segment of a file's bytes, without zeros at the end.
-    pub fn new(name: SegmentName, bytes: Bytes, len: u64) -> Segment {
+    pub fn new(name: SegmentName, bytes: &Bytes, len: u64) -> Segment {
         let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         let bytes = bytes.slice(..used);
         let len = len.max(used as u64);
