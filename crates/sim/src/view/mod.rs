@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::scenario::Node;
 
-pub use build::Viewer;
+pub use build::{Viewer, cluster as cluster_view};
 pub use cluster::{
     ClientsView, ClusterView, Condition, Endpoint, ExpectationView, LoadView, LogLine,
     MessageClass, MessageView, NodeView, OperationView, Outcome, Role, Timer, Tone,

@@ -1,0 +1,431 @@
+//! Clients: the console and loads. Every operation ends as acknowledged, failed or unknown.
+//!
+//! A request travels to its server and its reply back with the cluster's latency. A server that is
+//! not there refuses (failed); one that goes away with the request in hand leaves it unknown, as
+//! does a client's patience of [`PATIENCE_NS`]. Reads that did not come back are failed: they
+//! change nothing either way.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::{Answer, AnswerBody, Certainty};
+use crate::queue::Key;
+use crate::rng::{Consumer, Stream};
+use crate::scenario::{
+    ClientCommand, ClusterSpec, KeyPattern, Load, LoadEnd, Node, SECOND_NS, Span,
+};
+use crate::view::Outcome;
+
+/// etcdctl's `--command-timeout`.
+pub const PATIENCE_NS: u64 = 5 * SECOND_NS;
+/// The console's client number; loads count from 1.
+pub const CONSOLE: u32 = 0;
+/// Operations that ended and are still told about.
+const ENDED_KEPT: usize = 256;
+/// A load holds back while it has this many operations under way.
+const LOAD_PENDING_MAX: usize = 1_000;
+
+/// An operation.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Request id, unique in a run.
+    pub request: u64,
+    /// Whose.
+    pub client: u32,
+    /// The action that it came from; 0 for loads.
+    pub action: u64,
+    /// The server that it goes to.
+    pub node: Node,
+    /// What is asked.
+    pub command: Arc<ClientCommand>,
+    /// When it left the client.
+    pub started_ns: u64,
+    /// Where it is.
+    pub stage: Stage,
+    pub(crate) timeout: Option<Key>,
+}
+
+/// How far an operation has come.
+#[derive(Clone, Debug)]
+pub enum Stage {
+    /// On its way to the server.
+    Asking {
+        /// When it arrives.
+        arrives_ns: u64,
+    },
+    /// The server has it.
+    AtServer,
+    /// The answer is on its way.
+    Answering {
+        /// When the server replied.
+        sent_ns: u64,
+        /// When it arrives.
+        arrives_ns: u64,
+        /// What it says.
+        answer: Arc<Answer>,
+    },
+}
+
+/// An operation that ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The operation.
+    pub operation: Operation,
+    /// When.
+    pub at_ns: u64,
+    /// How.
+    pub outcome: Outcome,
+    /// The server's answer, or what the client makes of having none.
+    pub answer: Arc<Answer>,
+}
+
+/// How operations ended so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operations {
+    /// They happened.
+    pub acknowledged: u64,
+    /// They did not.
+    pub failed: u64,
+    /// Nobody knows.
+    pub unknown: u64,
+}
+
+/// A load that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningLoad {
+    /// Its client number.
+    pub client: u32,
+    /// What it does.
+    pub load: Load,
+    /// Operations begun.
+    pub begun: u64,
+    pub(crate) next_ns: u64,
+    ends_ns: u64,
+}
+
+/// What goes into the head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClientsHead {
+    position: u128,
+    next_request: u64,
+    next_client: u32,
+    /// Requests without an answer: id, and whether they are reads.
+    pending: Vec<(u64, bool)>,
+    loads: Vec<RunningLoad>,
+    operations: Operations,
+    turn: u64,
+}
+
+/// All clients.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    stream: Stream,
+    latency: Span,
+    next_request: u64,
+    next_client: u32,
+    pending: BTreeMap<u64, Operation>,
+    /// Requests of before a reload, which nobody will ever answer.
+    orphans: Vec<(u64, bool)>,
+    ended: VecDeque<Arc<Ended>>,
+    loads: BTreeMap<u32, RunningLoad>,
+    operations: Operations,
+    turn: u64,
+}
+
+impl Clients {
+    pub(crate) fn new(spec: &ClusterSpec) -> Clients {
+        let head = ClientsHead {
+            position: 0,
+            next_request: 1,
+            next_client: CONSOLE + 1,
+            pending: Vec::new(),
+            loads: Vec::new(),
+            operations: Operations::default(),
+            turn: 0,
+        };
+        Clients::resume(spec, head)
+    }
+
+    pub(crate) fn head(&self) -> ClientsHead {
+        let pending =
+            self.pending.values().map(|operation| (operation.request, operation.command.is_read()));
+        ClientsHead {
+            position: self.stream.position(),
+            next_request: self.next_request,
+            next_client: self.next_client,
+            pending: self.orphans.iter().copied().chain(pending).collect(),
+            loads: self.loads.values().cloned().collect(),
+            operations: self.operations,
+            turn: self.turn,
+        }
+    }
+
+    pub(crate) fn resume(spec: &ClusterSpec, head: ClientsHead) -> Clients {
+        Clients {
+            stream: Stream::at(spec.seed, Consumer::Clients, head.position),
+            latency: spec.latency,
+            next_request: head.next_request,
+            next_client: head.next_client,
+            pending: BTreeMap::new(),
+            orphans: head.pending,
+            ended: VecDeque::new(),
+            loads: head.loads.into_iter().map(|load| (load.client, load)).collect(),
+            operations: head.operations,
+            turn: head.turn,
+        }
+    }
+
+    /// Begins an operation; it arrives at its server at the stage's time.
+    pub(crate) fn begin(
+        &mut self,
+        now_ns: u64,
+        client: u32,
+        action: u64,
+        node: Node,
+        command: Arc<ClientCommand>,
+    ) -> &mut Operation {
+        let request = self.next_request;
+        self.next_request += 1;
+        let arrives_ns = now_ns + self.travel_ns();
+        let stage = Stage::Asking { arrives_ns };
+        let operation = Operation {
+            request,
+            client,
+            action,
+            node,
+            command,
+            started_ns: now_ns,
+            stage,
+            timeout: None,
+        };
+        self.pending.entry(request).or_insert(operation)
+    }
+
+    fn travel_ns(&mut self) -> u64 {
+        self.stream.within(self.latency).max(1)
+    }
+
+    /// The server has the request now.
+    pub(crate) fn arrived(&mut self, request: u64) -> Option<&Operation> {
+        let operation = self.pending.get_mut(&request)?;
+        operation.stage = Stage::AtServer;
+        Some(operation)
+    }
+
+    /// The server answered; gives when the answer arrives, if anybody still waits for it.
+    pub(crate) fn answered(&mut self, now_ns: u64, request: u64, answer: Answer) -> Option<u64> {
+        let arrives_ns = now_ns + self.travel_ns();
+        let operation = self.pending.get_mut(&request)?;
+        let answer = Arc::new(answer);
+        operation.stage = Stage::Answering { sent_ns: now_ns, arrives_ns, answer };
+        Some(arrives_ns)
+    }
+
+    /// The answer has arrived.
+    pub(crate) fn take_answer(&mut self, now_ns: u64, request: u64) -> Option<Arc<Ended>> {
+        let operation = self.pending.get(&request)?;
+        let Stage::Answering { answer, .. } = &operation.stage else { return None };
+        let answer = Arc::clone(answer);
+        let outcome = outcome(answer.certainty, operation.command.is_read());
+        Some(self.end(now_ns, request, outcome, answer))
+    }
+
+    /// There will be no answer.
+    pub(crate) fn give_up(
+        &mut self,
+        now_ns: u64,
+        request: u64,
+        certainty: Certainty,
+        message: &str,
+    ) -> Option<Arc<Ended>> {
+        let operation = self.pending.get(&request)?;
+        let outcome = outcome(certainty, operation.command.is_read());
+        let body = AnswerBody::Error(message.to_owned());
+        let answer = Answer { certainty, revision: None, body };
+        Some(self.end(now_ns, request, outcome, Arc::new(answer)))
+    }
+
+    fn end(
+        &mut self,
+        at_ns: u64,
+        request: u64,
+        outcome: Outcome,
+        answer: Arc<Answer>,
+    ) -> Arc<Ended> {
+        let operation = self.pending.remove(&request).expect("an operation ends once");
+        self.operations.count(outcome);
+        let ended = Arc::new(Ended { operation, at_ns, outcome, answer });
+        if self.ended.len() == ENDED_KEPT {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(Arc::clone(&ended));
+        ended
+    }
+
+    /// Requests that a server held, or all of them, in their order.
+    pub(crate) fn held_by(&self, node: Node) -> Vec<u64> {
+        let held = |operation: &&Operation| {
+            operation.node == node && matches!(operation.stage, Stage::AtServer)
+        };
+        self.pending.values().filter(held).map(|operation| operation.request).collect()
+    }
+
+    /// Everything under way is orphaned; gives each request with how it ended.
+    pub(crate) fn orphan_all(&mut self) -> Vec<(u64, Outcome)> {
+        let pending = std::mem::take(&mut self.pending);
+        let mut orphans = std::mem::take(&mut self.orphans);
+        orphans.extend(
+            pending.values().map(|operation| (operation.request, operation.command.is_read())),
+        );
+        let ended: Vec<(u64, Outcome)> = orphans
+            .into_iter()
+            .map(|(request, is_read)| (request, outcome(Certainty::Unknown, is_read)))
+            .collect();
+        for (_, outcome) in &ended {
+            self.operations.count(*outcome);
+        }
+        ended
+    }
+
+    pub(crate) fn start_load(&mut self, now_ns: u64, load: Load) -> &RunningLoad {
+        let client = self.next_client;
+        self.next_client += 1;
+        let ends_ns = match load.until {
+            LoadEnd::For(time_ns) => now_ns + time_ns,
+            LoadEnd::Never | LoadEnd::Count(_) => u64::MAX,
+        };
+        let running = RunningLoad { client, load, begun: 0, next_ns: now_ns + 1, ends_ns };
+        self.loads.entry(client).or_insert(running)
+    }
+
+    pub(crate) fn stop_loads(&mut self) {
+        self.loads.clear();
+    }
+
+    /// A load's turn: what it asks now, and when its next turn is. `None` when it has ended.
+    pub(crate) fn load_turn(&mut self, now_ns: u64, client: u32) -> Option<LoadTurn> {
+        let under_way = self.pending.values().filter(|one| one.client == client).count();
+        let running = self.loads.get_mut(&client)?;
+        let done = matches!(running.load.until, LoadEnd::Count(count) if running.begun >= count);
+        if done || now_ns >= running.ends_ns {
+            self.loads.remove(&client);
+            return None;
+        }
+        running.next_ns = now_ns + running.load.interval_ns().max(1);
+        let next_ns = running.next_ns;
+        if under_way >= LOAD_PENDING_MAX {
+            return Some(LoadTurn { command: None, next_ns });
+        }
+        running.begun += 1;
+        let value = value_text(running.begun, running.load.value_bytes as usize);
+        let key = fill(&running.load.key, &mut self.stream);
+        Some(LoadTurn { command: Some(ClientCommand::Put { key, value }), next_ns })
+    }
+
+    /// Loads take the servers that are up in turn.
+    pub(crate) fn next_of(&mut self, up: &[Node]) -> Option<Node> {
+        let place = self.turn.checked_rem(up.len() as u64)?;
+        self.turn += 1;
+        up.get(usize::try_from(place).ok()?).copied()
+    }
+
+    /// An operation without an answer.
+    pub fn pending(&self, request: u64) -> Option<&Operation> {
+        self.pending.get(&request)
+    }
+
+    /// All operations without an answer, oldest first.
+    pub fn all_pending(&self) -> impl ExactSizeIterator<Item = &Operation> {
+        self.pending.values()
+    }
+
+    /// Operations that ended lately, newest last.
+    pub fn ended(&self) -> impl DoubleEndedIterator<Item = &Arc<Ended>> {
+        self.ended.iter()
+    }
+
+    /// How all operations so far ended.
+    pub fn operations(&self) -> Operations {
+        self.operations
+    }
+
+    /// Loads that run.
+    pub fn loads(&self) -> impl Iterator<Item = &RunningLoad> {
+        self.loads.values()
+    }
+}
+
+/// What a load does in its turn.
+pub(crate) struct LoadTurn {
+    pub(crate) command: Option<ClientCommand>,
+    pub(crate) next_ns: u64,
+}
+
+impl Operation {
+    /// When the request reaches its server.
+    pub(crate) fn arrives_ns(&self) -> u64 {
+        match self.stage {
+            Stage::Asking { arrives_ns } => arrives_ns,
+            Stage::AtServer | Stage::Answering { .. } => self.started_ns,
+        }
+    }
+}
+
+impl Operations {
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Acknowledged => self.acknowledged += 1,
+            Outcome::Failed => self.failed += 1,
+            Outcome::Unknown => self.unknown += 1,
+        }
+    }
+}
+
+fn outcome(certainty: Certainty, is_read: bool) -> Outcome {
+    match certainty {
+        Certainty::Done => Outcome::Acknowledged,
+        Certainty::Unknown if !is_read => Outcome::Unknown,
+        Certainty::Unknown | Certainty::NotDone => Outcome::Failed,
+    }
+}
+
+/// The operation's number, filled with zeros on the left or cut there.
+fn value_text(number: u64, bytes: usize) -> String {
+    let text = format!("{number:0bytes$}");
+    text[text.len() - bytes..].to_owned()
+}
+
+fn fill(pattern: &KeyPattern, stream: &mut Stream) -> String {
+    let Some((low, high)) = pattern.range else { return pattern.prefix.clone() };
+    let width = (high - low).saturating_add(1);
+    let number = low + stream.below(width);
+    format!("{}{number}{}", pattern.prefix, pattern.suffix)
+}
+
+impl ClientCommand {
+    /// Its first word.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            ClientCommand::Put { .. } => "put",
+            ClientCommand::Get(_) => "get",
+            ClientCommand::Delete { .. } => "del",
+            ClientCommand::Compact { .. } => "compact",
+            ClientCommand::MemberList => "member",
+            ClientCommand::EndpointStatus => "endpoint",
+        }
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_read(&self) -> bool {
+        match self {
+            ClientCommand::Get(_) | ClientCommand::MemberList | ClientCommand::EndpointStatus => {
+                true
+            }
+            ClientCommand::Put { .. }
+            | ClientCommand::Delete { .. }
+            | ClientCommand::Compact { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Answers as etcdctl prints them.
+
+use ::etcd::request::{KeyValue, MemberListReply, RangeReply, Reply, StatusReply};
+
+use super::{Answer, AnswerBody};
+use crate::scenario::{ClientCommand, Node};
+
+/// What etcdctl prints: standard output, or its error line.
+pub fn print_reply(command: &ClientCommand, node: Node, answer: &Answer) -> Result<String, String> {
+    match &answer.body {
+        AnswerBody::Error(message) => Err(format!("Error: {message}")),
+        AnswerBody::Etcd(reply) => Ok(match reply {
+            Reply::Put(_) => "OK".to_owned(),
+            Reply::Range(reply) => range(command, reply),
+            Reply::DeleteRange(reply) => reply.deleted.to_string(),
+            Reply::Compact(_) => match command {
+                ClientCommand::Compact { revision, .. } => format!("compacted revision {revision}"),
+                _ => "compacted".to_owned(),
+            },
+            Reply::MemberList(reply) => members(reply),
+            Reply::Status(reply) => status(node, reply),
+            Reply::HashKv(reply) => reply.hash_kv.hash.to_string(),
+        }),
+    }
+}
+
+fn range(command: &ClientCommand, reply: &RangeReply) -> String {
+    match command {
+        ClientCommand::Get(get) if get.count_only => reply.count.to_string(),
+        ClientCommand::Get(get) if get.keys_only => {
+            lines(reply.kvs.iter().flat_map(|pair| [text(&pair.key), String::new()]))
+        }
+        _ => lines(reply.kvs.iter().flat_map(key_and_value)),
+    }
+}
+
+fn key_and_value(pair: &KeyValue) -> [String; 2] {
+    [text(&pair.key), text(&pair.value)]
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn members(reply: &MemberListReply) -> String {
+    lines(reply.members.iter().map(|member| {
+        let started = if member.name.is_empty() { "unstarted" } else { "started" };
+        let peers = member.peer_urls.join(",");
+        let clients = member.client_urls.join(",");
+        let (id, name, learner) = (member.id, &member.name, member.is_learner);
+        format!("{id:x}, {started}, {name}, {peers}, {clients}, {learner}")
+    }))
+}
+
+fn status(node: Node, reply: &StatusReply) -> String {
+    let StatusReply { header, version, raft_term, raft_index, raft_applied_index, .. } = reply;
+    let (id, leads) = (header.member_id, reply.leader == header.member_id);
+    let size = size(reply.db_size_bytes);
+    let learner = reply.is_learner;
+    let errors = reply.errors.join(", ");
+    format!(
+        "{node}:2379, {id:x}, {version}, {size}, {leads}, {learner}, {raft_term}, {raft_index}, \
+         {raft_applied_index}, {errors}"
+    )
+}
+
+/// As go-humanize writes sizes: `20 kB`, two digits of precision below ten.
+fn size(bytes: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let mut scale: u64 = 1;
+    let mut unit = 0;
+    while bytes / scale >= 1_000 && unit + 1 < units.len() {
+        scale *= 1_000;
+        unit += 1;
+    }
+    let tenths = (bytes * 10 + scale / 2) / scale;
+    if unit == 0 || tenths >= 100 {
+        return format!("{} {}", (bytes + scale / 2) / scale, units[unit]);
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
+}

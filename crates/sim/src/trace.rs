@@ -1,0 +1,189 @@
+//! What happened, as data, and the fingerprint over it.
+//!
+//! Every event of a run is one or more [`Record`]s. The fingerprint is a chain: each record's
+//! postcard form, with event number and time, is hashed by xxh3 with the hash so far as seed. It
+//! covers every record of the run from its beginning; the records themselves are kept only as
+//! far back as [`RECORDS_KEPT`].
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use disk::Ticket;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::machine::{Message, ServerEvent};
+use crate::network::LossReason;
+use crate::scenario::{Action, ClientCommand, Node};
+use crate::view::Outcome;
+
+const CHUNK_RECORDS: usize = 512;
+const CHUNKS_KEPT: usize = 64;
+/// At least this many of the latest records are kept.
+pub const RECORDS_KEPT: usize = CHUNK_RECORDS * (CHUNKS_KEPT - 1);
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The event that it belongs to.
+    pub event: u64,
+    /// Its virtual time.
+    pub at_ns: u64,
+    /// What happened.
+    pub what: TraceEvent,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum TraceEvent {
+    /// An action ran.
+    Acted(Action),
+    /// A server was started for the n-th time.
+    Booted(Node, u32),
+    /// A server's clock ticked.
+    Ticked(Node),
+    /// A server told something.
+    Told(Node, ServerEvent),
+    /// A server issued a sync that ends at this time.
+    SyncIssued(Node, Ticket, u64),
+    /// A sync is complete.
+    Synced(Node, Ticket),
+    /// A message left, with the time at which it arrives.
+    Sent {
+        /// Its flight.
+        flight: u64,
+        /// Sender.
+        from: Node,
+        /// Receiver.
+        to: Node,
+        /// What it says.
+        message: Message,
+        /// When it arrives.
+        arrives_ns: u64,
+    },
+    /// A message arrived.
+    Delivered {
+        /// Its flight.
+        flight: u64,
+        /// Sender.
+        from: Node,
+        /// Receiver.
+        to: Node,
+    },
+    /// A message was lost, on sending (no flight) or on arrival.
+    Lost {
+        /// Its flight; 0 when it never left.
+        flight: u64,
+        /// Sender.
+        from: Node,
+        /// Receiver.
+        to: Node,
+        /// Why.
+        reason: LossReason,
+    },
+    /// A transport noticed that a peer does not answer.
+    Unreachable(Node, Node),
+    /// A client sent a request.
+    Requested {
+        /// Request id.
+        request: u64,
+        /// Client.
+        client: u32,
+        /// The server it goes to.
+        node: Node,
+        /// What is asked.
+        command: Arc<ClientCommand>,
+    },
+    /// A request arrived at a server that runs.
+    Received(Node, u64),
+    /// A server replied.
+    Replied(Node, u64),
+    /// A client knows how its request ended, as far as it ever will.
+    Ended {
+        /// Request id.
+        request: u64,
+        /// How.
+        outcome: Outcome,
+        /// The revision in the reply.
+        revision: Option<i64>,
+    },
+    /// The power of a machine went: so many un-synced things survived, so many are lost.
+    PowerCut {
+        /// The machine.
+        node: Node,
+        /// Un-synced things that survived.
+        survived: u64,
+        /// Un-synced things that are gone.
+        lost: u64,
+    },
+    /// A bit on a disk was turned over, if the file was there.
+    Flipped {
+        /// Whose disk.
+        node: Node,
+        /// Whether there was such a byte.
+        ok: bool,
+    },
+    /// A process died by itself.
+    Died(Node, String),
+    /// An expectation was judged.
+    Judged {
+        /// Its number.
+        expectation: u64,
+        /// Whether it was true.
+        ok: bool,
+    },
+}
+
+/// The recent records, and the fingerprint over all.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    fingerprint: u64,
+    chunks: VecDeque<Arc<Vec<Record>>>,
+    buffer: Vec<u8>,
+}
+
+impl Trace {
+    pub(crate) fn new(fingerprint: u64) -> Trace {
+        Trace { fingerprint, chunks: VecDeque::new(), buffer: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, record: Record) {
+        self.fingerprint = self.chained(&record);
+        if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK_RECORDS) {
+            if self.chunks.len() == CHUNKS_KEPT {
+                self.chunks.pop_front();
+            }
+            self.chunks.push_back(Arc::new(Vec::with_capacity(CHUNK_RECORDS)));
+        }
+        let chunk = self.chunks.back_mut().expect("there is a chunk with room");
+        Arc::make_mut(chunk).push(record);
+    }
+
+    fn chained(&mut self, record: &Record) -> u64 {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        self.buffer = postcard::to_extend(record, buffer).expect("a record is plain data");
+        xxh3_64_with_seed(&self.buffer, self.fingerprint)
+    }
+
+    /// The chain over every record so far.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// The records that are kept, newest first.
+    pub fn latest(&self) -> impl Iterator<Item = &Record> {
+        self.chunks.iter().rev().flat_map(|chunk| chunk.iter().rev())
+    }
+
+    /// The records of one event, in order, as far as they are kept.
+    pub fn of_event(&self, event: u64) -> Vec<&Record> {
+        let mut records: Vec<&Record> = self
+            .latest()
+            .skip_while(|record| record.event > event)
+            .take_while(|record| record.event == event)
+            .collect();
+        records.reverse();
+        records
+    }
+}

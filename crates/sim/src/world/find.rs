@@ -1,0 +1,88 @@
+//! Finding out: who is up, who leads, whether something is true.
+
+use super::World;
+use crate::machine::{Power, ServerStatus};
+use crate::scenario::{Expected, Node};
+use crate::view::Role;
+
+impl World {
+    /// Servers that run, by number.
+    pub fn up(&self) -> impl Iterator<Item = Node> {
+        self.machines.iter().filter(|machine| machine.is_up()).map(super::Machine::node)
+    }
+
+    /// What a server that runs says of itself.
+    pub fn status(&self, node: Node) -> Option<ServerStatus> {
+        self.machine(node).server().map(|server| server.status())
+    }
+
+    /// Who leads with the highest term, of those that run.
+    pub fn leader(&self) -> Option<Node> {
+        self.up()
+            .filter_map(|node| self.status(node).map(|status| (node, status)))
+            .filter(|(_, status)| status.role == Role::Leader)
+            .max_by_key(|(_, status)| status.term)
+            .map(|(node, _)| node)
+    }
+
+    /// The server whose store is asked: the leader, else the one that applied most.
+    fn witness(&self) -> Option<Node> {
+        let most =
+            || self.up().max_by_key(|node| self.status(*node).map_or(0, |status| status.applied));
+        self.leader().or_else(most)
+    }
+
+    /// Whether it is true now; if not, what is the case instead.
+    pub(super) fn find(&self, expected: &Expected) -> Result<(), String> {
+        match expected {
+            Expected::Leader(wanted) => self.find_leader(*wanted),
+            Expected::Value { key, value } => match self.value(key)? {
+                Some(found) if found == value.as_bytes() => Ok(()),
+                Some(found) => Err(format!("it is {:?}", String::from_utf8_lossy(&found))),
+                None => Err("there is no such key".to_owned()),
+            },
+            Expected::Absent { key } => match self.value(key)? {
+                None => Ok(()),
+                Some(found) => Err(format!("it is {:?}", String::from_utf8_lossy(&found))),
+            },
+            Expected::Revision(wanted) => self.find_revision(*wanted),
+            Expected::Up(node) => self.find_condition(*node, "up"),
+            Expected::Down(node) => self.find_condition(*node, "down"),
+            Expected::Failed(node) => self.find_condition(*node, "failed"),
+        }
+    }
+
+    fn find_leader(&self, wanted: Option<Node>) -> Result<(), String> {
+        match (self.leader(), wanted) {
+            (Some(_), None) => Ok(()),
+            (Some(leader), Some(wanted)) if leader == wanted => Ok(()),
+            (Some(leader), Some(_)) => Err(format!("{leader} leads")),
+            (None, _) => Err("nobody leads".to_owned()),
+        }
+    }
+
+    fn value(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        let witness = self.witness().ok_or("no server is up")?;
+        let server = self.machine(witness).server().ok_or("no server is up")?;
+        Ok(server.value(key.as_bytes()))
+    }
+
+    fn find_revision(&self, wanted: i64) -> Result<(), String> {
+        let witness = self.witness().ok_or("no server is up")?;
+        let revision = self.status(witness).map_or(0, |status| status.revision);
+        if revision == wanted {
+            Ok(())
+        } else {
+            Err(format!("{witness} is at revision {revision}"))
+        }
+    }
+
+    fn find_condition(&self, node: Node, wanted: &str) -> Result<(), String> {
+        let found = match self.machine(node).power() {
+            Power::On(_) => "up",
+            Power::Off => "down",
+            Power::Failed(_) => "failed",
+        };
+        if found == wanted { Ok(()) } else { Err(format!("{node} is {found}")) }
+    }
+}

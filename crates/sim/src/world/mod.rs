@@ -1,0 +1,340 @@
+//! One deterministic world, told event by event.
+//!
+//! [`World::step`] is the story: the next event of the queue happens, a machine gets an input, and
+//! what it does (syncs, messages, replies) becomes later events. Time is virtual and moves only
+//! from event to event; a moment is an event number. Nothing that happens takes place in zero
+//! time: whatever an event causes is due at least a nanosecond later.
+//!
+//! Everything that a visitor does is an [`Action`], stamped at the next nanosecond and ahead of
+//! everything else that is due then, so that the recorded times alone replay the run.
+//!
+//! The world is a function of its [`ClusterSpec`] and its actions: see [`World::fingerprint`].
+
+mod act;
+mod find;
+mod run;
+
+use std::sync::Arc;
+
+pub use run::Fate;
+
+use crate::client::{CONSOLE, Clients, Ended, PATIENCE_NS};
+use crate::judge::Judgement;
+use crate::machine::{Certainty, Effects, Input, Machine, Stepped};
+use crate::network::{LossReason, Network, Sending};
+use crate::queue::{Due, Queue, Scheduled};
+use crate::scenario::{Action, ClientCommand, ClusterSpec, Line, Node, Scenario, Statement};
+use crate::trace::{Record, Trace, TraceEvent};
+use crate::trails::Trails;
+
+/// Servers, network, clients, and what will happen to them.
+#[derive(Clone)]
+pub struct World {
+    spec: Arc<ClusterSpec>,
+    now_ns: u64,
+    event: u64,
+    queue: Queue,
+    machines: Vec<Machine>,
+    network: Network,
+    clients: Clients,
+    judgements: Vec<Judgement>,
+    /// Places of those that may still become true.
+    open: Vec<usize>,
+    trace: Trace,
+    trails: Trails,
+    next_action: u64,
+    /// Actions that have run; those of before a resume are only counted.
+    recorded: Vec<Line>,
+    forgotten: u64,
+}
+
+/// An action that was taken up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Performed {
+    /// When it runs.
+    pub at_ns: u64,
+    /// Its number; see [`World::operation_of`].
+    pub action: u64,
+}
+
+impl World {
+    /// A fresh world at time 0; all servers boot with the first events.
+    pub fn new(spec: ClusterSpec) -> World {
+        let nodes = spec.nodes;
+        let machines = (1..=nodes).map(|number| Machine::new(&spec, Node(number))).collect();
+        let mut queue = Queue::default();
+        for number in 1..=nodes {
+            queue.push(0, Due::Boot(Node(number)));
+        }
+        World {
+            now_ns: 0,
+            event: 0,
+            queue,
+            machines,
+            network: Network::new(&spec),
+            clients: Clients::new(&spec),
+            judgements: Vec::new(),
+            open: Vec::new(),
+            trace: Trace::new(spec.seed),
+            trails: Trails::default(),
+            next_action: 1,
+            recorded: Vec::new(),
+            forgotten: 0,
+            spec: Arc::new(spec),
+        }
+    }
+
+    /// A fresh world with all timed lines of a scenario ahead of it.
+    pub fn of_scenario(scenario: &Scenario) -> World {
+        let mut world = World::new(scenario.cluster.clone());
+        for line in &scenario.lines {
+            if let Statement::At(at_ns, action) = &line.statement {
+                world.schedule(*at_ns, action.clone(), line.number);
+            }
+        }
+        world
+    }
+
+    // ---- acting ----
+
+    /// Does something now: at the next nanosecond, before everything else.
+    pub fn perform(&mut self, action: Action) -> Performed {
+        let at_ns = if self.event == 0 { 0 } else { self.now_ns + 1 };
+        let action = self.schedule(at_ns, action, 0);
+        Performed { at_ns, action }
+    }
+
+    /// Does something at a later time; gives the action's number.
+    pub fn schedule(&mut self, at_ns: u64, action: Action, line: u32) -> u64 {
+        assert!(at_ns >= self.now_ns, "the past does not change");
+        let id = self.next_action;
+        self.next_action += 1;
+        self.queue.push(at_ns, Due::Action(Scheduled { id, line, action }));
+        id
+    }
+
+    /// Judges the lines of a scenario that stand without a time, from now on.
+    pub fn judge_at_end(&mut self, scenario: &Scenario) {
+        for line in &scenario.lines {
+            if let Statement::AtEnd(expectation) = &line.statement {
+                self.expect(line.number, expectation.clone());
+            }
+        }
+    }
+
+    // ---- the story of one event ----
+
+    /// The next event happens; gives its number.
+    pub fn step(&mut self) -> Option<u64> {
+        let (at_ns, due) = self.queue.pop()?;
+        assert!(at_ns >= self.now_ns, "time does not go back");
+        self.now_ns = at_ns;
+        self.event += 1;
+        match due {
+            Due::Action(scheduled) => self.act(scheduled),
+            Due::Boot(node) => self.boot(node),
+            Due::Tick(node) => self.tick(node),
+            Due::Synced { node, ticket, boot } => {
+                self.tell(TraceEvent::Synced(node, ticket));
+                let machine = self.machine_mut(node);
+                machine.complete(ticket);
+                if machine.is_up() && machine.boots() == boot {
+                    self.feed(node, Input::Synced(ticket));
+                }
+            }
+            Due::Arrival { flight } => self.arrive(flight),
+            Due::Unreachable { node, peer } => {
+                self.tell(TraceEvent::Unreachable(node, peer));
+                self.feed(node, Input::Unreachable(peer));
+            }
+            Due::RequestArrival { request } => self.request_arrives(request),
+            Due::ReplyArrival { request } => self.reply_arrives(request),
+            Due::RequestTimeout { request } => {
+                self.give_up(request, Certainty::Unknown, "context deadline exceeded");
+            }
+            Due::LoadTurn { client } => self.load_turn(client),
+            Due::Deadline { expectation } => self.look(expectation, true),
+        }
+        self.look_at_all();
+        Some(self.event)
+    }
+
+    /// One input for one running machine, and what comes of it.
+    fn feed(&mut self, node: Node, input: Input) {
+        let now_ns = self.now_ns;
+        match self.machine_mut(node).step(now_ns, input) {
+            Stepped::Ran(effects) => self.take_effects(node, effects),
+            Stepped::Died(effects, fatal) => {
+                self.take_effects(node, effects);
+                self.died(node, fatal.reason);
+            }
+            Stepped::PowerLost => {
+                let torn = self.machine(node).torn_when_tripped();
+                self.cut_power(node, torn);
+            }
+        }
+    }
+
+    /// Syncs, messages and replies of a step become events.
+    fn take_effects(&mut self, node: Node, effects: Effects) {
+        for event in effects.trace {
+            self.tell(TraceEvent::Told(node, event));
+        }
+        let (spec, now_ns) = (Arc::clone(&self.spec), self.now_ns);
+        let boot = self.machine(node).boots();
+        for (ticket, takes_ns) in self.machine_mut(node).issued(&spec) {
+            let ends_ns = now_ns + takes_ns;
+            self.tell(TraceEvent::SyncIssued(node, ticket, ends_ns));
+            self.queue.push(ends_ns, Due::Synced { node, ticket, boot });
+        }
+        for (to, message) in effects.messages {
+            match self.network.send(now_ns, node, to, message.clone()) {
+                Sending::Flies { flight, arrives_ns } => {
+                    self.tell(TraceEvent::Sent { flight, from: node, to, message, arrives_ns });
+                    self.queue.push(arrives_ns, Due::Arrival { flight });
+                }
+                Sending::Lost(reason) => self.lost(0, node, to, reason),
+            }
+        }
+        for (request, answer) in effects.replies {
+            self.tell(TraceEvent::Replied(node, request));
+            if let Some(arrives_ns) = self.clients.answered(now_ns, request, answer) {
+                self.queue.push(arrives_ns, Due::ReplyArrival { request });
+            }
+        }
+    }
+
+    // ---- machines ----
+
+    fn boot(&mut self, node: Node) {
+        let (spec, now_ns) = (Arc::clone(&self.spec), self.now_ns);
+        let machine = self.machine_mut(node);
+        if machine.is_up() {
+            return;
+        }
+        let first_tick_ns = machine.start(&spec, now_ns);
+        let boots = machine.boots();
+        self.tell(TraceEvent::Booted(node, boots));
+        self.queue.push(first_tick_ns, Due::Tick(node));
+        self.feed(node, Input::Boot);
+    }
+
+    fn tick(&mut self, node: Node) {
+        self.tell(TraceEvent::Ticked(node));
+        let (now_ns, tick_ns) = (self.now_ns, self.spec.tick_ns);
+        let next_ns = self.machine_mut(node).tick_after(now_ns, tick_ns);
+        self.queue.push(next_ns, Due::Tick(node));
+        self.feed(node, Input::Tick);
+    }
+
+    fn cut_power(&mut self, node: Node, torn: bool) {
+        self.queue.forget_machine(node);
+        let report = self.machine_mut(node).cut_power(torn);
+        let (survived, lost) = (report.survived.len() as u64, report.lost.len() as u64);
+        self.tell(TraceEvent::PowerCut { node, survived, lost });
+        self.drop_connections(node);
+    }
+
+    /// A process that ended takes nothing with it but itself: the machine goes on.
+    fn died(&mut self, node: Node, reason: String) {
+        self.queue.forget_process(node);
+        self.tell(TraceEvent::Died(node, reason));
+        self.drop_connections(node);
+    }
+
+    fn drop_connections(&mut self, node: Node) {
+        for request in self.clients.held_by(node) {
+            self.give_up(request, Certainty::Unknown, "error reading from server: EOF");
+        }
+    }
+
+    // ---- messages ----
+
+    fn arrive(&mut self, flight: u64) {
+        let arrived = self.network.arrive(flight);
+        let (from, to) = (arrived.from, arrived.to);
+        if !self.network.connected(from, to) {
+            self.lost(flight, from, to, LossReason::Partition);
+        } else if self.machine(to).is_up() {
+            self.tell(TraceEvent::Delivered { flight, from, to });
+            self.feed(to, Input::Message(arrived.message));
+        } else {
+            self.lost(flight, from, to, LossReason::ReceiverDown);
+        }
+    }
+
+    /// A message is gone; a transport that finds nobody there tells its server.
+    fn lost(&mut self, flight: u64, from: Node, to: Node, reason: LossReason) {
+        self.tell(TraceEvent::Lost { flight, from, to, reason });
+        if reason != LossReason::Chance && self.machine(from).is_up() {
+            self.queue.push(self.now_ns + 1, Due::Unreachable { node: from, peer: to });
+        }
+    }
+
+    // ---- clients ----
+
+    fn ask(&mut self, client: u32, action: u64, node: Node, command: ClientCommand) {
+        let (now_ns, command) = (self.now_ns, Arc::new(command));
+        let operation = self.clients.begin(now_ns, client, action, node, Arc::clone(&command));
+        let request = operation.request;
+        let arrives_ns = operation.arrives_ns();
+        operation.timeout =
+            Some(self.queue.push(now_ns + PATIENCE_NS, Due::RequestTimeout { request }));
+        self.queue.push(arrives_ns, Due::RequestArrival { request });
+        if client == CONSOLE {
+            self.trails.begin(request, &command);
+        }
+        self.tell(TraceEvent::Requested { request, client, node, command });
+    }
+
+    fn request_arrives(&mut self, request: u64) {
+        let Some(operation) = self.clients.arrived(request) else { return };
+        let (node, command) = (operation.node, Arc::clone(&operation.command));
+        if self.machine(node).is_up() {
+            self.tell(TraceEvent::Received(node, request));
+            self.feed(node, Input::Request { id: request, command });
+        } else {
+            self.give_up(request, Certainty::NotDone, "connection refused");
+        }
+    }
+
+    fn reply_arrives(&mut self, request: u64) {
+        if let Some(ended) = self.clients.take_answer(self.now_ns, request) {
+            self.ended(&ended);
+        }
+    }
+
+    fn give_up(&mut self, request: u64, certainty: Certainty, message: &str) {
+        if let Some(ended) = self.clients.give_up(self.now_ns, request, certainty, message) {
+            self.ended(&ended);
+        }
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        if let Some(timeout) = ended.operation.timeout {
+            self.queue.cancel(timeout);
+        }
+        self.tell(TraceEvent::Ended {
+            request: ended.operation.request,
+            outcome: ended.outcome,
+            revision: ended.answer.revision,
+        });
+    }
+
+    fn load_turn(&mut self, client: u32) {
+        let Some(turn) = self.clients.load_turn(self.now_ns, client) else { return };
+        self.queue.push(turn.next_ns, Due::LoadTurn { client });
+        let up: Vec<Node> = self.up().collect();
+        if let Some(command) = turn.command
+            && let Some(node) = self.clients.next_of(&up)
+        {
+            self.ask(client, 0, node, command);
+        }
+    }
+
+    fn tell(&mut self, what: TraceEvent) {
+        let record = Record { event: self.event, at_ns: self.now_ns, what };
+        self.trails.observe(&record);
+        self.trace.push(record);
+    }
+}

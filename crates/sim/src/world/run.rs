@@ -1,0 +1,228 @@
+//! Running a world, looking at it, putting it away and taking it up again.
+
+use std::sync::Arc;
+
+use disk::Disk;
+
+use super::{Performed, World};
+use crate::client::{Clients, Ended, Operations};
+use crate::head::{FORMAT, Head, HeadError};
+use crate::judge::Judgement;
+use crate::machine::Machine;
+use crate::network::Network;
+use crate::queue::{Due, Queue};
+use crate::scenario::{ClusterSpec, Line, Node, Scenario, Statement};
+use crate::trace::Trace;
+use crate::trails::Trails;
+
+/// What became of a client command.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// It has not run, or waits for its answer.
+    Waiting,
+    /// It ended.
+    Ended(Arc<Ended>),
+    /// Nothing is known of it any more, or it was no client command.
+    Gone,
+}
+
+impl World {
+    /// All events up to a time, this time included; then it is that time.
+    pub fn run_until(&mut self, until_ns: u64) {
+        while self.next_event_ns().is_some_and(|next_ns| next_ns <= until_ns) {
+            self.step();
+        }
+    }
+
+    /// All events up to this one.
+    pub fn run_to_event(&mut self, event: u64) {
+        while self.event < event && self.step().is_some() {}
+    }
+
+    /// The rest of the current nanosecond, so that a head can be taken.
+    pub fn settle(&mut self) {
+        self.run_until(self.now_ns);
+    }
+
+    /// Whether nothing is left at the current nanosecond.
+    pub fn is_at_rest(&self) -> bool {
+        self.next_event_ns().is_none_or(|next_ns| next_ns > self.now_ns)
+    }
+
+    /// When the next event is due.
+    pub fn next_event_ns(&self) -> Option<u64> {
+        self.queue.next_ns()
+    }
+
+    /// The cluster.
+    pub fn spec(&self) -> &ClusterSpec {
+        &self.spec
+    }
+
+    /// Virtual time of the last event.
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// Events so far: the moment.
+    pub fn event(&self) -> u64 {
+        self.event
+    }
+
+    /// A number for everything that happened so far; equal for equal runs on every machine.
+    pub fn fingerprint(&self) -> u64 {
+        self.trace.fingerprint()
+    }
+
+    /// What happened lately.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// How recent console requests travelled.
+    pub fn trails(&self) -> &Trails {
+        &self.trails
+    }
+
+    /// The links between servers.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Clients and their operations.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// How operations ended.
+    pub fn operations(&self) -> Operations {
+        self.clients.operations()
+    }
+
+    /// All expectations so far.
+    pub fn judgements(&self) -> &[Judgement] {
+        &self.judgements
+    }
+
+    /// All machines, by number.
+    pub fn machines(&self) -> &[Machine] {
+        &self.machines
+    }
+
+    /// One machine.
+    pub fn machine(&self, node: Node) -> &Machine {
+        &self.machines[node.index()]
+    }
+
+    pub(super) fn machine_mut(&mut self, node: Node) -> &mut Machine {
+        &mut self.machines[node.index()]
+    }
+
+    /// A disk, for the store that follows what changes on it.
+    pub fn disk_mut(&mut self, node: Node) -> &mut Disk {
+        &mut self.machine_mut(node).disk
+    }
+
+    /// What became of a client command that was performed.
+    pub fn fate(&self, performed: Performed) -> Fate {
+        let action = performed.action;
+        if let Some(ended) = self.clients.ended().rev().find(|one| one.operation.action == action) {
+            return Fate::Ended(Arc::clone(ended));
+        }
+        let pending = self.clients.all_pending().any(|operation| operation.action == action);
+        let waits = || self.queue.actions().any(|(_, scheduled)| scheduled.id == action);
+        if pending || waits() { Fate::Waiting } else { Fate::Gone }
+    }
+
+    // ---- the run as a scenario ----
+
+    /// Actions that have run since the world began or was resumed.
+    pub fn recorded_lines(&self) -> &[Line] {
+        &self.recorded
+    }
+
+    /// How many actions have run in all.
+    pub fn recorded_count(&self) -> u64 {
+        self.forgotten + self.recorded.len() as u64
+    }
+
+    /// Gives a resumed world the actions of before, so that it can be shared.
+    pub fn remember(&mut self, mut lines: Vec<Line>) {
+        self.forgotten = self.forgotten.saturating_sub(lines.len() as u64);
+        lines.append(&mut self.recorded);
+        self.recorded = lines;
+    }
+
+    /// Whether every action of the run is known: without them there is no link.
+    pub fn remembers_all(&self) -> bool {
+        self.forgotten == 0
+    }
+
+    /// The run so far, with what still waits for its time.
+    pub fn recorded(&self) -> Scenario {
+        let waiting = self.queue.actions().map(|(at_ns, scheduled)| Line {
+            number: scheduled.line,
+            statement: Statement::At(at_ns, scheduled.action.clone()),
+        });
+        let lines = self.recorded.iter().cloned().chain(waiting).collect();
+        Scenario { heading: Vec::new(), cluster: (*self.spec).clone(), lines }
+    }
+
+    // ---- putting away and taking up again ----
+
+    /// What must be kept beside the disks. The world must be at rest.
+    pub fn head(&self) -> Head {
+        assert!(self.is_at_rest(), "a head is taken at rest: call settle first");
+        Head {
+            format: FORMAT,
+            spec: (*self.spec).clone(),
+            event: self.event,
+            now_ns: self.now_ns,
+            fingerprint: self.fingerprint(),
+            recorded: self.recorded_count(),
+            next_action: self.next_action,
+            network: self.network.head(),
+            clients: self.clients.head(),
+            machines: self.machines.iter().map(Machine::head).collect(),
+            judgements: self.judgements.clone(),
+            waiting: self
+                .queue
+                .actions()
+                .map(|(at_ns, scheduled)| (at_ns, scheduled.clone()))
+                .collect(),
+        }
+    }
+
+    /// A world without power from a head and its disks, by number. `reload` is its first action.
+    pub fn resume(head: Head, disks: Vec<Disk>) -> Result<World, HeadError> {
+        head.fits_disks(disks.len())?;
+        let mut queue = Queue::default();
+        for (at_ns, scheduled) in head.waiting {
+            queue.push(at_ns, Due::Action(scheduled));
+        }
+        let spec = head.spec;
+        let machines = head.machines.iter().zip(disks).enumerate();
+        let machines = machines
+            .map(|(index, (machine, disk))| Machine::resume(&spec, Node::at(index), machine, disk))
+            .collect();
+        let open = (0..head.judgements.len())
+            .filter(|place| head.judgements[*place].ok.is_none())
+            .collect();
+        Ok(World {
+            now_ns: head.now_ns,
+            event: head.event,
+            queue,
+            machines,
+            network: Network::resume(&spec, head.network),
+            clients: Clients::resume(&spec, head.clients),
+            judgements: head.judgements,
+            open,
+            trace: Trace::new(head.fingerprint),
+            trails: Trails::default(),
+            next_action: head.next_action,
+            recorded: Vec::new(),
+            forgotten: head.recorded,
+            spec: Arc::new(spec),
+        })
+    }
+}
