@@ -13,6 +13,7 @@
 pub mod authpb;
 mod convert;
 pub mod etcdserverpb;
+mod fields;
 mod go;
 mod logged;
 pub mod membership;
@@ -21,7 +22,8 @@ pub mod raftpb;
 pub mod rpc;
 pub mod snappb;
 mod text;
-mod text_rpc;
+
 pub mod walpb;
 
 pub use logged::LoggedRequest;
+pub use text::{Field, FieldValue};
