@@ -198,6 +198,11 @@ impl Disk {
         self.file(file).map_or(0, |file| file.live.data_end())
     }
 
+    /// Whether these bytes of a file would survive a power cut now, if its name does.
+    pub fn is_durable(&self, file: FileId, range: Range<u64>) -> bool {
+        self.file(file).is_ok_and(|file| file.is_durable(range))
+    }
+
     /// Writes at `offset`; beyond the end, the gap becomes a hole.
     pub fn write(&mut self, file: FileId, offset: u64, data: &[u8]) -> Result<(), DiskError> {
         self.operate()?;

@@ -106,6 +106,25 @@ impl File {
         self.durable.len = sync.len;
     }
 
+    /// Whether bytes and length up to the range's end are the same in both images.
+    pub(crate) fn is_durable(&self, range: Range<u64>) -> bool {
+        let mut touched = self.unsynced.range(page_number(range.start)..).copied();
+        let is_changed = |page: u32| {
+            let (live, durable) =
+                (page_of(self.live.pages.get(page)), page_of(self.durable.pages.get(page)));
+            let start = range.start.max(u64::from(page) * PAGE_BYTES_U64);
+            let end = range.end.min(page_end(page));
+            let within = within_page(start)..within_page(end - 1) + 1;
+            live.bytes()[within.clone()] != durable.bytes()[within]
+        };
+        range.is_empty()
+            || range.end <= self.durable.len
+                && !touched
+                    .by_ref()
+                    .take_while(|page| u64::from(*page) * PAGE_BYTES_U64 < range.end)
+                    .any(is_changed)
+    }
+
     /// After a power cut a process reads what survived.
     pub(crate) fn settle(&mut self) {
         let len = self.durable.len;
