@@ -72,7 +72,9 @@ fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<Stri
     let mut scored: Vec<(usize, &str)> = known
         .into_iter()
         .map(|candidate| {
-            let prefix = !word.is_empty() && candidate.starts_with(&word);
+            let prefix = word.len() > 2
+                && (candidate.starts_with(&word)
+                    || candidate.len() > 2 && word.starts_with(candidate));
             (if prefix { 0 } else { strsim::levenshtein(&word, candidate) }, candidate)
         })
         .filter(|(distance, _)| *distance <= reach)

@@ -7,6 +7,7 @@
 
 mod build;
 mod cluster;
+mod frame;
 mod server;
 mod text;
 mod trail;

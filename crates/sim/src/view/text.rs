@@ -1,5 +1,9 @@
 //! The world in words: messages, events, bytes.
 
+use bytes::Bytes;
+use etcd::proto::{LoggedRequest, raftpb};
+use prost::Message as _;
+
 use super::cluster::{LogLine, MessageClass, Outcome, Tone};
 use crate::machine::{Message, ServerEvent};
 use crate::scenario::{Action, Fault, Node};
@@ -191,4 +195,75 @@ fn label(message: &raft::Message) -> String {
         | Type::StorageApplyResp
         | Type::ForgetLeader => format!("term {}", message.term),
     }
+}
+
+/// Longest text of a value in a picture.
+const EXCERPT_BYTES: usize = 256;
+
+/// Bytes as text: what is not printable becomes `\xNN`, what is long is cut.
+pub(super) fn excerpt(bytes: &[u8]) -> String {
+    let shown = &bytes[..bytes.len().min(EXCERPT_BYTES)];
+    let mut text = String::with_capacity(shown.len());
+    for chunk in shown.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character.is_control() {
+                text.extend(character.escape_default());
+            } else {
+                text.push(character);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    if bytes.len() > shown.len() {
+        text.push_str(&format!("… ({} bytes)", bytes.len()));
+    }
+    text
+}
+
+/// Kind and summary of an entry: `put`, `put user/7 = 42`.
+pub(super) fn logged(entry_type: i32, data: Option<&Bytes>) -> (String, String) {
+    let nothing = Bytes::new();
+    let data = data.unwrap_or(&nothing);
+    let (kind, summary) = match entry_type {
+        0 => return request(data),
+        1 => ("conf change", conf_change(data)),
+        _ => ("conf change", "a change of members".to_owned()),
+    };
+    (kind.to_owned(), summary)
+}
+
+fn conf_change(data: &Bytes) -> String {
+    match raftpb::ConfChange::decode(data.clone()) {
+        Ok(change) => format!("add member {:x}", change.node_id),
+        Err(_) => "a change of members".to_owned(),
+    }
+}
+
+fn request(data: &Bytes) -> (String, String) {
+    let said = |kind: &str, summary: String| (kind.to_owned(), summary);
+    let logged = match LoggedRequest::decode(data) {
+        Ok(logged) => logged,
+        Err(_) => return said("?", excerpt(data)),
+    };
+    let request = match &logged {
+        LoggedRequest::Empty => return said("empty", "a new leader's first entry".to_owned()),
+        LoggedRequest::V2(_) => return said("v2", logged.to_string()),
+        LoggedRequest::V3(request) => request,
+    };
+    if let Some(put) = &request.put {
+        return said("put", format!("put {} = {}", excerpt(&put.key), excerpt(&put.value)));
+    }
+    if let Some(delete) = &request.delete_range {
+        let end = match delete.range_end.len() {
+            0 => String::new(),
+            _ => format!(" up to {}", excerpt(&delete.range_end)),
+        };
+        return said("delete", format!("delete {}{end}", excerpt(&delete.key)));
+    }
+    if let Some(compaction) = &request.compaction {
+        return said("compact", format!("compact {}", compaction.revision));
+    }
+    said("request", excerpt(logged.to_string().as_bytes()))
 }

@@ -1,0 +1,322 @@
+//! The scenario language: what is read, what is refused and how it says so, and that printing
+//! reads back.
+#![cfg(not(target_arch = "wasm32"))]
+
+use proptest::prelude::*;
+use sim::scenario::{
+    Action, ClientAction, ClientCommand, ClusterSpec, Context, Expectation, Expected, Fault, Get,
+    KeyPattern, LINES_MAX, Line, Load, LoadCommand, LoadEnd, Node, ParseError, Scenario, Span,
+    Statement, TEXT_BYTES_MAX, Target, parse_command, verbs,
+};
+
+const STORY: &str = "\
+# Lost leader
+# The others take over.
+cluster etcd nodes=3 seed=42
+0s      load put key=user/{0..99} value=16B rate=200/s
+# Now it breaks.
+2s      partition n1 | n2 n3
+2.314000001s on n2 put greeting 'hello world'
+4s      heal
+5s      crash n2 torn at disk-operation 3
+6s      restart n2
+6s      get --prefix --rev 7 --consistency=s --limit 2 user/
+7s      flip n1 member/wal/0000000000000000-0000000000000000.wal 0x1a8 7
+8s      expect leader n1 within 3s
+9s      end
+expect leader within 3s
+";
+
+fn parsed(text: &str) -> Scenario {
+    Scenario::parse(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn refused(text: &str) -> ParseError {
+    let text = format!("cluster etcd nodes=3 seed=1\n{text}\n");
+    Scenario::parse(&text).expect_err("it is wrong")
+}
+
+#[test]
+fn a_canonical_text_prints_as_it_was() {
+    let text = STORY.replace("9s      end\nexpect leader within 3s\n", "expect leader within 3s\n9s      end\n");
+    assert_eq!(parsed(&text).to_string(), text);
+}
+
+#[test]
+fn nothing_stands_after_the_end() {
+    assert_eq!(Scenario::parse(STORY).expect_err("a line after end").line, 15);
+}
+
+#[test]
+fn a_command_without_a_time_happens_at_the_time_of_the_line_before() {
+    let scenario = parsed("cluster etcd nodes=1 seed=1\nput a 1\n2s put b 2\nput c 3\n");
+    let times: Vec<u64> = scenario
+        .lines
+        .iter()
+        .map(|line| match line.statement {
+            Statement::At(at_ns, _) => at_ns,
+            _ => panic!("all are timed"),
+        })
+        .collect();
+    assert_eq!(times, [0, 2_000_000_000, 2_000_000_000]);
+}
+
+#[test]
+fn a_run_ends_five_seconds_after_its_last_time_or_at_its_end_line() {
+    assert_eq!(parsed("cluster etcd nodes=1 seed=1\n2s put a 1\n").ends_ns(), 7_000_000_000);
+    assert_eq!(parsed("cluster etcd nodes=1 seed=1\n3s end\n").ends_ns(), 3_000_000_000);
+}
+
+#[test]
+fn errors_name_the_place_and_the_nearest_word() {
+    let error = refused("2s  crsh n1");
+    assert_eq!((error.line, error.column), (2, 5));
+    assert_eq!(error.suggestions, ["crash"]);
+    assert_eq!(
+        error.to_string(),
+        "line 2, column 5: unknown command `crsh`; expected a command; did you mean `crash`?"
+    );
+}
+
+#[test]
+fn every_kind_of_mistake_is_named_where_it_stands() {
+    for (text, column, part) in [
+        ("crash n4", 7, "from n1 to n3"),
+        ("crash", 6, "the line ends too early"),
+        ("heal now", 6, "one word too many"),
+        ("partition n1 n2", 11, "n1 | n2 n3"),
+        ("partition n1 | n1", 16, "named twice"),
+        ("put 'a b", 5, "not closed"),
+        ("put a", 6, "a value"),
+        ("get a --revision 2", 7, "did you mean"),
+        ("get a --rev x", 13, "not a number"),
+        ("get a b --prefix", 7, "range end"),
+        ("on n2 crash n1", 7, "not a client command"),
+        ("load put rate=0/s", 15, "out of range"),
+        ("load put colour=red", 10, "unknown setting"),
+        ("loss 101%", 6, "percentage"),
+        ("5x put a b", 1, "not a time"),
+        ("expect ledger", 8, "did you mean `leader`"),
+        ("cluster etcd nodes=3 seed=1", 1, "second cluster"),
+        ("flip n1 member/wal/x 0x1a8 8", 28, "out of range"),
+        ("2s put a b\n1s put a b", 1, "do not go backwards"),
+        ("put a\u{7}b c", 6, "control character"),
+    ] {
+        let error = refused(text);
+        assert_eq!(error.column, column, "{text}: {error}");
+        assert!(error.to_string().contains(part), "{text}: {error}");
+    }
+}
+
+#[test]
+fn the_cluster_comes_first_and_has_bounds() {
+    for (text, part) in [
+        ("", "there is no cluster"),
+        ("put a b", "no cluster before"),
+        ("cluster etcd nodes=102 seed=1", "from 1 to 101"),
+        ("cluster etc nodes=3", "unknown engine"),
+        ("cluster etcd nodes=3 nodes=5", "given twice"),
+        ("cluster etcd latency=3ms..1ms", "span of time"),
+    ] {
+        let error = Scenario::parse(text).expect_err(text).to_string();
+        assert!(error.contains(part), "{text}: {error}");
+    }
+}
+
+#[test]
+fn too_much_text_is_refused_before_it_is_read() {
+    assert!(Scenario::parse(&" ".repeat(TEXT_BYTES_MAX + 1)).is_err());
+    let lines = "cluster etcd nodes=1 seed=1\n".to_owned() + &"put a b\n".repeat(LINES_MAX);
+    assert_eq!(Scenario::parse(&lines).expect_err("a line too many").line, 10_001);
+}
+
+#[test]
+fn every_example_of_the_help_reads() {
+    for verb in verbs() {
+        let action = parse_command(verb.example, Context { nodes: 3 });
+        assert!(action.is_ok(), "{}: {action:?}", verb.example);
+    }
+}
+
+#[test]
+fn client_words_are_quoted_as_in_a_shell() {
+    let read = |text| match parse_command(text, Context { nodes: 1 }) {
+        Ok(Action::Client(ClientAction { command: ClientCommand::Put { key, value }, .. })) => {
+            (key, value)
+        }
+        other => panic!("{text}: {other:?}"),
+    };
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(read("put a 'b c'"), pair("a", "b c"));
+    assert_eq!(read("put \"a\\\"b\" ''"), pair("a\"b", ""));
+    assert_eq!(read("put -- --key -5"), pair("--key", "-5"));
+    assert_eq!(read("put a\\ b {1}  # and a comment"), pair("a b", "{1}"));
+}
+
+fn node() -> impl Strategy<Value = Node> {
+    (1..=5_u32).prop_map(Node)
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    prop_oneof![node().prop_map(Target::Node), Just(Target::Leader), Just(Target::All)]
+}
+
+/// Any printable text, with what a shell finds special.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z/]{1,8}", "[-'\"\\\\ #|{}=$~*a-zé😀]{0,8}", "\\PC{0,6}"]
+}
+
+fn key() -> impl Strategy<Value = String> {
+    word().prop_map(|word| if word.is_empty() { "k".to_owned() } else { word })
+}
+
+fn client() -> impl Strategy<Value = ClientCommand> {
+    let get = (key(), prop::option::of(word()), any::<[bool; 4]>(), 0..9_i64, 0..9_i64).prop_map(
+        |(key, range_end, [prefix, serializable, keys_only, count_only], revision, limit)| Get {
+            key,
+            range_end: range_end.filter(|_| !prefix),
+            prefix,
+            revision,
+            serializable,
+            limit,
+            keys_only,
+            count_only,
+        },
+    );
+    prop_oneof![
+        (word(), word()).prop_map(|(key, value)| ClientCommand::Put { key, value }),
+        get.prop_map(ClientCommand::Get),
+        (word(), prop::option::of(word()), any::<bool>()).prop_map(|(key, range_end, prefix)| {
+            ClientCommand::Delete { key, range_end: range_end.filter(|_| !prefix), prefix }
+        }),
+        (0..i64::MAX, any::<bool>())
+            .prop_map(|(revision, physical)| ClientCommand::Compact { revision, physical }),
+        Just(ClientCommand::MemberList),
+        Just(ClientCommand::EndpointStatus),
+    ]
+}
+
+fn load() -> impl Strategy<Value = LoadCommand> {
+    let pattern = ("[a-z/' #]{1,6}", prop::option::of((0..9_u64, 0..9_u64)), "[a-z]{0,3}");
+    let pattern = pattern.prop_map(|(prefix, range, suffix)| KeyPattern {
+        prefix,
+        suffix: if range.is_some() { suffix } else { String::new() },
+        range: range.map(|(low, more)| (low, low + more)),
+    });
+    let until = prop_oneof![
+        Just(LoadEnd::Never),
+        (0..10_u64.pow(12)).prop_map(LoadEnd::For),
+        (1..1_000_u64).prop_map(LoadEnd::Count),
+    ];
+    prop_oneof![
+        Just(LoadCommand::Stop),
+        (pattern, 0..1_000_000_u32, 1..1_000_u32, until).prop_map(
+            |(key, value_bytes, rate, until)| LoadCommand::Start(Load {
+                key,
+                value_bytes,
+                rate,
+                until
+            })
+        ),
+    ]
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    let crash = (target(), any::<bool>(), prop::option::of(1..1_000_u32));
+    prop_oneof![
+        crash.prop_map(|(target, torn, at_disk_operation)| Fault::Crash {
+            target,
+            torn,
+            at_disk_operation
+        }),
+        target().prop_map(|target| Fault::Restart { target }),
+        Just(Fault::Partition { groups: vec![vec![Node(1)], vec![Node(3), Node(2)]] }),
+        node().prop_map(|node| Fault::Isolate { target: Target::Node(node) }),
+        Just(Fault::Heal),
+        Just(Fault::Reload),
+        (0..=1_000_000_u32, prop::option::of(node()))
+            .prop_map(|(ppm, node)| Fault::Loss { ppm, node }),
+        (0..10_u64.pow(12), prop::option::of(node()))
+            .prop_map(|(delay_ns, node)| Fault::Delay { delay_ns, node }),
+        (node(), key(), any::<u64>(), 0..8_u8).prop_map(|(node, path, offset, bit)| Fault::Flip {
+            node,
+            path,
+            offset,
+            bit
+        }),
+    ]
+}
+
+fn expectation() -> impl Strategy<Value = Expectation> {
+    let what = prop_oneof![
+        prop::option::of(node()).prop_map(Expected::Leader),
+        (word(), word()).prop_map(|(key, value)| Expected::Value { key, value }),
+        word().prop_map(|key| Expected::Absent { key }),
+        (0..1_000_i64).prop_map(Expected::Revision),
+        node().prop_map(Expected::Up),
+        node().prop_map(Expected::Down),
+        node().prop_map(Expected::Failed),
+    ];
+    (what, 0..10_u64.pow(12)).prop_map(|(what, within_ns)| Expectation { what, within_ns })
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        (prop::option::of(node()), client())
+            .prop_map(|(on, command)| Action::Client(ClientAction { on, command })),
+        load().prop_map(Action::Load),
+        fault().prop_map(Action::Fault),
+        expectation().prop_map(Action::Expect),
+    ]
+}
+
+fn scenario() -> impl Strategy<Value = Scenario> {
+    let cluster = (any::<u64>(), 0..10_u64.pow(9), 0..10_u64.pow(9), 2..99_u32).prop_map(
+        |(seed, low_ns, more_ns, election_ticks)| ClusterSpec {
+            nodes: 5,
+            seed,
+            election_ticks,
+            latency: Span { low_ns, high_ns: low_ns + more_ns },
+            ..ClusterSpec::default()
+        },
+    );
+    let lines = prop::collection::vec((0..10_u64.pow(10), action()), 0..8);
+    (cluster, lines).prop_map(|(cluster, steps)| {
+        let mut at_ns = 0;
+        let mut lines = Vec::new();
+        for (number, (more_ns, action)) in (2..).zip(steps) {
+            at_ns += more_ns;
+            lines.push(Line { number, statement: Statement::At(at_ns, action) });
+        }
+        Scenario { heading: Vec::new(), cluster, lines }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn what_is_printed_reads_back_as_the_same(scenario in scenario()) {
+        let text = scenario.to_string();
+        let again = Scenario::parse(&text);
+        prop_assert_eq!(again.as_ref(), Ok(&scenario), "{}", text);
+        prop_assert_eq!(again.map(|again| again.to_string()), Ok(text));
+    }
+
+    #[test]
+    fn no_text_panics_the_reader(text in "\\PC{0,80}") {
+        let _ = Scenario::parse(&text);
+        let _ = parse_command(&text, Context { nodes: 3 });
+    }
+
+    #[test]
+    fn no_line_made_of_the_languages_words_panics_the_reader(
+        words in prop::collection::vec(prop_oneof![
+            "(0s|1s|n1|n9|leader|all|put|get|del|load|crash|expect|on|flip|loss|delay|partition)",
+            "(--rev|--prefix|--|key=|rate=|\\{0..9\\}|'|\"|\\\\|\\||torn|at|within|5%|cluster|end)",
+        ], 0..8),
+    ) {
+        let line = words.join(" ");
+        let _ = Scenario::parse(&format!("cluster etcd nodes=3 seed=1\n{line}\n"));
+    }
+}
