@@ -156,15 +156,15 @@ fn payload(text: &str) -> Result<&str, LinkError> {
     Ok(payload)
 }
 
+/// A foreign character is named; an end in the middle of a byte is a cut link.
 fn not_base64(error: &base64::DecodeError) -> LinkError {
     match error {
-        base64::DecodeError::InvalidByte(place, _)
-        | base64::DecodeError::InvalidLastSymbol { offset: place, .. } => {
+        base64::DecodeError::InvalidByte(place, _) => {
             LinkError::NotBase64 { position: PREFIX.len() + place + 1 }
         }
-        base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => {
-            LinkError::Checksum
-        }
+        base64::DecodeError::InvalidLastSymbol { .. }
+        | base64::DecodeError::InvalidLength(_)
+        | base64::DecodeError::InvalidPadding => LinkError::Checksum,
     }
 }
 
