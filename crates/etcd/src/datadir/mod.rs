@@ -1,1 +1,123 @@
-//! A data directory.
+//! A data directory from any source, taken apart for people to look at.
+//!
+//! [`DataDir`] is a set of files with paths, whatever they came from: an archive, a folder, a
+//! simulated disk. It says what they are ([`Kind`]) and gives plain data: a summary
+//! ([`DataDir::inspect`]) and every record of the log with the byte range of every field
+//! ([`DataDir::log`]). Nothing here writes, and damage is shown, not refused.
+//!
+//! Read so far: the write-ahead log, and whether `.snap` files are whole. The backend
+//! (`member/snap/db`), snapshot files of `etcdctl` and ZooKeeper's directories are recognised;
+//! a summary names what it does not read yet in `not_read`.
+
+mod error;
+mod inspect;
+mod kind;
+mod log;
+mod ranges;
+mod snap;
+
+use bytes::Bytes;
+use disk::{Disk, EntryKind};
+
+pub use error::DataDirError;
+pub use inspect::{
+    End, FileSummary, HardStateSummary, Inspection, MemberSummary, NotRead, SnapshotId,
+    SnapshotSummary, WalSummary,
+};
+pub use kind::Kind;
+pub use log::{Damage, LogRecord, Request, RequestValue};
+pub use ranges::{FieldRange, record_ranges};
+
+use crate::wal::{Segment, SegmentName};
+
+/// One file of the source.
+#[derive(Debug, Clone)]
+pub struct DataFile {
+    /// Path in the source, '/'-separated.
+    pub path: String,
+    /// The bytes; zeros at the end may be left out.
+    pub bytes: Bytes,
+    /// The file's length.
+    pub len: u64,
+}
+
+/// The files of one data directory, or a single file that belongs to one.
+#[derive(Debug, Clone)]
+pub struct DataDir {
+    kind: Kind,
+    /// Paths are relative to the directory.
+    files: Vec<DataFile>,
+    segments: Vec<Segment>,
+}
+
+impl DataDir {
+    /// Finds the data directory among files at any depth. More than one, or none, is an error.
+    pub fn from_files(files: impl IntoIterator<Item = DataFile>) -> Result<DataDir, DataDirError> {
+        let files: Vec<DataFile> = files.into_iter().collect();
+        let (kind, root) = kind::recognise(&files)?;
+        let within = |mut file: DataFile| {
+            file.path = file.path.strip_prefix(&root)?.to_string();
+            Some(file)
+        };
+        let mut files: Vec<DataFile> = files.into_iter().filter_map(within).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let segments = files.iter().filter_map(segment).collect();
+        Ok(DataDir { kind, files, segments })
+    }
+
+    /// The data directory below `root` of a simulated disk, as a process would read it.
+    pub fn from_disk(disk: &Disk, root: &str) -> Result<DataDir, DataDirError> {
+        let mut files = Vec::new();
+        collect(disk, root, &mut files)?;
+        DataDir::from_files(files)
+    }
+
+    /// What the files are.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The files, by path.
+    pub fn files(&self) -> &[DataFile] {
+        &self.files
+    }
+
+    /// The segments of the log, in order.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// The segment of that name, to look at a record's bytes.
+    pub fn segment(&self, name: &str) -> Option<&Segment> {
+        self.segments.iter().find(|segment| segment.name.to_string() == name)
+    }
+
+    /// A summary of the whole directory.
+    pub fn inspect(&self) -> Inspection {
+        inspect::inspect(self)
+    }
+
+    /// Every record of the log, damaged ones included.
+    pub fn log(&self) -> impl Iterator<Item = LogRecord> + '_ {
+        log::Log::new(&self.segments)
+    }
+}
+
+fn segment(file: &DataFile) -> Option<Segment> {
+    let name = SegmentName::parse(file.path.strip_prefix(kind::WAL_DIRECTORY)?)?;
+    Some(Segment::new(name, &file.bytes, file.len))
+}
+
+fn collect(disk: &Disk, path: &str, files: &mut Vec<DataFile>) -> Result<(), DataDirError> {
+    for entry in disk.list(path)? {
+        let path = format!("{}/{}", path.trim_end_matches('/'), entry.name);
+        match entry.kind {
+            EntryKind::Directory => collect(disk, &path, files)?,
+            EntryKind::File => {
+                let bytes = disk.read_range(entry.file, 0..disk.data_end(entry.file))?;
+                files.push(DataFile { path, bytes: bytes.into(), len: entry.len });
+            }
+        }
+    }
+    Ok(())
+}

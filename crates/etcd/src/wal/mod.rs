@@ -44,5 +44,6 @@ pub use event::WalEvent;
 pub use frame::{FRAME_HEADER_BYTES, Frame, FrameError, RECORD_BYTES_MAX, frame_at};
 pub use name::SegmentName;
 pub use repair::{Repair, repair};
+pub(crate) use replay::Held;
 pub use replay::{ReadMode, Replay, SnapshotMark, replay, select, valid_snapshots};
 pub use segment::Segment;

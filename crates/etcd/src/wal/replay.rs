@@ -90,14 +90,59 @@ struct Reader<'a> {
     is_found: bool,
     metadata: Option<Bytes>,
     hard_state: raft::HardState,
-    /// Consecutive entries, those at or below the start included: they decide what they overwrite.
-    log: Vec<raft::Entry>,
+    held: Held,
+}
+
+/// Entries as raft holds them while a log is read in order: consecutive, each one taking away
+/// those from its index on. Entries at or below the start are held too: they decide what they
+/// overwrite.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Held {
+    pub(crate) entries: Vec<raft::Entry>,
+}
+
+impl Held {
+    /// Takes an entry. When it does not follow what is held, all of that goes.
+    pub(crate) fn take_entry(&mut self, entry: raft::Entry) {
+        match self.position(entry.index).filter(|at| *at <= self.entries.len()) {
+            Some(at) => self.entries.truncate(at),
+            None => self.entries.clear(),
+        }
+        self.entries.push(entry);
+    }
+
+    /// Takes the mark of a snapshot. One that came from a leader and replaced the log takes all
+    /// entries away; one taken from the log itself, or that the log already covers, is of an
+    /// entry that is held with the same term. A mark below all that is held tells nothing.
+    pub(crate) fn take_snapshot(&mut self, index: u64, term: u64) {
+        let Some(at) = self.position(index) else { return };
+        if self.entries.get(at).is_none_or(|entry| entry.term != term) {
+            self.entries.clear();
+        }
+    }
+
+    /// Whether an entry of this index overwrites or follows what is held.
+    fn reaches(&self, index: u64) -> bool {
+        self.position(index).is_some_and(|at| at <= self.entries.len())
+    }
+
+    fn position(&self, index: u64) -> Option<usize> {
+        let first = self.entries.first()?.index;
+        usize::try_from(index.checked_sub(first)?).ok()
+    }
 }
 
 impl<'a> Reader<'a> {
     fn new(segments: &'a [Segment], from: &'a SnapshotMark) -> Reader<'a> {
         let hard_state = raft::HardState::default();
-        Reader { segments, from, is_found: false, metadata: None, hard_state, log: Vec::new() }
+        Reader {
+            segments,
+            from,
+            is_found: false,
+            metadata: None,
+            hard_state,
+            held: Held::default(),
+        }
     }
 
     fn take(&mut self, record: &Record) -> Result<(), WalError> {
@@ -130,20 +175,17 @@ impl<'a> Reader<'a> {
             let (file, offset) = self.place(record);
             WalError::Malformed { file, offset, what: "raftpb.Entry", detail }
         })?;
-        let keep = self.log.first().and_then(|first| entry.index.checked_sub(first.index));
-        let keep = keep.and_then(|keep| usize::try_from(keep).ok());
-        match keep {
-            Some(keep) if keep <= self.log.len() => self.log.truncate(keep),
-            _ if entry.index <= self.from.index.saturating_add(1) => self.log.clear(),
-            _ => return Err(self.hole(record, entry.index)),
+        let is_start = entry.index <= self.from.index.saturating_add(1);
+        if !is_start && !self.held.reaches(entry.index) {
+            return Err(self.hole(record, entry.index));
         }
-        self.log.push(entry);
+        self.held.take_entry(entry);
         Ok(())
     }
 
     fn hole(&self, record: &Record, index: u64) -> WalError {
         let (file, offset) = self.place(record);
-        let last = self.log.last().map_or(self.from.index, |entry| entry.index);
+        let last = self.held.entries.last().map_or(self.from.index, |entry| entry.index);
         WalError::Hole { file, offset, index, last }
     }
 
@@ -156,23 +198,12 @@ impl<'a> Reader<'a> {
             }
             self.is_found = true;
         }
-        if self.is_received(&mark) {
-            self.log.clear();
-        }
+        self.held.take_snapshot(mark.index, mark.term);
         Ok(())
     }
 
-    /// Whether the snapshot came from a leader and replaced the log: a snapshot taken from the
-    /// log itself, or one that the log already covers, is of an entry that the log holds.
-    fn is_received(&self, mark: &walpb::Snapshot) -> bool {
-        let Some(first) = self.log.first() else { return false };
-        let Some(at) = mark.index.checked_sub(first.index) else { return false };
-        let held = usize::try_from(at).ok().and_then(|at| self.log.get(at));
-        held.is_none_or(|entry| entry.term != mark.term)
-    }
-
     fn entries_above(self, index: u64) -> Vec<raft::Entry> {
-        let mut log = self.log;
+        let mut log = self.held.entries;
         let below = log.partition_point(|entry| entry.index <= index);
         log.drain(..below);
         log

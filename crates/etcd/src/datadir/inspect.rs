@@ -1,0 +1,446 @@
+//! The summary of a data directory.
+
+use bytes::Bytes;
+use prost::Message;
+use serde::Serialize;
+
+use super::kind::{SNAP_DIRECTORY, WAL_DIRECTORY};
+use super::{DataDir, DataFile, Kind, LogRecord, snap};
+use crate::membership::{Cluster, Member};
+use crate::proto::raftpb::ConfChangeType;
+use crate::proto::{LoggedRequest, etcdserverpb, raftpb, walpb};
+use crate::wal::{
+    Decoder, Held, ReadMode, RecordKind, Replay, SegmentName, SnapshotMark, WalError, replay,
+    select, valid_snapshots,
+};
+
+/// What a data directory holds. Fields that are not there say nothing about the directory: what
+/// was not read is in `not_read`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inspection {
+    /// What it is.
+    pub kind: Kind,
+    /// Versions that the files tell of, as far as they were read.
+    pub versions: Vec<String>,
+    /// All files, by path.
+    pub files: Vec<FileSummary>,
+    /// From the log's metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<u64>,
+    /// From the log's metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<u64>,
+    /// The members as of the commit index, when the log reaches back to its first entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<MemberSummary>>,
+    /// The write-ahead log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wal: Option<WalSummary>,
+    /// The `.snap` files, oldest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<Vec<SnapshotSummary>>,
+    /// What this summary would hold, and why it does not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_read: Vec<NotRead>,
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileSummary {
+    /// Path in the data directory.
+    pub path: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// What it is for.
+    pub role: &'static str,
+}
+
+/// One member, as `etcdctl member list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemberSummary {
+    /// Its id.
+    #[serde(rename = "ID")]
+    pub id: u64,
+    /// Its name, once it has published it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Where the others reach it.
+    #[serde(rename = "peerURLs")]
+    pub peer_urls: Vec<String>,
+    /// Where clients reach it.
+    #[serde(rename = "clientURLs", skip_serializing_if = "Vec::is_empty")]
+    pub client_urls: Vec<String>,
+    /// Whether it has no vote.
+    #[serde(rename = "isLearner", skip_serializing_if = "std::ops::Not::not")]
+    pub is_learner: bool,
+}
+
+/// The write-ahead log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WalSummary {
+    /// How many segments.
+    pub segments: usize,
+    /// How many entries: those without a gap before the last one, overwritten ones left out.
+    pub entries: u64,
+    /// Index of the first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_index: Option<u64>,
+    /// Index of the last entry, or of the snapshot that the log goes on from.
+    pub last_index: u64,
+    /// Its term.
+    pub last_term: u64,
+    /// The last hard state.
+    pub hard_state: HardStateSummary,
+    /// The newest snapshot that a server would start from: a mark at or below the commit index,
+    /// and its `.snap` file whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotId>,
+    /// Whether the last record is torn, which a server repairs.
+    pub torn: bool,
+    /// Where reading ended before the end of what was written, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
+}
+
+/// The hard state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HardStateSummary {
+    /// Current term.
+    pub term: u64,
+    /// Whom it voted for.
+    pub vote: u64,
+    /// Commit index.
+    pub commit: u64,
+}
+
+/// A snapshot's place in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SnapshotId {
+    /// Term of the last entry that it includes.
+    pub term: u64,
+    /// Index of that entry.
+    pub index: u64,
+}
+
+/// Where reading the log ended early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct End {
+    /// Segment, when it is about one place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Where the frame begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// The words of the real server.
+    pub reason: String,
+}
+
+/// One `.snap` file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SnapshotSummary {
+    /// Term in its name.
+    pub term: u64,
+    /// Index in its name.
+    pub index: u64,
+    /// Path in the data directory.
+    pub file: String,
+    /// Whether it is whole.
+    pub ok: bool,
+    /// The words with which the real server refuses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Something that this version does not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotRead {
+    /// Names of the missing fields.
+    pub fields: Vec<&'static str>,
+    /// Why they are missing.
+    pub reason: String,
+}
+
+pub(super) fn inspect(directory: &DataDir) -> Inspection {
+    let files = directory.files.iter().map(|file| summarise_file(file, directory.kind)).collect();
+    let mut inspection = Inspection {
+        kind: directory.kind,
+        versions: Vec::new(),
+        files,
+        cluster_id: None,
+        member_id: None,
+        members: None,
+        wal: None,
+        snapshots: None,
+        not_read: not_read(directory),
+    };
+    if directory.kind == Kind::Etcd {
+        inspect_etcd(directory, &mut inspection);
+    }
+    inspection
+}
+
+fn inspect_etcd(directory: &DataDir, inspection: &mut Inspection) {
+    let snapshots: Vec<SnapshotSummary> =
+        directory.files.iter().filter_map(summarise_snapshot).collect();
+    let log = Contents::read(directory, &snapshots);
+    if let Some(metadata) = log.metadata() {
+        inspection.member_id = Some(metadata.node_id);
+        inspection.cluster_id = Some(metadata.cluster_id);
+    }
+    match log.cluster() {
+        Ok(cluster) => {
+            inspection.members = Some(cluster.members().map(summarise_member).collect());
+            inspection.versions.extend(cluster.version().map(String::from));
+        }
+        Err(reason) => {
+            inspection.not_read.push(NotRead { fields: vec!["members", "versions"], reason });
+        }
+    }
+    inspection.snapshots = Some(snapshots);
+    inspection.wal = Some(log.summary(directory));
+}
+
+/// The log from as far back as it goes without a gap.
+struct Contents {
+    entries: Vec<raft::Entry>,
+    snapshot: Option<SnapshotMark>,
+    replay: Option<Replay>,
+    end: Option<End>,
+    torn: bool,
+}
+
+impl Contents {
+    fn read(directory: &DataDir, snapshots: &[SnapshotSummary]) -> Contents {
+        let segments = directory.segments();
+        let usable = |mark: &SnapshotMark| {
+            let is_same = |file: &SnapshotSummary| {
+                file.ok && (file.term, file.index) == (mark.term, mark.index)
+            };
+            mark.index > 0 && snapshots.iter().any(is_same)
+        };
+        let (marks, mut end) = match valid_snapshots(segments) {
+            Ok(marks) => (marks, None),
+            Err(error) => (Vec::new(), Some(End::of(&error))),
+        };
+        let snapshot = marks.into_iter().filter(usable).max_by_key(|mark| mark.index);
+        let from = snapshot.clone().unwrap_or_default();
+        let names: Vec<SegmentName> = segments.iter().map(|segment| segment.name).collect();
+        let selected = select(WAL_DIRECTORY, &names, from.index);
+        let replay = selected.and_then(|selected| {
+            let first = segments.len() - selected.len();
+            replay(&segments[first..], &from, ReadMode::Write).or_else(|error| {
+                if error.is_torn() {
+                    replay(&segments[first..], &from, ReadMode::Read)
+                } else {
+                    Err(error)
+                }
+            })
+        });
+        let replay = replay.map_err(|error| end.get_or_insert(End::of(&error)).clone()).ok();
+        let torn = replay.as_ref().and_then(|replay| replay.torn.as_ref());
+        let is_torn = torn.is_some();
+        end = end.or(torn.map(End::of));
+        Contents { entries: whole_log(directory), snapshot, replay, end, torn: is_torn }
+    }
+
+    fn metadata(&self) -> Option<etcdserverpb::Metadata> {
+        let bytes = self.replay.as_ref()?.metadata.clone()?;
+        etcdserverpb::Metadata::decode(bytes).ok()
+    }
+
+    fn summary(&self, directory: &DataDir) -> WalSummary {
+        let state =
+            self.replay.as_ref().map_or_else(|| last_state(directory), |replay| replay.hard_state);
+        let from = self.snapshot.as_ref().map_or((0, 0), |mark| (mark.index, mark.term));
+        let last = self.entries.last().map(|entry| (entry.index, entry.term));
+        let (last_index, last_term) = last.filter(|last| last.0 >= from.0).unwrap_or(from);
+        let id = |mark: &SnapshotMark| SnapshotId { term: mark.term, index: mark.index };
+        WalSummary {
+            segments: directory.segments().len(),
+            entries: self.entries.len() as u64,
+            first_index: self.entries.first().map(|entry| entry.index),
+            last_index,
+            last_term,
+            hard_state: HardStateSummary {
+                term: state.term,
+                vote: state.vote,
+                commit: state.commit,
+            },
+            snapshot: self.snapshot.as_ref().map(id),
+            torn: self.torn,
+            end: self.end.clone(),
+        }
+    }
+
+    /// The members after all committed entries.
+    fn cluster(&self) -> Result<Cluster, String> {
+        if self.entries.first().is_none_or(|entry| entry.index != 1) {
+            let reason = "the log does not reach back to its first entry, and .snap files and the \
+                          backend are not read for members yet";
+            return Err(reason.into());
+        }
+        let commit = self.replay.as_ref().map_or(0, |replay| replay.hard_state.commit);
+        let mut cluster = Cluster::default();
+        for entry in self.entries.iter().take_while(|entry| entry.index <= commit) {
+            apply(entry, &mut cluster)?;
+        }
+        Ok(cluster)
+    }
+}
+
+fn apply(entry: &raft::Entry, cluster: &mut Cluster) -> Result<(), String> {
+    let at = |error: String| format!("entry {}: {error}", entry.index);
+    match entry.entry_type {
+        raft::EntryType::Normal => match LoggedRequest::decode(&entry.data) {
+            Ok(LoggedRequest::V2(request)) if *request.method == *b"PUT" => {
+                let path = String::from_utf8_lossy(&request.path);
+                let value = String::from_utf8_lossy(&request.val);
+                cluster.apply_v2_put(&path, &value).map_err(|error| at(error.to_string()))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        },
+        raft::EntryType::ConfChange => apply_conf_change(&entry.data, cluster).map_err(at),
+        raft::EntryType::ConfChangeV2 => Ok(()),
+    }
+}
+
+fn apply_conf_change(data: &Bytes, cluster: &mut Cluster) -> Result<(), String> {
+    let change = raftpb::ConfChange::decode(data.clone()).map_err(|error| error.to_string())?;
+    let context = change.context.clone().unwrap_or_default();
+    let result = match ConfChangeType::try_from(change.r#type) {
+        Ok(ConfChangeType::ConfChangeAddNode | ConfChangeType::ConfChangeAddLearnerNode) => {
+            cluster.add(change.node_id, &context)
+        }
+        Ok(ConfChangeType::ConfChangeUpdateNode) => cluster.update(change.node_id, &context),
+        Ok(ConfChangeType::ConfChangeRemoveNode) => {
+            cluster.remove(change.node_id);
+            Ok(())
+        }
+        Err(_) => Ok(()),
+    };
+    result.map_err(|error| error.to_string())
+}
+
+/// The entries that end the log, without a gap, as far back as the segments go.
+fn whole_log(directory: &DataDir) -> Vec<raft::Entry> {
+    let mut held = Held::default();
+    let mut decoder = Decoder::new(directory.segments());
+    while let Ok(Some(record)) = decoder.next_record() {
+        let data = record.data.unwrap_or_default();
+        match record.kind {
+            RecordKind::Entry => {
+                let entry = raftpb::Entry::decode(data).map_err(|error| error.to_string());
+                let Ok(entry) = entry.and_then(raft::Entry::try_from) else { break };
+                held.take_entry(entry);
+            }
+            RecordKind::Snapshot => {
+                let Ok(mark) = walpb::Snapshot::decode(data) else { break };
+                held.take_snapshot(mark.index, mark.term);
+            }
+            RecordKind::Metadata | RecordKind::State | RecordKind::Crc => {}
+        }
+    }
+    held.entries
+}
+
+/// The last hard state of a log that no server would read to its end.
+fn last_state(directory: &DataDir) -> raft::HardState {
+    let state = |record: LogRecord| {
+        let (term, vote, commit) = (record.term?, record.vote?, record.commit?);
+        record.crc_ok.then_some(raft::HardState { term, vote, commit })
+    };
+    directory.log().filter_map(state).last().unwrap_or_default()
+}
+
+impl End {
+    fn of(error: &WalError) -> End {
+        let place = error.place();
+        End {
+            file: place.map(|(file, _)| file.to_string()),
+            offset: place.map(|(_, offset)| offset),
+            reason: error.reason(),
+        }
+    }
+}
+
+fn summarise_member(member: &Member) -> MemberSummary {
+    let Member { id, name, peer_urls, client_urls, is_learner } = member.clone();
+    MemberSummary { id, name, peer_urls, client_urls, is_learner }
+}
+
+fn summarise_snapshot(file: &DataFile) -> Option<SnapshotSummary> {
+    let (term, index) = snap::parse_name(file.path.strip_prefix(SNAP_DIRECTORY)?)?;
+    let reason = snap::damage(file);
+    let ok = reason.is_none();
+    Some(SnapshotSummary { term, index, file: file.path.clone(), ok, reason })
+}
+
+fn summarise_file(file: &DataFile, kind: Kind) -> FileSummary {
+    let role = match kind {
+        Kind::Etcd => etcd_role(&file.path),
+        Kind::EtcdSnapshot => "snapshot",
+        Kind::Bbolt => "bbolt",
+        Kind::Zookeeper => zookeeper_role(&file.path),
+    };
+    FileSummary { path: file.path.clone(), size: file.len, role }
+}
+
+fn etcd_role(path: &str) -> &'static str {
+    if let Some(name) = path.strip_prefix(WAL_DIRECTORY) {
+        return match name {
+            name if SegmentName::parse(name).is_some() => "wal",
+            "0.tmp" | "1.tmp" => "wal-next",
+            name if name.ends_with(".broken") => "broken",
+            _ => "other",
+        };
+    }
+    match path.strip_prefix(SNAP_DIRECTORY) {
+        Some("db") => "backend",
+        Some(name) if snap::parse_name(name).is_some() => "snap",
+        Some(name) if name.ends_with(".snap.db") => "received-backend",
+        Some(name) if name.ends_with(".broken") => "broken",
+        Some(name) if name.starts_with("db.tmp") || name.starts_with("tmp") => "orphan",
+        Some(_) | None => "other",
+    }
+}
+
+fn zookeeper_role(path: &str) -> &'static str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name {
+        "currentEpoch" | "acceptedEpoch" => "epoch",
+        "myid" => "id",
+        name if name.starts_with("log.") => "txnlog",
+        name if name.starts_with("snapshot.") => "snapshot",
+        _ => "other",
+    }
+}
+
+fn not_read(directory: &DataDir) -> Vec<NotRead> {
+    let later = |fields: &[&'static str], what: &str| {
+        vec![NotRead { fields: fields.to_vec(), reason: format!("{what} not read yet") }]
+    };
+    match directory.kind {
+        Kind::Etcd => {
+            let fields =
+                ["revision", "compact_revision", "consistent_index", "hash_kv", "leases", "alarms"];
+            later(&fields, "the backend (member/snap/db) is")
+        }
+        Kind::EtcdSnapshot => later(
+            &["revision", "compact_revision", "consistent_index", "hash_kv", "snapshot_hash"],
+            "bbolt files are",
+        ),
+        Kind::Bbolt => later(&["buckets"], "bbolt files are"),
+        Kind::Zookeeper => later(
+            &[
+                "restored_zxid",
+                "txns_replayed",
+                "snapshot_used",
+                "tree_digest",
+                "sessions",
+                "current_epoch",
+                "accepted_epoch",
+            ],
+            "ZooKeeper's files are",
+        ),
+    }
+}

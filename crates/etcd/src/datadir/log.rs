@@ -1,0 +1,341 @@
+//! Every record of a log, damage included.
+//!
+//! Unlike a server's reader this one goes on: behind a wrong checksum with the one that is
+//! stored, behind a frame that cannot be read with the next segment.
+
+use bytes::Bytes;
+use prost::Message;
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+
+use super::ranges::{FieldRange, record_ranges};
+use crate::proto::raftpb::{self, ConfChangeType, EntryType};
+use crate::proto::{Field, FieldValue, LoggedRequest, walpb};
+use crate::wal::{Frame, FrameError, RecordKind, Segment, frame_at};
+
+/// One record, or a frame that is none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LogRecord {
+    /// The segment's name.
+    pub file: String,
+    /// Where the frame begins.
+    pub offset: u64,
+    /// The frame in bytes, padding included.
+    pub length: u64,
+    /// `metadata`, `entry`, `state`, `crc`, `snapshot`; `damaged` for what is none of these.
+    pub kind: &'static str,
+    /// Index of an entry or a snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// Term of an entry, a hard state or a snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub term: Option<u64>,
+    /// Vote of a hard state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vote: Option<u64>,
+    /// Commit index of a hard state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<u64>,
+    /// The member of a metadata record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<u64>,
+    /// The cluster of a metadata record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<u64>,
+    /// The checksum that the record carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crc: Option<u32>,
+    /// Whether that is the checksum of the data so far.
+    pub crc_ok: bool,
+    /// What an entry asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
+    /// What is wrong with this record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
+    /// Every field's bytes; left out of JSON.
+    #[serde(skip)]
+    pub fields: Vec<FieldRange>,
+}
+
+/// What is wrong with a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    /// The words of the real server.
+    pub reason: String,
+}
+
+/// What an entry asks for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Request {
+    /// `normal`, `conf_change` or `conf_change_v2`.
+    #[serde(rename = "type")]
+    pub entry_type: &'static str,
+    /// The line that `etcd-dump-logs` prints.
+    pub text: String,
+    /// The request field by field; byte strings are base64.
+    #[serde(skip_serializing_if = "RequestValue::is_empty")]
+    pub value: RequestValue,
+}
+
+/// A request's fields as a JSON object.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RequestValue(pub Vec<Field>);
+
+impl RequestValue {
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Walks over segments.
+pub(super) struct Log<'a> {
+    segments: &'a [Segment],
+    segment: usize,
+    offset: u64,
+    crc: u32,
+}
+
+impl<'a> Log<'a> {
+    pub(super) fn new(segments: &'a [Segment]) -> Log<'a> {
+        Log { segments, segment: 0, offset: 0, crc: 0 }
+    }
+
+    fn next_segment(&mut self) {
+        self.segment += 1;
+        self.offset = 0;
+    }
+
+    fn record(&mut self, segment: &Segment, frame: &Frame) -> LogRecord {
+        let mut record = blank(segment, frame.offset, frame.length());
+        match walpb::Record::decode(frame.record.clone()) {
+            Ok(decoded) => self.fill(&mut record, frame, &decoded),
+            Err(error) => {
+                record.damage = Some(Damage { reason: format!("proto: {error}") });
+                record.fields = record_ranges(frame, None);
+                self.next_segment();
+            }
+        }
+        record
+    }
+
+    fn fill(&mut self, record: &mut LogRecord, frame: &Frame, decoded: &walpb::Record) {
+        let kind = RecordKind::from_number(decoded.r#type);
+        let data = decoded.data.clone().unwrap_or_default();
+        record.fields = record_ranges(frame, kind);
+        record.crc = Some(decoded.crc);
+        record.crc_ok = match kind {
+            Some(RecordKind::Crc) => self.crc == 0 || self.crc == decoded.crc,
+            _ => crc32c::crc32c_append(self.crc, &data) == decoded.crc,
+        };
+        self.crc = decoded.crc;
+        self.offset += frame.length();
+        if !record.crc_ok {
+            let is_chain = kind == Some(RecordKind::Crc);
+            let reason = if is_chain { "wal: crc mismatch" } else { "walpb: crc mismatch" };
+            record.damage = Some(Damage { reason: reason.into() });
+        }
+        let filled = match kind {
+            Some(kind) => fill_data(record, kind, &data).map_err(|error| format!("proto: {error}")),
+            None => Err(format!("unexpected block type {}", decoded.r#type)),
+        };
+        if let Err(reason) = filled {
+            record.damage.get_or_insert(Damage { reason });
+        }
+    }
+}
+
+impl Iterator for Log<'_> {
+    type Item = LogRecord;
+
+    fn next(&mut self) -> Option<LogRecord> {
+        while let Some(segment) = self.segments.get(self.segment) {
+            match frame_at(segment, self.offset) {
+                Ok(Some(frame)) => return Some(self.record(segment, &frame)),
+                Ok(None) => self.next_segment(),
+                Err(error) => {
+                    let left = segment.len - self.offset;
+                    let mut record = blank(segment, self.offset, left);
+                    record.damage = Some(Damage { reason: words(error).into() });
+                    self.next_segment();
+                    return Some(record);
+                }
+            }
+        }
+        None
+    }
+}
+
+fn words(error: FrameError) -> &'static str {
+    match error {
+        FrameError::UnexpectedEof => "unexpected EOF",
+        FrameError::TooLarge { .. } => "wal: max entry size limit exceeded",
+    }
+}
+
+fn blank(segment: &Segment, offset: u64, length: u64) -> LogRecord {
+    LogRecord {
+        file: segment.name.to_string(),
+        offset,
+        length,
+        kind: "damaged",
+        index: None,
+        term: None,
+        vote: None,
+        commit: None,
+        member_id: None,
+        cluster_id: None,
+        crc: None,
+        crc_ok: false,
+        request: None,
+        damage: None,
+        fields: Vec::new(),
+    }
+}
+
+fn fill_data(
+    record: &mut LogRecord,
+    kind: RecordKind,
+    data: &Bytes,
+) -> Result<(), prost::DecodeError> {
+    record.kind = kind.as_str();
+    match kind {
+        RecordKind::Metadata => {
+            let metadata = crate::proto::etcdserverpb::Metadata::decode(data.clone())?;
+            record.member_id = Some(metadata.node_id);
+            record.cluster_id = Some(metadata.cluster_id);
+        }
+        RecordKind::Entry => fill_entry(record, raftpb::Entry::decode(data.clone())?),
+        RecordKind::State => {
+            let state = raftpb::HardState::decode(data.clone())?;
+            record.term = Some(state.term);
+            record.vote = Some(state.vote);
+            record.commit = Some(state.commit);
+        }
+        RecordKind::Snapshot => {
+            let mark = walpb::Snapshot::decode(data.clone())?;
+            record.index = Some(mark.index);
+            record.term = Some(mark.term);
+        }
+        RecordKind::Crc => {}
+    }
+    Ok(())
+}
+
+fn fill_entry(record: &mut LogRecord, entry: raftpb::Entry) {
+    record.term = Some(entry.term);
+    record.index = Some(entry.index);
+    let request = match EntryType::try_from(entry.r#type) {
+        Ok(kind) => request_of(kind, &entry.data.unwrap_or_default()),
+        Err(_) => Err(format!("unknown entry type {}", entry.r#type)),
+    };
+    match request {
+        Ok(request) => record.request = Some(request),
+        Err(reason) => record.damage = Some(Damage { reason }),
+    }
+}
+
+/// What an entry's data asks for.
+fn request_of(kind: EntryType, data: &Bytes) -> Result<Request, String> {
+    let proto = |error: prost::DecodeError| format!("proto: {error}");
+    match kind {
+        EntryType::EntryNormal => {
+            let request = LoggedRequest::decode(data).map_err(proto)?;
+            let value = match &request {
+                LoggedRequest::Empty => Vec::new(),
+                LoggedRequest::V3(request) => request.fields(),
+                LoggedRequest::V2(request) => request.fields(),
+            };
+            let (text, value) = (request.to_string(), RequestValue(value));
+            Ok(Request { entry_type: "normal", text, value })
+        }
+        EntryType::EntryConfChange => {
+            let change = raftpb::ConfChange::decode(data.clone()).map_err(proto)?;
+            Ok(conf_change(&change))
+        }
+        EntryType::EntryConfChangeV2 => {
+            let change = raftpb::ConfChangeV2::decode(data.clone()).map_err(proto)?;
+            let single = |single: &raftpb::ConfChangeSingle| {
+                format!("{} id={:x}", method(single.r#type), single.node_id)
+            };
+            let text: Vec<String> = change.changes.iter().map(single).collect();
+            let (text, value) = (text.join(" "), RequestValue::default());
+            Ok(Request { entry_type: "conf_change_v2", text, value })
+        }
+    }
+}
+
+fn conf_change(change: &raftpb::ConfChange) -> Request {
+    let method = method(change.r#type);
+    let text = format!("method={method} id={:x}", change.node_id);
+    let field = |name, value| Field { name, proto_name: name, value };
+    let mut fields = vec![
+        field("id", FieldValue::Number(change.id.into())),
+        field("type", FieldValue::Name(method)),
+        field("node_id", FieldValue::Number(change.node_id.into())),
+    ];
+    let context = change.context.clone().filter(|context| !context.is_empty());
+    fields.extend(context.map(|context| field("context", FieldValue::Bytes(context))));
+    Request { entry_type: "conf_change", text, value: RequestValue(fields) }
+}
+
+fn method(kind: i32) -> &'static str {
+    match ConfChangeType::try_from(kind) {
+        Ok(ConfChangeType::ConfChangeAddNode) => "ConfChangeAddNode",
+        Ok(ConfChangeType::ConfChangeRemoveNode) => "ConfChangeRemoveNode",
+        Ok(ConfChangeType::ConfChangeUpdateNode) => "ConfChangeUpdateNode",
+        Ok(ConfChangeType::ConfChangeAddLearnerNode) => "ConfChangeAddLearnerNode",
+        Err(_) => "unknown",
+    }
+}
+
+impl Serialize for RequestValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Object(&self.0).serialize(serializer)
+    }
+}
+
+struct Object<'a>(&'a [Field]);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for field in self.0 {
+            map.serialize_entry(field.name, &Value(&field.value))?;
+        }
+        map.end()
+    }
+}
+
+struct Value<'a>(&'a FieldValue);
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            FieldValue::Number(number) => match i64::try_from(*number) {
+                Ok(number) => serializer.serialize_i64(number),
+                Err(_) => serializer.serialize_u64(u64::try_from(*number).unwrap_or(u64::MAX)),
+            },
+            FieldValue::Flag(flag) => serializer.serialize_bool(*flag),
+            FieldValue::Name(name) => serializer.serialize_str(name),
+            FieldValue::Bytes(bytes) => serializer.serialize_str(&base64(bytes)),
+            FieldValue::Message(fields) => Object(fields).serialize(serializer),
+            FieldValue::List(messages) => {
+                let mut list = serializer.serialize_seq(Some(messages.len()))?;
+                for fields in messages {
+                    list.serialize_element(&Object(fields))?;
+                }
+                list.end()
+            }
+            FieldValue::Texts(texts) => {
+                serializer.collect_seq(texts.iter().map(|text| base64(text)))
+            }
+        }
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

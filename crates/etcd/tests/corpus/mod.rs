@@ -1,0 +1,74 @@
+//! Directories of real servers, with what those servers say about them.
+//!
+//! The folder is that of `QUORARIUM_SHARED`, by default `shared` beside the workspace. Without it
+//! a test says so and passes, unless `QUORARIUM_REQUIRE_SHARED=1`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use etcd::datadir::{DataDir, DataFile};
+use serde_json::Value;
+
+/// Where the etcd cases are, or `None` after saying that the test is skipped.
+pub(crate) fn folder() -> Option<PathBuf> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let shared = std::env::var_os("QUORARIUM_SHARED").map_or(default, PathBuf::from);
+    let folder = shared.join("corpus/etcd");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let is_required = std::env::var("QUORARIUM_REQUIRE_SHARED").is_ok_and(|value| value == "1");
+    assert!(!is_required, "{} is missing and required", folder.display());
+    eprintln!("SKIPPED: {} is missing", folder.display());
+    None
+}
+
+/// The files of one archive, zeros at their ends left out.
+pub(crate) fn files(folder: &Path, case: &str) -> Vec<DataFile> {
+    let path = folder.join(format!("{case}.tar.gz"));
+    let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let entries = archive.entries().unwrap().map(Result::unwrap);
+    let files = entries.filter(|entry| entry.header().entry_type().is_file());
+    files
+        .map(|mut entry| {
+            let path = entry.path().unwrap().to_str().unwrap().to_string();
+            let (bytes, len) = read_trimmed(&mut entry);
+            DataFile { path, bytes: bytes.into(), len }
+        })
+        .collect()
+}
+
+/// The data directory in one archive.
+pub(crate) fn open(folder: &Path, case: &str) -> DataDir {
+    DataDir::from_files(files(folder, case)).unwrap_or_else(|error| panic!("{case}: {error}"))
+}
+
+/// One JSON file.
+pub(crate) fn json(folder: &Path, name: &str) -> Value {
+    serde_json::from_reader(File::open(folder.join(name)).unwrap()).unwrap()
+}
+
+/// What `etcd-dump-logs` printed for a case.
+pub(crate) fn dump_logs(folder: &Path, case: &str, truth: &str) -> String {
+    let truth = json(folder, &format!("{truth}.truth.json"));
+    truth["offline"][case]["dump_logs"].as_str().unwrap().to_string()
+}
+
+fn read_trimmed(source: &mut impl Read) -> (Vec<u8>, u64) {
+    let zeros = vec![0; 1 << 20];
+    let (mut chunk, mut bytes, mut len) = (zeros.clone(), Vec::new(), 0);
+    loop {
+        let read = source.read(&mut chunk).unwrap();
+        if read == 0 {
+            return (bytes, len as u64);
+        }
+        // Comparing is fast even without optimisation: most of a log is a hole of 64 MB.
+        if chunk[..read] != zeros[..read] {
+            bytes.resize(len, 0);
+            bytes.extend(&chunk[..read]);
+        }
+        len += read;
+    }
+}
