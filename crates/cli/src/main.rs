@@ -1,3 +1,52 @@
-//! The `quorarium` command.
+//! The `quorarium` command: one file per command, no logic that the page would need too.
+//!
+//! Exit codes: 0, all well; 1, it ran and an expectation or a check failed; 2, bad usage or
+//! unreadable input, with one line on standard error that names the place.
 
-fn main() {}
+mod archive;
+mod commands;
+mod failure;
+mod inspect;
+mod log;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::commands::{Command, Options};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => return usage(&error),
+    };
+    match run(options.command) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("quorarium: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Log(arguments) => log::run(&arguments),
+    }
+}
+
+/// Help goes to standard output and is no failure; all else is one line and the way to the help.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        print!("{error}");
+        return ExitCode::SUCCESS;
+    }
+    let message = error.to_string();
+    let lines: Vec<&str> = message.lines().take_while(|line| !line.is_empty()).collect();
+    let line = lines.join(" ");
+    eprintln!("quorarium: {}; see quorarium --help", line.trim_start_matches("error: "));
+    ExitCode::from(2)
+}

@@ -1,0 +1,53 @@
+//! Why a command could not run: one line that names the place.
+
+use std::path::PathBuf;
+
+use etcd::datadir::DataDirError;
+
+/// Bad usage or unreadable input; the exit code is 2.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A file or folder cannot be read.
+    #[error("{}: {error}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// An archive is damaged.
+    #[error("{source_name}: {detail}")]
+    Archive {
+        /// The archive, and the entry in it as far as known.
+        source_name: String,
+        /// Why.
+        detail: String,
+    },
+    /// The input holds more than is sensible.
+    #[error("{source_name}: more than {limit}, which is not read")]
+    TooLarge {
+        /// The archive or folder.
+        source_name: String,
+        /// What is exceeded.
+        limit: String,
+    },
+    /// The files are no data directory.
+    #[error("{source_name}: {error}")]
+    NoDataDir {
+        /// Where they are from.
+        source_name: String,
+        /// Why.
+        error: DataDirError,
+    },
+    /// The command does not do this for such a directory.
+    #[error("{source_name}: {detail}")]
+    Unsupported {
+        /// Where it is.
+        source_name: String,
+        /// What, and what is there instead.
+        detail: String,
+    },
+    /// Standard output is gone or full.
+    #[error("standard output: {0}")]
+    Output(#[from] std::io::Error),
+}
