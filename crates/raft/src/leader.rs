@@ -1,0 +1,403 @@
+//! Raft 5.3: what a leader does with messages, and how it replicates its log.
+
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "each role ignores the types of messages that are not for it"
+)]
+
+use crate::conf_change::{AnyConfChange, ConfChangeV2};
+use crate::config::Randomness;
+use crate::error::{Error, Result, fatal};
+use crate::logger::{Logger, log};
+use crate::message::{Message, MessageType};
+use crate::progress::ProgressState;
+use crate::raft::Raft;
+use crate::storage::{Storage, StorageError, payload_size};
+use crate::types::{Entry, EntryType, NONE, NodeId};
+
+impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
+    pub(crate) fn step_leader(&mut self, message: Message) -> Result<()> {
+        match message.msg_type {
+            MessageType::Beat => {
+                let context = self.read_only.last_context();
+                self.broadcast_heartbeat(&context);
+                Ok(())
+            }
+            MessageType::CheckQuorum => self.handle_check_quorum(),
+            MessageType::Prop => self.handle_proposal(message),
+            MessageType::ReadIndex => self.handle_read_index(message),
+            MessageType::ForgetLeader => Ok(()),
+            _ => self.step_leader_about_member(&message),
+        }
+    }
+
+    /// Everything else is about a member that must be known.
+    fn step_leader_about_member(&mut self, message: &Message) -> Result<()> {
+        let from = message.from;
+        if !self.tracker.progress.contains(from) {
+            log!(self.log.logger, Debug, "{:x} no progress available for {from:x}", self.id);
+            return Ok(());
+        }
+        match message.msg_type {
+            MessageType::AppResp if message.reject => self.handle_append_rejected(message),
+            MessageType::AppResp => self.handle_append_accepted(message),
+            MessageType::HeartbeatResp => self.handle_heartbeat_response(message),
+            MessageType::SnapStatus => {
+                self.handle_snapshot_status(message);
+                Ok(())
+            }
+            MessageType::Unreachable => {
+                self.handle_unreachable(from);
+                Ok(())
+            }
+            MessageType::TransferLeader => self.handle_transfer_leader(from),
+            _ => Ok(()),
+        }
+    }
+
+    /// Thesis 6.2: a leader that hears of no quorum cannot know that it still is one.
+    fn handle_check_quorum(&mut self) -> Result<()> {
+        if !self.tracker.is_quorum_active() {
+            log!(
+                self.log.logger,
+                Warning,
+                "{:x} stepped down to follower since quorum is not active",
+                self.id
+            );
+            self.become_follower(self.term, NONE)?;
+        }
+        for (id, progress) in self.tracker.progress.iter_mut() {
+            if id != self.id {
+                progress.recent_active = false;
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_proposal(&mut self, message: Message) -> Result<()> {
+        if message.entries.is_empty() {
+            return Err(Error::InvalidMessage("empty MsgProp".to_owned()));
+        }
+        // Removed from the group while still leader: there is no way to commit.
+        if !self.tracker.progress.contains(self.id) {
+            return Err(Error::ProposalDropped);
+        }
+        if self.lead_transferee != NONE {
+            log!(
+                self.log.logger,
+                Debug,
+                "{:x} [term {}] transfer leadership to {:x} is in progress; dropping proposal",
+                self.id,
+                self.term,
+                self.lead_transferee
+            );
+            return Err(Error::ProposalDropped);
+        }
+        let mut entries = message.entries;
+        self.admit_conf_changes(&mut entries)?;
+        if !self.append_entries(entries)? {
+            return Err(Error::ProposalDropped);
+        }
+        self.broadcast_append()
+    }
+
+    /// Configuration changes that may not be made now become empty entries.
+    fn admit_conf_changes(&mut self, entries: &mut [Entry]) -> Result<()> {
+        let last = self.log.last_index()?;
+        for (entry, index) in entries.iter_mut().zip(last + 1..) {
+            if entry.entry_type == EntryType::Normal {
+                continue;
+            }
+            let change = match AnyConfChange::of_entry(entry) {
+                Ok(change) => ConfChangeV2::from(change),
+                Err(error) => return Err(Error::InvalidMessage(error.to_string())),
+            };
+            match self.refusal(&change) {
+                Some(reason) if !self.disable_conf_change_validation => {
+                    log!(
+                        self.log.logger,
+                        Info,
+                        "{:x} ignoring conf change {change:?} at config {}: {reason}",
+                        self.id,
+                        self.tracker.config
+                    );
+                    *entry = Entry::default();
+                }
+                _ => self.pending_conf_index = index,
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a configuration change may not be made now.
+    fn refusal(&self, change: &ConfChangeV2) -> Option<String> {
+        let is_joint = self.tracker.config.voters.is_joint();
+        let leaves_joint = change.changes.is_empty();
+        if self.pending_conf_index > self.log.applied {
+            Some(format!(
+                "possible unapplied conf change at index {} (applied to {})",
+                self.pending_conf_index, self.log.applied
+            ))
+        } else if is_joint && !leaves_joint {
+            Some("must transition out of joint config first".to_owned())
+        } else if !is_joint && leaves_joint {
+            Some("not in joint state; refusing empty conf change".to_owned())
+        } else {
+            None
+        }
+    }
+
+    fn handle_append_rejected(&mut self, message: &Message) -> Result<()> {
+        let from = message.from;
+        log!(
+            self.log.logger,
+            Debug,
+            "{:x} received MsgAppResp(rejected, hint: (index {}, term {})) from {from:x} for index \
+             {}",
+            self.id,
+            message.reject_hint,
+            message.log_term,
+            message.index
+        );
+        // The follower's term at the hint says more: whole terms that it cannot have are skipped.
+        let hint = match message.log_term {
+            0 => message.reject_hint,
+            term => {
+                let known = message.reject_hint.min(self.log.last_index()? + 1);
+                self.log.find_conflict_by_term(known, term)?.index
+            }
+        };
+        let progress = self.tracker.progress.get_mut(from).expect("the sender is a member");
+        progress.recent_active = true;
+        if !progress.maybe_decrease(message.index, hint) {
+            return Ok(());
+        }
+        log!(
+            self.log.logger,
+            Debug,
+            "{:x} decreased progress of {from:x} to [{progress}]",
+            self.id
+        );
+        if progress.state == ProgressState::Replicate {
+            progress.become_probe();
+        }
+        self.send_append(from)
+    }
+
+    fn handle_append_accepted(&mut self, message: &Message) -> Result<()> {
+        let from = message.from;
+        let progress = self.tracker.progress.get_mut(from).expect("the sender is a member");
+        progress.recent_active = true;
+        // A probe that found nothing new still proves that the logs agree there.
+        let probed =
+            progress.state == ProgressState::Probe && progress.match_index == message.index;
+        if !progress.maybe_update(message.index) && !probed {
+            return Ok(());
+        }
+        self.move_progress(from, message.index)?;
+        if self.maybe_commit()? {
+            self.release_pending_reads()?;
+            self.broadcast_append()?;
+        } else if from != self.id && self.can_bump_commit_of(from) {
+            self.send_append(from)?;
+        }
+        if from != self.id {
+            while self.maybe_send_append(from, false)? {}
+        }
+        self.continue_transfer(from)
+    }
+
+    fn can_bump_commit_of(&self, id: NodeId) -> bool {
+        let progress = self.tracker.progress.get(id);
+        progress.is_some_and(|progress| progress.can_bump_commit(self.log.committed))
+    }
+
+    /// What an acknowledgement makes of a member's state.
+    fn move_progress(&mut self, from: NodeId, index: u64) -> Result<()> {
+        let first = self.log.first_index()?;
+        let progress = self.tracker.progress.get_mut(from).expect("the sender is a member");
+        match progress.state {
+            ProgressState::Probe => progress.become_replicate(),
+            // Whichever snapshot it was that arrived: the log can go on from there.
+            ProgressState::Snapshot if progress.match_index + 1 >= first => {
+                log!(
+                    self.log.logger,
+                    Debug,
+                    "{:x} recovered from needing snapshot, resumed sending replication messages to \
+                     {from:x} [{progress}]",
+                    self.id
+                );
+                progress.become_probe();
+                progress.become_replicate();
+            }
+            ProgressState::Snapshot => {}
+            ProgressState::Replicate => progress.inflights.free_to(index),
+        }
+        Ok(())
+    }
+
+    fn handle_heartbeat_response(&mut self, message: &Message) -> Result<()> {
+        let last = self.log.last_index()?;
+        let progress = self.tracker.progress.get_mut(message.from);
+        let progress = progress.expect("the sender is a member");
+        progress.recent_active = true;
+        progress.flow_paused = false;
+        // When everything in flight was lost, this is what gets replication going again.
+        if progress.match_index < last || progress.state == ProgressState::Probe {
+            self.send_append(message.from)?;
+        }
+        self.handle_read_ack(message);
+        Ok(())
+    }
+
+    /// Sending goes on when the next answer or heartbeat comes.
+    fn handle_snapshot_status(&mut self, message: &Message) {
+        let from = message.from;
+        let progress = self.tracker.progress.get_mut(from).expect("the sender is a member");
+        if progress.state != ProgressState::Snapshot {
+            return;
+        }
+        if message.reject {
+            // Forgotten first, or probing would begin behind a snapshot that is not there.
+            progress.pending_snapshot = 0;
+        }
+        progress.become_probe();
+        log!(
+            self.log.logger,
+            Debug,
+            "{:x} snapshot {}, resumed sending replication messages to {from:x} [{progress}]",
+            self.id,
+            if message.reject { "failed" } else { "succeeded" }
+        );
+        progress.flow_paused = true;
+    }
+
+    /// What was in flight is probably lost.
+    fn handle_unreachable(&mut self, from: NodeId) {
+        let progress = self.tracker.progress.get_mut(from).expect("the sender is a member");
+        if progress.state == ProgressState::Replicate {
+            progress.become_probe();
+        }
+        log!(
+            self.log.logger,
+            Debug,
+            "{:x} failed to send message to {from:x} because it is unreachable [{progress}]",
+            self.id
+        );
+    }
+
+    pub(crate) fn broadcast_append(&mut self) -> Result<()> {
+        for slot in 0..self.tracker.progress.len() {
+            let id = self.tracker.progress.id_at(slot);
+            if id != self.id {
+                self.send_append(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn send_append(&mut self, to: NodeId) -> Result<()> {
+        self.maybe_send_append(to, true).map(drop)
+    }
+
+    /// Sends the next entries, or, where the log no longer has them, a snapshot. Says whether
+    /// anything was sent.
+    pub(crate) fn maybe_send_append(&mut self, to: NodeId, send_if_empty: bool) -> Result<bool> {
+        let progress = self.tracker.progress.get(to).expect("appends go to members");
+        if progress.is_paused() {
+            return Ok(false);
+        }
+        let index = progress.next_index - 1;
+        let Some(log_term) = self.log.term_if_known(index)? else {
+            return self.maybe_send_snapshot(to);
+        };
+        // With a full window only an empty append goes out, which keeps the flow alive even when
+        // everything in flight was lost.
+        let throttled = progress.state == ProgressState::Replicate && progress.inflights.is_full();
+        let entries = if throttled {
+            Vec::new()
+        } else {
+            match self.log.entries(index + 1, self.max_message_size) {
+                Err(Error::Storage(_)) => return self.maybe_send_snapshot(to),
+                result => result?,
+            }
+        };
+        if entries.is_empty() && !send_if_empty {
+            return Ok(false);
+        }
+        let (count, bytes) = (entries.len() as u64, payload_size(&entries));
+        let commit = self.log.committed;
+        let append = Message::new(MessageType::App);
+        self.send(Message { to, log_term, index, entries, commit, ..append });
+        let progress = self.tracker.progress.get_mut(to).expect("appends go to members");
+        progress.sent_entries(count, bytes);
+        progress.set_sent_commit(commit);
+        Ok(true)
+    }
+
+    fn maybe_send_snapshot(&mut self, to: NodeId) -> Result<bool> {
+        let progress = self.tracker.progress.get_mut(to).expect("snapshots go to members");
+        if !progress.recent_active {
+            log!(
+                self.log.logger,
+                Debug,
+                "ignore sending snapshot to {to:x} since it is not recently active"
+            );
+            return Ok(false);
+        }
+        let snapshot = match self.log.snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(StorageError::SnapshotTemporarilyUnavailable) => {
+                log!(
+                    self.log.logger,
+                    Debug,
+                    "{:x} failed to send snapshot to {to:x} because snapshot is temporarily \
+                     unavailable",
+                    self.id
+                );
+                return Ok(false);
+            }
+            Err(error) => return Err(Error::Fatal(error.to_string())),
+        };
+        if snapshot.is_empty() {
+            fatal!("need non-empty snapshot");
+        }
+        log!(
+            self.log.logger,
+            Debug,
+            "{:x} [firstindex: {}, commit: {}] sent snapshot[index: {}, term: {}] to {to:x} \
+             [{progress}]",
+            self.id,
+            self.log.first_index()?,
+            self.log.committed,
+            snapshot.metadata.index,
+            snapshot.metadata.term
+        );
+        progress.become_snapshot(snapshot.metadata.index);
+        log!(
+            self.log.logger,
+            Debug,
+            "{:x} paused sending replication messages to {to:x} [{progress}]",
+            self.id
+        );
+        let snapshot = Some(Box::new(snapshot));
+        self.send(Message { to, snapshot, ..Message::new(MessageType::Snap) });
+        Ok(true)
+    }
+
+    /// A heartbeat tells no commit index beyond what is known to match: the follower may not have
+    /// more.
+    pub(crate) fn broadcast_heartbeat(&mut self, context: &bytes::Bytes) {
+        for slot in 0..self.tracker.progress.len() {
+            let to = self.tracker.progress.id_at(slot);
+            if to == self.id {
+                continue;
+            }
+            let progress = self.tracker.progress.get_mut(to).expect("the slot is of a member");
+            let commit = progress.match_index.min(self.log.committed);
+            progress.set_sent_commit(commit);
+            let heartbeat = Message::new(MessageType::Heartbeat);
+            self.send(Message { to, commit, context: context.clone(), ..heartbeat });
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The raft log: what storage has, with the unstable end behind it.
+//!
+//! ```text
+//!  sentinel | first … applied … applying … committed … last |
+//! ```
+
+use std::fmt;
+
+use crate::error::{Error, Result, fatal};
+use crate::logger::{Logger, log};
+use crate::storage::{Storage, StorageError, encoded_size, fitting};
+use crate::types::{Entry, EntryId, Snapshot};
+use crate::unstable::Unstable;
+
+/// The whole log of one node, and how far it is committed and applied.
+///
+/// Invariants: `applied <= applying <= committed <= last_index`; the log has no gap from
+/// `first_index` to `last_index`; the term of the entry before the first one is known.
+#[derive(Clone, Debug)]
+pub(crate) struct RaftLog<S, L> {
+    pub(crate) storage: S,
+    pub(crate) logger: L,
+    pub(crate) unstable: Unstable,
+    pub(crate) committed: u64,
+    pub(crate) applying: u64,
+    pub(crate) applied: u64,
+    /// Bytes of entries handed out for applying and not yet applied.
+    applying_size: u64,
+    max_applying_size: u64,
+    applying_paused: bool,
+}
+
+impl<S, L> fmt::Display for RaftLog<S, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "committed={}, applied={}, applying={}, unstable.offset={}, \
+             unstable.offsetInProgress={}, len(unstable.Entries)={}",
+            self.committed,
+            self.applied,
+            self.applying,
+            self.unstable.offset(),
+            self.unstable.offset_in_progress(),
+            self.unstable.len()
+        )
+    }
+}
+
+impl<S: Storage, L: Logger> RaftLog<S, L> {
+    /// A log as storage has it; nothing beyond its beginning is known to be committed.
+    pub(crate) fn new(storage: S, logger: L, max_applying_size: u64) -> Result<Self> {
+        let first = storage.first_index()?;
+        let last = storage.last_index()?;
+        Ok(Self {
+            storage,
+            logger,
+            unstable: Unstable::new(last + 1),
+            committed: first - 1,
+            applying: first - 1,
+            applied: first - 1,
+            applying_size: 0,
+            max_applying_size,
+            applying_paused: false,
+        })
+    }
+
+    pub(crate) fn first_index(&self) -> Result<u64> {
+        match self.unstable.first_index() {
+            Some(index) => Ok(index),
+            None => self.storage.first_index().map_err(|error| fatal_storage(&error)),
+        }
+    }
+
+    pub(crate) fn last_index(&self) -> Result<u64> {
+        match self.unstable.last_index() {
+            Some(index) => Ok(index),
+            None => self.storage.last_index().map_err(|error| fatal_storage(&error)),
+        }
+    }
+
+    pub(crate) fn last_id(&self) -> Result<EntryId> {
+        let index = self.last_index()?;
+        match self.term(index) {
+            Ok(term) => Ok(EntryId { term, index }),
+            Err(error) => fatal!("unexpected error when getting the last term at {index}: {error}"),
+        }
+    }
+
+    /// The term at `index`, from the entry before the first one to the last one; outside of that,
+    /// [`StorageError::Compacted`] or [`StorageError::Unavailable`].
+    pub(crate) fn term(&self, index: u64) -> Result<u64> {
+        if let Some(term) = self.unstable.term(index) {
+            return Ok(term);
+        }
+        if index < self.first_index()? - 1 {
+            return Err(StorageError::Compacted.into());
+        }
+        if index > self.last_index()? {
+            return Err(StorageError::Unavailable.into());
+        }
+        match self.storage.term(index) {
+            Ok(term) => Ok(term),
+            Err(error @ (StorageError::Compacted | StorageError::Unavailable)) => Err(error.into()),
+            Err(error) => Err(fatal_storage(&error)),
+        }
+    }
+
+    /// The term at `index`, or none where the log does not reach.
+    pub(crate) fn term_if_known(&self, index: u64) -> Result<Option<u64>> {
+        match self.term(index) {
+            Ok(term) => Ok(Some(term)),
+            Err(Error::Storage(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn matches(&self, id: EntryId) -> Result<bool> {
+        Ok(self.term_if_known(id.index)? == Some(id.term))
+    }
+
+    /// Raft 5.4.1: whether a log that ends with `last` is at least as new as this one.
+    pub(crate) fn is_up_to_date(&self, last: EntryId) -> Result<bool> {
+        let ours = self.last_id()?;
+        Ok(last.term > ours.term || last.term == ours.term && last.index >= ours.index)
+    }
+
+    /// Raft 5.3: takes entries that follow `previous` if the log has that one; gives the index of
+    /// the last new entry. Entries that are there already are not touched, so that a late message
+    /// does not cut the log.
+    pub(crate) fn maybe_append(
+        &mut self,
+        previous: EntryId,
+        entries: &[Entry],
+        committed: u64,
+    ) -> Result<Option<u64>> {
+        if !self.matches(previous)? {
+            return Ok(None);
+        }
+        let last_new = previous.index + entries.len() as u64;
+        if let Some(conflict) = self.find_conflict(entries)? {
+            let index = entries[conflict].index;
+            if index <= self.committed {
+                let committed = self.committed;
+                fatal!("entry {index} conflict with committed entry [committed({committed})]");
+            }
+            self.append(&entries[conflict..])?;
+        }
+        self.commit_to(committed.min(last_new))?;
+        Ok(Some(last_new))
+    }
+
+    /// Appends behind the committed part; gives the last index.
+    pub(crate) fn append(&mut self, entries: &[Entry]) -> Result<u64> {
+        let Some(first) = entries.first() else { return self.last_index() };
+        if first.index <= self.committed {
+            let (after, committed) = (first.index.saturating_sub(1), self.committed);
+            fatal!("after({after}) is out of range [committed({committed})]");
+        }
+        self.unstable.truncate_and_append(entries, &self.logger);
+        self.last_index()
+    }
+
+    /// The first of the entries that this log does not have.
+    fn find_conflict(&self, entries: &[Entry]) -> Result<Option<usize>> {
+        for (position, entry) in entries.iter().enumerate() {
+            if self.matches(entry.id())? {
+                continue;
+            }
+            if entry.index <= self.last_index()? {
+                log!(
+                    self.logger,
+                    Info,
+                    "found conflict at index {} [existing term: {}, conflicting term: {}]",
+                    entry.index,
+                    self.term_if_known(entry.index)?.unwrap_or(0),
+                    entry.term
+                );
+            }
+            return Ok(Some(position));
+        }
+        Ok(None)
+    }
+
+    /// The largest index up to `index` whose term is at most `term`, with its term: the most that
+    /// a log can agree with one whose entry at `index` is of `term`. A term of zero means that the
+    /// index is beyond what this log knows.
+    pub(crate) fn find_conflict_by_term(&self, index: u64, term: u64) -> Result<EntryId> {
+        for index in (1..=index).rev() {
+            match self.term_if_known(index)? {
+                None => return Ok(EntryId { term: 0, index }),
+                Some(ours) if ours <= term => return Ok(EntryId { term: ours, index }),
+                Some(_) => {}
+            }
+        }
+        Ok(EntryId::default())
+    }
+
+    pub(crate) fn commit_to(&mut self, index: u64) -> Result<()> {
+        if index <= self.committed {
+            return Ok(());
+        }
+        let last = self.last_index()?;
+        if last < index {
+            fatal!(
+                "tocommit({index}) is out of range [lastIndex({last})]. Was the raft log \
+                 corrupted, truncated, or lost?"
+            );
+        }
+        self.committed = index;
+        Ok(())
+    }
+
+    /// Raft 5.4.2: commits up to `at` if that entry is of the given term.
+    pub(crate) fn maybe_commit(&mut self, at: EntryId) -> Result<bool> {
+        if at.term == 0 || at.index <= self.committed || !self.matches(at)? {
+            return Ok(false);
+        }
+        self.commit_to(at.index)?;
+        Ok(true)
+    }
+
+    pub(crate) fn restore(&mut self, snapshot: Snapshot) {
+        log!(
+            self.logger,
+            Info,
+            "log [{self}] starts to restore snapshot [index: {}, term: {}]",
+            snapshot.metadata.index,
+            snapshot.metadata.term
+        );
+        self.committed = snapshot.metadata.index;
+        self.unstable.restore(snapshot);
+    }
+
+    pub(crate) fn stable_to(&mut self, id: EntryId) {
+        self.unstable.stable_to(id, &self.logger);
+    }
+
+    pub(crate) fn has_snapshot(&self) -> bool {
+        self.unstable.snapshot().is_some()
+    }
+
+    pub(crate) fn snapshot(&self) -> std::result::Result<Snapshot, StorageError> {
+        match self.unstable.snapshot() {
+            Some(snapshot) => Ok(snapshot.clone()),
+            None => self.storage.snapshot(),
+        }
+    }
+
+    /// How far entries may be applied: not beyond what is durable, unless `allow_unstable`.
+    fn max_appliable(&self, allow_unstable: bool) -> u64 {
+        if allow_unstable { self.committed } else { self.committed.min(self.unstable.offset() - 1) }
+    }
+
+    pub(crate) fn has_next_committed(&self, allow_unstable: bool) -> bool {
+        !self.applying_paused
+            && !self.has_snapshot()
+            && self.applying < self.max_appliable(allow_unstable)
+    }
+
+    /// Entries to apply next, as far as the limit allows.
+    pub(crate) fn next_committed(&self, allow_unstable: bool) -> Result<Vec<Entry>> {
+        if !self.has_next_committed(allow_unstable) {
+            return Ok(Vec::new());
+        }
+        assert!(
+            self.applying_size < self.max_applying_size,
+            "applying entry size is below its limit unless applying is paused"
+        );
+        let max_size = self.max_applying_size - self.applying_size;
+        match self.slice(self.applying + 1, self.max_appliable(allow_unstable) + 1, max_size) {
+            Err(Error::Storage(error)) => {
+                fatal!("unexpected error when getting unapplied entries ({error})")
+            }
+            result => result,
+        }
+    }
+
+    /// Entries up to `index` were handed out for applying. Applying pauses when the limit is
+    /// reached, or when the limit is why they were not more.
+    pub(crate) fn accept_applying(&mut self, index: u64, size: u64, allow_unstable: bool) {
+        assert!(
+            index <= self.committed,
+            "applying({index}) is out of range [prevApplying({}), committed({})]",
+            self.applying,
+            self.committed
+        );
+        self.applying = index;
+        self.applying_size += size;
+        self.applying_paused = self.applying_size >= self.max_applying_size
+            || index < self.max_appliable(allow_unstable);
+    }
+
+    pub(crate) fn applied_to(&mut self, index: u64, size: u64) -> Result<()> {
+        let (applied, committed) = (self.applied, self.committed);
+        if committed < index || index < applied {
+            fatal!(
+                "applied({index}) is out of range [prevApplied({applied}), committed({committed})]"
+            );
+        }
+        self.applied = index;
+        self.applying = self.applying.max(index);
+        self.applying_size = self.applying_size.saturating_sub(size);
+        self.applying_paused = self.applying_size >= self.max_applying_size;
+        Ok(())
+    }
+
+    /// Entries from `index` to the end, as far as they fit in `max_size`.
+    pub(crate) fn entries(&self, index: u64, max_size: u64) -> Result<Vec<Entry>> {
+        let last = self.last_index()?;
+        if index > last {
+            return Ok(Vec::new());
+        }
+        self.slice(index, last + 1, max_size)
+    }
+
+    /// Entries `lo..hi`, as far as they fit in `max_size`, at least one.
+    pub(crate) fn slice(&self, lo: u64, hi: u64, max_size: u64) -> Result<Vec<Entry>> {
+        self.check_bounds(lo, hi)?;
+        if lo == hi {
+            return Ok(Vec::new());
+        }
+        let offset = self.unstable.offset();
+        if lo >= offset {
+            let range = self.unstable.range(lo, hi);
+            let count = fitting(range.clone(), max_size);
+            return Ok(range.take(count).cloned().collect());
+        }
+        let mut entries = self.stored(lo, hi.min(offset), max_size)?;
+        if hi > offset && entries.len() as u64 == offset - lo {
+            self.extend_from_unstable(&mut entries, hi, max_size);
+        }
+        Ok(entries)
+    }
+
+    fn stored(&self, lo: u64, hi: u64, max_size: u64) -> Result<Vec<Entry>> {
+        match self.storage.entries(lo, hi, max_size) {
+            Ok(entries) if entries.is_empty() => {
+                fatal!("entries[{lo}:{hi}) is unavailable from storage")
+            }
+            Ok(entries) => Ok(entries),
+            Err(StorageError::Compacted) => Err(StorageError::Compacted.into()),
+            Err(StorageError::Unavailable) => {
+                fatal!("entries[{lo}:{hi}) is unavailable from storage")
+            }
+            Err(error) => Err(fatal_storage(&error)),
+        }
+    }
+
+    fn extend_from_unstable(&self, entries: &mut Vec<Entry>, hi: u64, max_size: u64) {
+        let mut size = encoded_size(entries);
+        for entry in self.unstable.range(self.unstable.offset(), hi) {
+            size = size.saturating_add(entry.encoded_size());
+            if size > max_size {
+                break;
+            }
+            entries.push(entry.clone());
+        }
+    }
+
+    fn check_bounds(&self, lo: u64, hi: u64) -> Result<()> {
+        if lo > hi {
+            fatal!("invalid slice {lo} > {hi}");
+        }
+        let first = self.first_index()?;
+        if lo < first {
+            return Err(StorageError::Compacted.into());
+        }
+        let last = self.last_index()?;
+        if hi > last + 1 {
+            fatal!("slice[{lo},{hi}) out of bound [{first},{last}]");
+        }
+        Ok(())
+    }
+
+    /// Whether an entry in `lo..hi` satisfies the predicate; reads page by page.
+    pub(crate) fn any(
+        &self,
+        mut lo: u64,
+        hi: u64,
+        predicate: impl Fn(&Entry) -> bool,
+    ) -> Result<bool> {
+        while lo < hi {
+            let page = self.slice(lo, hi, self.max_applying_size)?;
+            if page.iter().any(&predicate) {
+                return Ok(true);
+            }
+            assert!(!page.is_empty(), "a page of a non-empty range holds at least one entry");
+            lo += page.len() as u64;
+        }
+        Ok(false)
+    }
+}
+
+/// Storage failed where it must not.
+fn fatal_storage(error: &StorageError) -> Error {
+    Error::Fatal(error.to_string())
+}

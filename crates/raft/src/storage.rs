@@ -1,0 +1,78 @@
+//! What the core asks of durable storage.
+
+use thiserror::Error;
+
+use crate::types::{ConfState, Entry, HardState, Snapshot};
+
+/// Why storage did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StorageError {
+    /// The index is at or below the last compaction.
+    #[error("requested index is unavailable due to compaction")]
+    Compacted,
+    /// The index is beyond the end of the log.
+    #[error("requested entry at index is unavailable")]
+    Unavailable,
+    /// There is a newer snapshot.
+    #[error("requested index is older than the existing snapshot")]
+    SnapOutOfDate,
+    /// The snapshot is being made; ask again.
+    #[error("snapshot is temporarily unavailable")]
+    SnapshotTemporarilyUnavailable,
+    /// The request makes no sense for this log; etcd's storage panics with this message.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// The durable part of the log, read only.
+///
+/// Entries run from `first_index` to `last_index` without a gap. The term of the entry before the
+/// first one is known too (the *sentinel*), so that `term` answers from `first_index - 1` on.
+pub trait Storage {
+    /// What was saved last: hard state and the configuration at the newest snapshot.
+    fn initial_state(&self) -> Result<(HardState, ConfState), StorageError>;
+
+    /// Entries `lo..hi`, as many as fit in `max_size` bytes of their encoded form, at least one.
+    fn entries(&self, lo: u64, hi: u64, max_size: u64) -> Result<Vec<Entry>, StorageError>;
+
+    /// The term of the entry at `index`, from the sentinel on.
+    fn term(&self, index: u64) -> Result<u64, StorageError>;
+
+    /// The last index of the log; the sentinel's when the log is empty.
+    fn last_index(&self) -> Result<u64, StorageError>;
+
+    /// The first index that `entries` can give: one after the sentinel.
+    fn first_index(&self) -> Result<u64, StorageError>;
+
+    /// The newest snapshot.
+    fn snapshot(&self) -> Result<Snapshot, StorageError>;
+}
+
+/// How many of the entries fit in `max_size` bytes; at least one.
+pub(crate) fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, max_size: u64) -> usize {
+    let mut size = 0_u64;
+    let mut count = 0;
+    for entry in entries {
+        size = size.saturating_add(entry.encoded_size());
+        if count > 0 && size > max_size {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
+/// Bytes of all entries in their encoded form.
+pub(crate) fn encoded_size(entries: &[Entry]) -> u64 {
+    entries.iter().map(Entry::encoded_size).sum()
+}
+
+/// Bytes of all entries' payloads.
+pub(crate) fn payload_size(entries: &[Entry]) -> u64 {
+    entries.iter().map(Entry::payload_size).sum()
+}
+
+/// A position in a slice from a distance in the log.
+pub(crate) fn position(distance: u64) -> usize {
+    usize::try_from(distance).expect("a log in memory is shorter than the address space")
+}
