@@ -152,6 +152,42 @@ impl std::fmt::Display for Speed {
     }
 }
 
+/// A text that is no speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a speed between ×1/1000000 and ×1000000: 0.1, 1/10 or ×1/10")]
+pub struct SpeedError;
+
+/// Reads `×1/10`, `1/10`, `0.1`, `3`.
+impl std::str::FromStr for Speed {
+    type Err = SpeedError;
+
+    fn from_str(text: &str) -> Result<Self, SpeedError> {
+        let text = text.trim().trim_start_matches(['×', 'x']);
+        let (num, den) = match (text.split_once('/'), text.split_once('.')) {
+            (Some((num, den)), _) => (number(num)?, number(den)?),
+            (None, None) => (number(text)?, 1),
+            (None, Some((whole, part))) => {
+                let digits = u32::try_from(part.len()).map_err(|_| SpeedError)?;
+                let den = 10_u32.checked_pow(digits).filter(|den| *den <= FACTOR_MAX);
+                let den = den.ok_or(SpeedError)?;
+                let whole = if whole.is_empty() { 0 } else { number(whole)? };
+                let num = whole.checked_mul(den).and_then(|whole| {
+                    number(part).ok().and_then(|part| whole.checked_add(part))
+                });
+                (num.ok_or(SpeedError)?, den)
+            }
+        };
+        let fits = num >= 1 && den >= 1 && num / den <= FACTOR_MAX && den / num <= FACTOR_MAX;
+        if fits { Ok(Self { num, den }) } else { Err(SpeedError) }
+    }
+}
+
+const FACTOR_MAX: u32 = 1_000_000;
+
+fn number(text: &str) -> Result<u32, SpeedError> {
+    text.parse().map_err(|_| SpeedError)
+}
+
 /// Which server the panels show, and which part of its long lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
@@ -164,6 +200,9 @@ pub struct Selection {
     /// Keys, in key order.
     pub keys: Window,
 }
+
+/// Most rows of a list that one frame carries.
+pub const ROWS_MAX: u32 = 2_000;
 
 /// A part of a long list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,7 +309,8 @@ pub enum StorageStatus {
     },
     /// Another tab has the session.
     HeldByOtherTab,
-    /// IndexedDB is full; the session goes on in memory when asked to.
+    /// IndexedDB is full: time stands still until the visitor makes room and plays on, or goes on
+    /// in memory.
     Full {
         /// What the browser said.
         message: String,
@@ -459,8 +499,19 @@ mod tests {
     }
 
     #[test]
+    fn speeds_are_read_as_people_write_them() {
+        assert_eq!("0.25".parse(), Ok(Speed { num: 25, den: 100 }));
+        assert_eq!("2.5".parse(), Ok(Speed { num: 25, den: 10 }));
+        assert_eq!("10".parse(), Ok(Speed { num: 10, den: 1 }));
+        for text in ["", "0", "-1", "1/0", "0/1", "fast", "1e9", "0.00000001", "9999999"] {
+            assert_eq!(text.parse::<Speed>(), Err(SpeedError), "{text}");
+        }
+    }
+
+    #[test]
     fn speeds_print_as_the_page_shows_them() {
         let shown: Vec<String> = Speed::LADDER.iter().map(ToString::to_string).collect();
+        assert!(Speed::LADDER.iter().zip(&shown).all(|(speed, text)| text.parse() == Ok(*speed)));
         assert_eq!(shown, ["×1/1000", "×1/100", "×1/20", "×1/10", "×1/3", "×1", "×10"]);
     }
 }

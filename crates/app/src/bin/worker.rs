@@ -1,5 +1,6 @@
 //! The worker: owns the world and its backing store.
 
 fn main() {
-    console_error_panic_hook::set_once();
+    #[cfg(target_arch = "wasm32")]
+    app::worker::start();
 }

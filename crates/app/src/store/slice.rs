@@ -48,8 +48,6 @@ pub struct Head {
     pub nodes: u32,
     /// Bytes of the recorded actions.
     pub actions_bytes: u64,
-    /// Whether the recorded actions reach back to the start of the world.
-    pub has_all_actions: bool,
     /// The simulator's own head.
     pub world: Vec<u8>,
 }

@@ -1,0 +1,209 @@
+//! The page's end of the wire to the worker.
+//!
+//! [`Bridge::start`] spawns the worker; whatever it says comes to one handler as a [`Word`].
+//! Commands that are sent before the worker listens wait in order. [`Bridge::request`] is for
+//! callers that want their reply as a future: such replies do not come to the handler.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::rc::Rc;
+
+use futures_channel::oneshot;
+use js_sys::{ArrayBuffer, Uint8Array};
+use serde::Serialize;
+use serde_wasm_bindgen::Serializer;
+use sim::view::View;
+use wasm_bindgen::prelude::*;
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use crate::protocol::{Answer, Command, Event, Frame, Refusal, RequestId};
+
+/// Where Trunk puts the worker's loader, beside the page.
+pub const WORKER: &str = "./worker_loader.js";
+
+/// What the worker says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Word {
+    /// Control.
+    Event(Event),
+    /// A picture.
+    Frame(Box<Frame<View>>),
+}
+
+/// A handle; clones speak to the same worker.
+#[derive(Clone)]
+pub struct Bridge {
+    inner: Rc<Inner>,
+}
+
+impl PartialEq for Bridge {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+struct Inner {
+    worker: Worker,
+    listens: Cell<bool>,
+    stopped: Cell<bool>,
+    waiting: RefCell<Vec<Command>>,
+    next_id: Cell<RequestId>,
+    replies: RefCell<BTreeMap<RequestId, oneshot::Sender<Result<Answer, Refusal>>>>,
+    listeners: RefCell<Option<Listeners>>,
+}
+
+struct Listeners {
+    _message: Closure<dyn FnMut(MessageEvent)>,
+    _error: Closure<dyn FnMut(ErrorEvent)>,
+}
+
+impl Bridge {
+    /// Spawns the worker and greets it with what stands behind the address's `#`.
+    pub fn start(link: Option<String>, handler: impl Fn(Word) + 'static) -> Result<Self, JsValue> {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        let worker = Worker::new_with_options(WORKER, &options)?;
+        let inner = Rc::new(Inner {
+            worker,
+            listens: Cell::new(false),
+            stopped: Cell::new(false),
+            waiting: RefCell::new(vec![Command::Hello { link }]),
+            next_id: Cell::new(1),
+            replies: RefCell::default(),
+            listeners: RefCell::new(None),
+        });
+        inner.listen(Rc::new(handler));
+        Ok(Self { inner })
+    }
+
+    /// Says something.
+    pub fn send(&self, command: Command) {
+        self.inner.send(command);
+    }
+
+    /// Says something that is answered; the reply comes to the handler under the id given here.
+    pub fn ask(&self, command: impl FnOnce(RequestId) -> Command) -> RequestId {
+        let id = self.inner.take_id();
+        self.inner.send(command(id));
+        id
+    }
+
+    /// Says something that is answered; the reply is the future's.
+    pub fn request<Asking: FnOnce(RequestId) -> Command>(
+        &self,
+        command: Asking,
+    ) -> impl Future<Output = Result<Answer, Refusal>> + use<Asking> {
+        let id = self.inner.take_id();
+        let (tell, reply) = oneshot::channel();
+        if self.inner.stopped.get() {
+            drop(tell);
+        } else {
+            self.inner.replies.borrow_mut().insert(id, tell);
+            self.inner.send(command(id));
+        }
+        async move {
+            let stopped = || Refusal::NotPossible { message: "the worker has stopped".to_string() };
+            reply.await.unwrap_or_else(|_| Err(stopped()))
+        }
+    }
+}
+
+impl Inner {
+    fn take_id(&self) -> RequestId {
+        let id = self.next_id.get();
+        self.next_id.set(id.wrapping_add(1).max(1));
+        id
+    }
+
+    fn send(&self, command: Command) {
+        if self.listens.get() {
+            self.post(&command);
+        } else {
+            self.waiting.borrow_mut().push(command);
+        }
+    }
+
+    fn post(&self, command: &Command) {
+        let value = to_js(command);
+        if let Err(error) = self.worker.post_message(&value) {
+            web_sys::console::error_2(&"the worker could not be reached:".into(), &error);
+        }
+    }
+
+    fn listen(self: &Rc<Self>, handler: Rc<dyn Fn(Word)>) {
+        let message = Closure::<dyn FnMut(MessageEvent)>::new({
+            let (inner, handler) = (Rc::clone(self), Rc::clone(&handler));
+            move |event: MessageEvent| {
+                if let Some(word) = read(&event.data()).and_then(|word| inner.hear(word)) {
+                    handler(word);
+                }
+            }
+        });
+        let error = Closure::<dyn FnMut(ErrorEvent)>::new({
+            let inner = Rc::clone(self);
+            move |event: ErrorEvent| {
+                event.prevent_default();
+                if !inner.stopped.get() {
+                    let panicked = Event::Panicked { message: event.message(), link: None };
+                    handler(Word::Event(inner.stop(panicked)));
+                }
+            }
+        });
+        self.worker.set_onmessage(Some(message.as_ref().unchecked_ref()));
+        self.worker.set_onerror(Some(error.as_ref().unchecked_ref()));
+        *self.listeners.borrow_mut() = Some(Listeners { _message: message, _error: error });
+    }
+
+    /// Takes what is the bridge's own affair; gives what is the handler's.
+    fn hear(&self, word: Word) -> Option<Word> {
+        match word {
+            Word::Event(Event::Ready { .. }) => {
+                self.listens.set(true);
+                for command in self.waiting.take() {
+                    self.post(&command);
+                }
+                Some(word)
+            }
+            Word::Event(Event::Reply { id, result }) => {
+                match self.replies.borrow_mut().remove(&id) {
+                    Some(tell) => {
+                        // Whoever asked may have gone.
+                        let _ = tell.send(result);
+                        None
+                    }
+                    None => Some(Word::Event(Event::Reply { id, result })),
+                }
+            }
+            Word::Event(event @ Event::Panicked { .. }) => Some(Word::Event(self.stop(event))),
+            Word::Event(Event::Opened(_) | Event::Storage(_)) | Word::Frame(_) => Some(word),
+        }
+    }
+
+    /// Nobody will answer any more.
+    fn stop(&self, event: Event) -> Event {
+        self.stopped.set(true);
+        self.replies.take();
+        event
+    }
+}
+
+fn read(data: &JsValue) -> Option<Word> {
+    let word = match data.dyn_ref::<ArrayBuffer>() {
+        Some(buffer) => Frame::decode(&Uint8Array::new(buffer).to_vec())
+            .map(|frame| Word::Frame(Box::new(frame)))
+            .map_err(|error| error.to_string()),
+        None => serde_wasm_bindgen::from_value(data.clone())
+            .map(Word::Event)
+            .map_err(|error| error.to_string()),
+    };
+    word.inspect_err(|error| web_sys::console::error_1(&error.into())).ok()
+}
+
+/// A value as a plain object, with 64-bit integers as `BigInt` and nothing as `null`.
+pub fn to_js(value: &impl Serialize) -> JsValue {
+    let serializer = Serializer::new()
+        .serialize_large_number_types_as_bigints(true)
+        .serialize_missing_as_null(true);
+    value.serialize(&serializer).expect("plain data becomes plain objects")
+}
