@@ -1,0 +1,171 @@
+//! A group of nodes on a network of queues, for tests that speak of a whole group.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use raft::{
+    AnyConfChange, ConfState, Config, Entry, EntryType, MemoryStorage, Message, NodeId, Randomness,
+    RawNode, ReadState, Ready, Role, StorageError,
+};
+
+/// Draws numbers in a row, each below its bound.
+#[derive(Clone, Debug)]
+pub(crate) struct Counting(pub(crate) u32);
+
+impl Randomness for Counting {
+    fn below(&mut self, bound: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 16) % bound
+    }
+}
+
+pub(crate) type Node = RawNode<MemoryStorage, Counting>;
+
+/// Nodes, what is on its way between them, and what each applied.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) nodes: BTreeMap<NodeId, Node>,
+    pub(crate) applied: BTreeMap<NodeId, Vec<Entry>>,
+    pub(crate) reads: BTreeMap<NodeId, Vec<ReadState>>,
+    pub(crate) cut_off: BTreeSet<NodeId>,
+    wires: VecDeque<Message>,
+}
+
+pub(crate) fn node(config: Config, voters: &[NodeId]) -> Node {
+    let seed = u32::try_from(config.id).unwrap();
+    let storage = MemoryStorage::with_conf_state(ConfState::of_voters(voters));
+    RawNode::new(config, storage, Counting(seed)).unwrap()
+}
+
+impl Group {
+    /// Nodes 1 to `size`, all voters, set up alike.
+    pub(crate) fn new(size: u64, configure: impl Fn(&mut Config)) -> Self {
+        let voters: Vec<_> = (1..=size).collect();
+        let build = |&id: &NodeId| {
+            let mut config = Config::new(id);
+            configure(&mut config);
+            (id, node(config, &voters))
+        };
+        Self {
+            nodes: voters.iter().map(build).collect(),
+            applied: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            cut_off: BTreeSet::new(),
+            wires: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn at(&mut self, id: NodeId) -> &mut Node {
+        self.nodes.get_mut(&id).unwrap()
+    }
+
+    pub(crate) fn role(&self, id: NodeId) -> Role {
+        self.nodes[&id].basic_status().soft_state.role
+    }
+
+    pub(crate) fn term(&self, id: NodeId) -> u64 {
+        self.nodes[&id].basic_status().hard_state.term
+    }
+
+    pub(crate) fn lead(&self, id: NodeId) -> NodeId {
+        self.nodes[&id].basic_status().soft_state.lead
+    }
+
+    pub(crate) fn committed(&self, id: NodeId) -> u64 {
+        self.nodes[&id].log().committed()
+    }
+
+    pub(crate) fn last(&self, id: NodeId) -> u64 {
+        self.nodes[&id].log().last_index().unwrap()
+    }
+
+    pub(crate) fn payloads(&self, id: NodeId) -> Vec<&[u8]> {
+        let applied = self.applied.get(&id).into_iter().flatten();
+        applied.map(|entry| &entry.data[..]).filter(|data| !data.is_empty()).collect()
+    }
+
+    /// Carries out what every node wants and delivers every message, until nothing is left.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            for id in self.nodes.keys().copied().collect::<Vec<_>>() {
+                while self.at(id).has_ready() {
+                    self.carry_out(id);
+                }
+            }
+            let Some(message) = self.wires.pop_front() else { return };
+            self.deliver(message);
+        }
+    }
+
+    fn deliver(&mut self, message: Message) {
+        let is_cut = |id: NodeId| self.cut_off.contains(&id);
+        if message.from != message.to && (is_cut(message.from) || is_cut(message.to)) {
+            return;
+        }
+        if let Some(node) = self.nodes.get_mut(&message.to) {
+            match node.step(message) {
+                Ok(()) | Err(raft::Error::ProposalDropped | raft::Error::StepPeerNotFound) => {}
+                Err(error) => panic!("a message within the protocol was refused: {error}"),
+            }
+        }
+    }
+
+    fn carry_out(&mut self, id: NodeId) {
+        let ready = self.at(id).ready().unwrap();
+        store(self.at(id), &ready);
+        self.wires.extend(ready.messages);
+        self.apply(id, ready.committed_entries);
+        self.reads.entry(id).or_default().extend(ready.read_states);
+        self.at(id).advance().unwrap();
+    }
+
+    fn apply(&mut self, id: NodeId, entries: Vec<Entry>) {
+        for entry in entries {
+            if entry.entry_type != EntryType::Normal {
+                let change = AnyConfChange::of_entry(&entry).unwrap();
+                self.at(id).apply_conf_change(change).unwrap();
+            }
+            self.applied.entry(id).or_default().push(entry);
+        }
+    }
+
+    /// Node `id` campaigns and everyone answers.
+    pub(crate) fn elect(&mut self, id: NodeId) {
+        self.at(id).campaign().unwrap();
+        self.settle();
+    }
+
+    pub(crate) fn propose(&mut self, id: NodeId, data: &'static str) {
+        self.at(id).propose(data).unwrap();
+        self.settle();
+    }
+
+    /// Time passes on one node alone.
+    pub(crate) fn tick(&mut self, id: NodeId, ticks: u32) {
+        for _ in 0..ticks {
+            self.at(id).tick().unwrap();
+            self.settle();
+        }
+    }
+
+    /// Node `id` starts again from what it stored.
+    pub(crate) fn restart(&mut self, mut config: Config, applied: u64) {
+        config.applied = applied;
+        let (id, storage) = (config.id, self.nodes[&config.id].storage().clone());
+        self.nodes.insert(id, RawNode::new(config, storage, Counting(9)).unwrap());
+    }
+}
+
+/// Writes what a Ready wants written, as a disk would.
+pub(crate) fn store(node: &mut Node, ready: &Ready) {
+    if let Some(snapshot) = &ready.snapshot {
+        match node.storage_mut().apply_snapshot(snapshot.clone()) {
+            Ok(()) | Err(StorageError::SnapOutOfDate) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    node.storage_mut().append(&ready.entries).unwrap();
+    if let Some(state) = ready.hard_state {
+        node.storage_mut().set_hard_state(state);
+    }
+}
