@@ -199,6 +199,18 @@ pub enum Reply {
 }
 
 impl Reply {
+    pub(crate) fn header_mut(&mut self) -> &mut ResponseHeader {
+        match self {
+            Self::Put(reply) => &mut reply.header,
+            Self::Range(reply) => &mut reply.header,
+            Self::DeleteRange(reply) => &mut reply.header,
+            Self::Compact(reply) => &mut reply.header,
+            Self::MemberList(reply) => &mut reply.header,
+            Self::Status(reply) => &mut reply.header,
+            Self::HashKv(reply) => &mut reply.header,
+        }
+    }
+
     /// The header that every answer has.
     pub fn header(&self) -> &ResponseHeader {
         match self {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use raft::{ConfChange, ConfChangeType, Entry, EntryId, EntryType};
 
 use crate::membership::{Cluster, MembershipError};
-use crate::mvcc::{Backend, MemoryBackend, Store};
+use crate::mvcc::{Backend, Compaction, MemoryBackend, Store};
 use crate::proto::LoggedRequest;
 use crate::proto::etcdserverpb::{InternalRaftRequest, Request as V2Request};
 use crate::request::{Range, RangeReply, Reply, RequestError};
@@ -111,6 +111,11 @@ impl<B: Backend> Applier<B> {
     /// Closes the backend's open batch.
     pub fn commit(&mut self) {
         self.store.commit();
+    }
+
+    /// The revision of the compaction that is under way, if any.
+    pub fn compaction(&self) -> Option<i64> {
+        self.store.compactions().next().map(Compaction::revision)
     }
 
     /// Does the next `batch` of the oldest compaction. `false` if none is left.

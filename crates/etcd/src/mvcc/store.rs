@@ -91,6 +91,11 @@ impl<B: Backend> Store<B> {
         &self.backend
     }
 
+    /// Size of the backend as a file.
+    pub fn size_bytes(&self) -> u64 {
+        self.backend.size_bytes()
+    }
+
     /// Closes the open batch, if there is anything in it.
     pub fn commit(&mut self) {
         if self.backend.pending() > 0 {

@@ -90,10 +90,6 @@ impl ServerConfig {
         u64::from(self.election_ticks) * self.tick_ns
     }
 
-    pub(super) fn member_dir(&self) -> String {
-        format!("{}/member", self.data_dir)
-    }
-
     pub(super) fn wal_dir(&self) -> String {
         format!("{}/member/wal", self.data_dir)
     }

@@ -31,15 +31,32 @@
 //! the whole log), leases, alarms, transactions, changes of membership after the first start.
 //! Source: etcd release-3.4, `etcdserver/{server,raft,v3_server,apply}.go`.
 
+mod boot;
 mod config;
+mod connections;
+mod election;
 mod event;
+mod ids;
+mod proposals;
+mod reads;
+mod ready;
+mod requests;
+mod running;
+mod view;
+
+#[cfg(test)]
+mod tests;
 
 pub use config::{Peer, ServerConfig, UnknownVersion, Version};
 pub use event::ServerEvent;
+pub use view::{LogView, Phase, Ticks, View};
 
 use std::sync::Arc;
 
 use disk::{Disk, DiskError, Ticket};
+
+use boot::{Booting, Progress};
+use running::Running;
 
 use crate::request::{Reply, Request, RequestError, RequestId};
 
@@ -91,31 +108,84 @@ pub struct Fatal {
 pub struct Server {
     config: Arc<ServerConfig>,
     seed: u64,
+    state: State,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Off,
+    Booting(Box<Booting>),
+    Running(Box<Running>),
 }
 
 impl Server {
     /// A server that has not started. `seed` feeds its election timeouts.
     pub fn new(config: ServerConfig, seed: u64) -> Self {
-        Self { config: Arc::new(config), seed }
+        Self { config: Arc::new(config), seed, state: State::Off }
     }
 
-    /// What the server was told at its start.
-    pub fn config(&self) -> &ServerConfig {
-        &self.config
+    /// What panels may look at.
+    pub fn view(&self) -> View<'_> {
+        View::new(self)
     }
 
-    /// Takes one input at a virtual time.
+    /// Takes one input at a virtual time, which never goes back.
+    ///
+    /// After an error the server is off: it takes no input but [`Input::Boot`].
     pub fn step(
         &mut self,
-        _now_ns: u64,
+        now_ns: u64,
         input: Input,
-        _disk: &mut Disk,
+        disk: &mut Disk,
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
-        if let Input::Request { id, .. } = input {
-            effects.replies.push((id, Err(RequestError::ConnectionRefused)));
+        match std::mem::replace(&mut self.state, State::Off) {
+            State::Running(mut running) => {
+                running.step(now_ns, input, disk, effects)?;
+                self.state = State::Running(running);
+                Ok(())
+            }
+            state @ (State::Off | State::Booting(_)) => {
+                self.boot(state, now_ns, input, disk, effects)
+            }
         }
-        let _ = self.seed;
+    }
+
+    fn boot(
+        &mut self,
+        state: State,
+        now_ns: u64,
+        input: Input,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        let progress = match (state, input) {
+            (State::Off, Input::Boot) => {
+                boot::begin(&self.config, self.seed, now_ns, disk, effects)?
+            }
+            (State::Booting(booting), Input::Synced(ticket)) => {
+                booting.on_synced(ticket, now_ns, disk, effects)?
+            }
+            (State::Booting(_), Input::SyncFailed(_, error)) => {
+                return Err(boot::sync_failed(&error));
+            }
+            (state, Input::Request { id, .. }) => {
+                effects.replies.push((id, Err(RequestError::ConnectionRefused)));
+                self.state = state;
+                return Ok(());
+            }
+            (state, _) => {
+                self.state = state;
+                return Ok(());
+            }
+        };
+        self.state = match progress {
+            Progress::Booting(booting) => State::Booting(Box::new(booting)),
+            Progress::Running(mut running) => {
+                running.start(now_ns, disk, effects)?;
+                State::Running(running)
+            }
+        };
         Ok(())
     }
 }

@@ -1,0 +1,261 @@
+//! A server that is up: what it holds, and what it does with each input.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use disk::{Disk, DiskError, Ticket};
+use raft::{MemoryStorage, Message, RawNode, Silent, SoftState};
+
+use super::boot::died;
+use super::connections::Connections;
+use super::election::ElectionTimeouts;
+use super::ids::ProposalIds;
+use super::proposals::{Proposals, Proposer};
+use super::reads::Reads;
+use super::ready::Saving;
+use super::{Effects, Fatal, Input, ServerConfig, ServerEvent};
+use crate::apply::Applier;
+use crate::proto::etcdserverpb::Metadata;
+use crate::request::{CompactReply, Request, RequestError, RequestId};
+use crate::wal::Wal;
+
+/// Consensus, with the log it reads in memory.
+pub(super) type Node = RawNode<MemoryStorage, ElectionTimeouts, Silent>;
+
+/// Keys or revisions that one step of a compaction walks.
+const COMPACTION_BATCH: usize = 1000;
+/// Steps of a compaction in one step of the server; a longer one goes on with the next input.
+const COMPACTION_STEPS: usize = 16;
+
+/// A server that is up.
+///
+/// * `saving` is the one `Ready` under way; no other is taken before its log write is durable.
+/// * A client's request is in exactly one of `held`, `proposals`, `reads` and `physical`, until it
+///   is answered.
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) member_id: u64,
+    pub(super) cluster_id: u64,
+    pub(super) node: Node,
+    pub(super) wal: Wal,
+    pub(super) applier: Applier,
+    pub(super) saving: Option<Saving>,
+    pub(super) owes_tick: bool,
+    /// What was last told of role, leader, term and commit index.
+    pub(super) told: Told,
+    pub(super) proposals: Proposals,
+    pub(super) reads: Reads,
+    pub(super) connections: Connections,
+    /// When this server last became leader.
+    pub(super) leader_since_ns: u64,
+    /// Whether it has published itself and serves clients.
+    pub(super) is_serving: bool,
+    pub(super) held: VecDeque<Held>,
+    /// Compactions that are in force, whose clients wait for the walk.
+    pub(super) physical: Vec<(RequestId, CompactReply)>,
+}
+
+/// A request that came before the server serves clients.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) id: RequestId,
+    pub(super) request: Request,
+    pub(super) deadline_ns: u64,
+}
+
+/// What the outside was last told.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Told {
+    pub(super) soft: SoftState,
+    pub(super) term: u64,
+    pub(super) commit: u64,
+}
+
+impl Running {
+    pub(super) fn new(
+        config: &Arc<ServerConfig>,
+        ids: Metadata,
+        now_ns: u64,
+        node: Node,
+        wal: Wal,
+        applier: Applier,
+    ) -> Self {
+        let status = node.basic_status();
+        let state = status.hard_state;
+        let told = Told { soft: status.soft_state, term: state.term, commit: state.commit };
+        let proposal_ids = ProposalIds::new(ids.node_id, now_ns);
+        Self {
+            config: Arc::clone(config),
+            member_id: ids.node_id,
+            cluster_id: ids.cluster_id,
+            node,
+            wal,
+            applier,
+            saving: None,
+            owes_tick: false,
+            told,
+            proposals: Proposals::new(proposal_ids, config.request_timeout_ns()),
+            reads: Reads::default(),
+            connections: Connections::default(),
+            leader_since_ns: 0,
+            is_serving: false,
+            held: VecDeque::new(),
+            physical: Vec::new(),
+        }
+    }
+
+    /// The first thing a server does when it is up: it tells the cluster its name, and takes what
+    /// raft has to say.
+    pub(super) fn start(
+        &mut self,
+        now_ns: u64,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        self.publish(now_ns);
+        self.pump(now_ns, disk, effects)
+    }
+
+    pub(super) fn step(
+        &mut self,
+        now_ns: u64,
+        input: Input,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        match input {
+            Input::Boot => {}
+            Input::Tick => self.tick(now_ns, effects)?,
+            Input::Message(message) => self.receive(now_ns, *message)?,
+            Input::Synced(ticket) => self.synced(now_ns, ticket, disk, effects)?,
+            Input::SyncFailed(_, error) => return Err(not_saved(&error)),
+            Input::Request { id, request } => self.request(now_ns, id, request, effects),
+            Input::Unreachable(id) => {
+                self.connections.lost(id);
+                self.node.report_unreachable(id).or_else(unless_fatal)?;
+            }
+        }
+        self.pump(now_ns, disk, effects)
+    }
+
+    /// Does all that can be done without another input.
+    fn pump(&mut self, now_ns: u64, disk: &mut Disk, effects: &mut Effects) -> Result<(), Fatal> {
+        loop {
+            self.propose_queued(effects)?;
+            self.ask_reads(now_ns)?;
+            if self.saving.is_some() || !self.node.has_ready() {
+                break;
+            }
+            self.take_ready(now_ns, disk, effects)?;
+        }
+        self.walk_compactions(effects);
+        self.answer_reads(effects);
+        Ok(())
+    }
+
+    fn tick(&mut self, now_ns: u64, effects: &mut Effects) -> Result<(), Fatal> {
+        if self.saving.is_some() {
+            self.owes_tick = true;
+        } else {
+            self.node.tick().map_err(died)?;
+        }
+        self.applier.commit();
+        self.expire(now_ns, effects);
+        self.propose_cluster_version(now_ns);
+        Ok(())
+    }
+
+    fn receive(&mut self, now_ns: u64, message: Message) -> Result<(), Fatal> {
+        if message.msg_type.is_local() || self.applier.cluster().is_removed(message.from) {
+            return Ok(());
+        }
+        self.connections.heard(message.from, now_ns);
+        self.node.step(message).or_else(unless_fatal)
+    }
+
+    fn synced(
+        &mut self,
+        now_ns: u64,
+        ticket: Ticket,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        self.wal.on_synced(disk, ticket).map_err(|error| save_failed(&error))?;
+        self.tell_wal(effects);
+        self.finish_if_saved(now_ns, effects)
+    }
+
+    fn walk_compactions(&mut self, effects: &mut Effects) {
+        for _ in 0..COMPACTION_STEPS {
+            let Some(revision) = self.applier.compaction() else { break };
+            self.applier.step_compaction(COMPACTION_BATCH);
+            if self.applier.compaction() != Some(revision) {
+                effects.trace.push(ServerEvent::CompactionFinished { revision });
+            }
+        }
+        if self.applier.compaction().is_none() {
+            for (client, reply) in std::mem::take(&mut self.physical) {
+                self.reply(client, Ok(crate::request::Reply::Compact(reply)), effects);
+            }
+        }
+    }
+
+    /// Gives up on what nothing came of in time.
+    fn expire(&mut self, now_ns: u64, effects: &mut Effects) {
+        while let Some(expired) = self.proposals.pop_expired(now_ns) {
+            match expired.proposer {
+                Proposer::Client { request, .. } => {
+                    let error = self.timeout(expired.since_ns, now_ns);
+                    effects.replies.push((request, Err(error)));
+                }
+                Proposer::Publish => self.publish(now_ns),
+                Proposer::ClusterVersion => {}
+            }
+        }
+        for read in self.reads.take_expired(now_ns) {
+            effects.replies.push((read.client, Err(RequestError::Timeout)));
+        }
+        while self.held.front().is_some_and(|held| held.deadline_ns <= now_ns) {
+            let Some(held) = self.held.pop_front() else { break };
+            effects.replies.push((held.id, Err(RequestError::Timeout)));
+        }
+    }
+
+    /// Why nothing came of a proposal, as far as this server can tell.
+    fn timeout(&self, since_ns: u64, now_ns: u64) -> RequestError {
+        let elected_ns = self.leader_since_ns;
+        let lost_ns = elected_ns.saturating_sub(2 * self.config.election_timeout_ns());
+        let leader = self.told.soft.lead;
+        let lasted = |id| self.connections.lasted_since(id, since_ns, now_ns);
+        if since_ns > lost_ns && since_ns < elected_ns {
+            return RequestError::TimeoutLeaderFailure;
+        }
+        let connected = match leader {
+            raft::NONE => true,
+            own if own == self.member_id => {
+                let members: Vec<u64> =
+                    self.applier.cluster().members().map(|member| member.id).collect();
+                let alive = members.iter().filter(|&&id| id == own || lasted(id)).count();
+                alive > members.len() / 2
+            }
+            leader => lasted(leader),
+        };
+        if connected { RequestError::Timeout } else { RequestError::TimeoutConnectionLost }
+    }
+}
+
+/// A message that makes no sense now is dropped; what breaks consensus is deadly.
+pub(super) fn unless_fatal(error: raft::Error) -> Result<(), Fatal> {
+    if matches!(error, raft::Error::Fatal(_)) { Err(died(error)) } else { Ok(()) }
+}
+
+/// Dies of a sync that failed: what is durable is not known any more, so nothing may be said.
+fn not_saved(error: &DiskError) -> Fatal {
+    Fatal { reason: format!("failed to save Raft hard state and entries: {error}") }
+}
+
+/// Dies of a log that cannot be written.
+pub(super) fn save_failed(error: &crate::wal::WalError) -> Fatal {
+    Fatal { reason: format!("failed to save Raft hard state and entries: {}", error.reason()) }
+}

@@ -1,0 +1,246 @@
+//! A few servers whose messages and syncs happen when the test says so.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use disk::{Disk, Ticket};
+use raft::{Message, Role};
+
+use crate::request::{Range, Reply, Request, RequestError, RequestId};
+use crate::server::{Effects, Fatal, Input, Phase, Server, ServerConfig, ServerEvent, View};
+
+pub(super) type Answer = Result<Reply, RequestError>;
+
+pub(super) struct Machine {
+    pub(super) server: Option<Server>,
+    pub(super) disk: Disk,
+    pub(super) syncs: VecDeque<Ticket>,
+    /// Syncs stay outstanding until [`Lab::sync`].
+    pub(super) is_slow: bool,
+    pub(super) died_of: Option<Fatal>,
+}
+
+pub(super) struct Lab {
+    pub(super) now_ns: u64,
+    pub(super) configs: Vec<ServerConfig>,
+    pub(super) machines: Vec<Machine>,
+    pub(super) wire: VecDeque<Message>,
+    /// Machines that hear and say nothing.
+    pub(super) cut_off: BTreeSet<usize>,
+    pub(super) answers: BTreeMap<RequestId, Answer>,
+    pub(super) events: Vec<(usize, ServerEvent)>,
+    lives: u64,
+    requests: u64,
+}
+
+/// Ticks in which whatever happens at all has happened.
+const PATIENCE: usize = 200;
+
+impl Lab {
+    /// Machines with empty disks, switched on.
+    pub(super) fn new(size: usize) -> Self {
+        Self::with(size, |_| {})
+    }
+
+    pub(super) fn with(size: usize, change: impl Fn(&mut ServerConfig)) -> Self {
+        let names = ["n1", "n2", "n3", "n4", "n5"];
+        let mut configs = ServerConfig::for_cluster(&names[..size], "etcd-cluster");
+        configs.iter_mut().for_each(change);
+        let machine = || Machine {
+            server: None,
+            disk: Disk::new(1 << 30),
+            syncs: VecDeque::new(),
+            is_slow: false,
+            died_of: None,
+        };
+        let mut lab = Self {
+            now_ns: 0,
+            machines: configs.iter().map(|_| machine()).collect(),
+            configs,
+            wire: VecDeque::new(),
+            cut_off: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            events: Vec::new(),
+            lives: 0,
+            requests: 0,
+        };
+        (0..size).for_each(|node| lab.boot(node));
+        lab
+    }
+
+    pub(super) fn view(&self, node: usize) -> View<'_> {
+        self.machines[node].server.as_ref().expect("the machine is on").view()
+    }
+
+    pub(super) fn boot(&mut self, node: usize) {
+        self.lives += 1;
+        let seed = self.lives;
+        self.machines[node].server = Some(Server::new(self.configs[node].clone(), seed));
+        self.machines[node].died_of = None;
+        self.input(node, Input::Boot);
+    }
+
+    /// Cuts the power. What was not synced survives or not, all of it.
+    pub(super) fn power_cut(&mut self, node: usize, unsynced_survives: bool) {
+        let machine = &mut self.machines[node];
+        machine.server = None;
+        machine.syncs.clear();
+        let _report = machine.disk.crash(&mut |_| unsynced_survives);
+        let id = self.configs[node].id;
+        self.wire.retain(|message| message.from != id);
+    }
+
+    pub(super) fn input(&mut self, node: usize, input: Input) {
+        let machine = &mut self.machines[node];
+        let Some(server) = &mut machine.server else { return };
+        let mut effects = Effects::default();
+        let result = server.step(self.now_ns, input, &mut machine.disk, &mut effects);
+        let result = match result {
+            Ok(()) if machine.disk.tripped() => Err(Fatal { reason: "power lost".to_owned() }),
+            result => result,
+        };
+        if let Err(fatal) = result {
+            machine.server = None;
+            machine.died_of = Some(fatal);
+            return;
+        }
+        machine.syncs.extend(machine.disk.take_issued());
+        self.events.extend(effects.trace.into_iter().map(|event| (node, event)));
+        self.answers.extend(effects.replies);
+        if !self.cut_off.contains(&node) {
+            self.wire.extend(effects.messages);
+        }
+    }
+
+    fn node_of(&self, id: u64) -> usize {
+        self.configs.iter().position(|config| config.id == id).expect("a member")
+    }
+
+    /// Delivers the oldest message.
+    pub(super) fn deliver_one(&mut self) -> bool {
+        let Some(message) = self.wire.pop_front() else { return false };
+        let to = self.node_of(message.to);
+        if !self.cut_off.contains(&to) {
+            self.input(to, Input::Message(Box::new(message)));
+        }
+        true
+    }
+
+    /// Completes all syncs of a machine.
+    pub(super) fn sync(&mut self, node: usize) -> bool {
+        let mut any = false;
+        while let Some(ticket) = self.machines[node].syncs.pop_front() {
+            self.machines[node].disk.complete(ticket);
+            self.input(node, Input::Synced(ticket));
+            any = true;
+        }
+        any
+    }
+
+    /// Delivers and syncs until nothing is under way but slow syncs.
+    pub(super) fn settle(&mut self) {
+        loop {
+            let mut any = false;
+            for node in 0..self.machines.len() {
+                any |= !self.machines[node].is_slow && self.sync(node);
+            }
+            any |= self.deliver_one();
+            if !any {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn tick(&mut self) {
+        self.now_ns += self.configs[0].tick_ns;
+        for node in 0..self.machines.len() {
+            self.input(node, Input::Tick);
+        }
+        self.settle();
+    }
+
+    pub(super) fn ticks(&mut self, count: usize) {
+        (0..count).for_each(|_| self.tick());
+    }
+
+    fn tick_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        for _ in 0..PATIENCE {
+            if done(self) {
+                return;
+            }
+            self.tick();
+        }
+        panic!("{what}: it never happened");
+    }
+
+    pub(super) fn leaders(&self) -> Vec<usize> {
+        let is_leader = |node: &usize| {
+            self.machines[*node].server.is_some() && self.view(*node).role() == Role::Leader
+        };
+        (0..self.machines.len()).filter(is_leader).collect()
+    }
+
+    /// Lets time pass until a leader among the connected serves, with all others that are on.
+    pub(super) fn elect(&mut self) -> usize {
+        self.tick_until("a leader that all follow", |lab| {
+            lab.connected_leader().is_some_and(|leader| lab.is_followed(leader))
+        });
+        self.connected_leader().expect("there is one")
+    }
+
+    fn connected_leader(&self) -> Option<usize> {
+        self.leaders().into_iter().find(|node| !self.cut_off.contains(node))
+    }
+
+    fn is_followed(&self, leader: usize) -> bool {
+        let id = self.configs[leader].id;
+        (0..self.machines.len())
+            .filter(|node| !self.cut_off.contains(node) && self.machines[*node].server.is_some())
+            .all(|node| self.view(node).leader() == id && self.view(node).phase() == Phase::Serving)
+    }
+
+    pub(super) fn ask(&mut self, node: usize, request: Request) -> RequestId {
+        self.requests += 1;
+        let id = RequestId(self.requests);
+        self.input(node, Input::Request { id, request });
+        id
+    }
+
+    pub(super) fn answer(&self, id: RequestId) -> Option<&Answer> {
+        self.answers.get(&id)
+    }
+
+    /// Asks and lets time pass until the answer is there.
+    pub(super) fn call(&mut self, node: usize, request: Request) -> Answer {
+        let id = self.ask(node, request);
+        self.settle();
+        self.tick_until("an answer", |lab| lab.answers.contains_key(&id));
+        self.answers[&id].clone()
+    }
+
+    pub(super) fn put(&mut self, node: usize, key: &str, value: &str) -> Answer {
+        self.call(node, Request::put(key.to_owned(), value.to_owned()))
+    }
+
+    pub(super) fn get(&mut self, node: usize, key: &str) -> Option<String> {
+        value(&self.call(node, Request::get(key.to_owned())))
+    }
+
+    /// The value as this server has it, without asking anybody.
+    pub(super) fn local(&mut self, node: usize, key: &str) -> Option<String> {
+        let range = Range { key: key.to_owned().into(), serializable: true, ..Range::default() };
+        value(&self.call(node, Request::Range(range)))
+    }
+
+    /// Hashes of all stores, for servers that should have applied the same.
+    pub(super) fn hashes(&self) -> BTreeSet<u32> {
+        (0..self.machines.len())
+            .filter_map(|node| self.machines[node].server.as_ref()?.view().store())
+            .map(|store| store.hash_kv(0).unwrap().hash)
+            .collect()
+    }
+}
+
+pub(super) fn value(answer: &Answer) -> Option<String> {
+    let Ok(Reply::Range(reply)) = answer else { panic!("no range: {answer:?}") };
+    reply.kvs.first().map(|kv| String::from_utf8_lossy(&kv.value).into_owned())
+}
