@@ -151,7 +151,7 @@ impl Collector {
             let entry = archive.by_index(number);
             let mut entry = entry.map_err(|error| self.damaged("", &error))?;
             if entry.is_file() {
-                let path = entry.name().to_string();
+                let path = entry.name().map_err(|error| self.damaged("", &error))?.into_owned();
                 self.add(&path, &mut entry)?;
             }
         }
