@@ -119,8 +119,4 @@ impl Queue {
             _ => None,
         })
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Due)> {
-        self.due.iter().map(|(key, due)| (key.at_ns, due))
-    }
 }

@@ -38,7 +38,10 @@ fn refused(text: &str) -> ParseError {
 
 #[test]
 fn a_canonical_text_prints_as_it_was() {
-    let text = STORY.replace("9s      end\nexpect leader within 3s\n", "expect leader within 3s\n9s      end\n");
+    let text = STORY.replace(
+        "9s      end\nexpect leader within 3s\n",
+        "expect leader within 3s\n9s      end\n",
+    );
     assert_eq!(parsed(&text).to_string(), text);
 }
 

@@ -1,14 +1,22 @@
 //! The adapter for etcd: names for ids, scenario commands for API calls.
 
+use std::sync::Arc;
+
+use ::etcd::mvcc::{KeyRange, RangeOptions, Store};
+use ::etcd::proto::LoggedRequest;
 use ::etcd::request::{Compact, DeleteRange, Put, Range, Reply, Request, RequestError, RequestId};
-use ::etcd::server::ServerConfig;
+use ::etcd::server::{
+    Effects as EtcdEffects, Input as EtcdInput, Peer, Phase, Server, ServerConfig, Ticks,
+};
 use bytes::Bytes;
 use disk::Disk;
 
 use super::{
-    Answer, AnswerBody, Certainty, DATA_DIR, Effects, Fatal, Input, Process, ServerStatus,
+    Answer, AnswerBody, Certainty, DATA_DIR, Effects, Fatal, Input, Message, Process, ServerEvent,
+    ServerStatus,
 };
 use crate::scenario::{ClientCommand, ClusterSpec, Get, Node};
+use crate::view::{Role, Timer};
 
 /// `--initial-cluster-token`.
 const TOKEN: &str = "etcd-cluster";
@@ -16,36 +24,118 @@ const TOKEN: &str = "etcd-cluster";
 /// An etcd server and the names of its peers.
 #[derive(Clone, Debug)]
 pub struct EtcdProcess {
-    config: ServerConfig,
+    server: Server,
 }
 
 impl EtcdProcess {
     /// A server that has not touched its disk yet.
-    pub fn new(spec: &ClusterSpec, node: Node, _seed: u64) -> EtcdProcess {
-        EtcdProcess { config: config(spec, node) }
+    pub fn new(spec: &ClusterSpec, node: Node, seed: u64) -> EtcdProcess {
+        EtcdProcess { server: Server::new(config(spec, node), seed) }
+    }
+
+    /// The server itself, for pictures of it.
+    pub fn server(&self) -> &Server {
+        &self.server
     }
 
     pub(crate) fn status(&self) -> ServerStatus {
-        ServerStatus::default()
+        let view = self.server.view();
+        let log = view.log();
+        ServerStatus {
+            is_booting: matches!(view.phase(), Phase::Off | Phase::Booting),
+            role: role(view.role()),
+            term: view.term(),
+            leader: self.node_of(view.leader()),
+            vote: self.node_of(view.vote()),
+            last_index: log.last_index,
+            commit: log.committed,
+            applied: log.applied,
+            revision: view.store().map_or(0, Store::revision),
+            election: timer(view.election()),
+            heartbeat: Timer::default(),
+        }
     }
 
-    pub(crate) fn value(&self, _key: &[u8]) -> Option<Vec<u8>> {
-        None
+    /// The entry among the last [`RECENT_ENTRIES`] that carries a proposal.
+    pub(crate) fn find_entry(&self, proposal: u64) -> Option<(u64, u64)> {
+        let view = self.server.view();
+        let last = view.log().last_index;
+        let recent = view.entries(last.saturating_sub(RECENT_ENTRIES)..last + 1);
+        let carries = |entry: &&raft::Entry| proposal_of(&entry.data) == Some(proposal);
+        recent.iter().rev().find(carries).map(|entry| (entry.index, entry.term))
     }
 
-    /// The server's flags.
-    pub fn config(&self) -> &ServerConfig {
-        &self.config
+    pub(crate) fn value(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let key = KeyRange::One(Bytes::copy_from_slice(key));
+        let found = self.server.view().store()?.range(&key, RangeOptions::default()).ok()?;
+        found.kvs.into_iter().next().map(|pair| pair.value.to_vec())
     }
 
     /// The server with this member id.
     pub fn node_of(&self, id: u64) -> Option<Node> {
-        self.config.peers.iter().position(|peer| peer.id == id).map(Node::at)
+        self.peers().iter().position(|peer| peer.id == id).map(Node::at)
+    }
+
+    fn id_of(&self, node: Node) -> u64 {
+        self.peers()[node.index()].id
+    }
+
+    fn peers(&self) -> &[Peer] {
+        &self.server.view().config().peers
+    }
+
+    fn input(&self, input: Input) -> EtcdInput {
+        match input {
+            Input::Boot => EtcdInput::Boot,
+            Input::Tick => EtcdInput::Tick,
+            Input::Message(Message::Etcd(message)) => {
+                EtcdInput::Message(Box::new(Arc::unwrap_or_clone(message)))
+            }
+            Input::Synced(ticket) => EtcdInput::Synced(ticket),
+            Input::Request { id, command } => {
+                EtcdInput::Request { id: RequestId(id), request: request(&command) }
+            }
+            Input::Unreachable(peer) => EtcdInput::Unreachable(self.id_of(peer)),
+        }
+    }
+
+    fn effects(&self, from: EtcdEffects, effects: &mut Effects) {
+        for message in from.messages {
+            let to = self.node_of(message.to).expect("servers talk to members of the cluster");
+            effects.messages.push((to, Message::Etcd(Arc::new(message))));
+        }
+        let answers = from.replies.into_iter().map(|(id, result)| (id.0, answer(result)));
+        effects.replies.extend(answers);
+        effects.trace.extend(from.trace.into_iter().map(ServerEvent::Etcd));
     }
 }
 
+/// How far back a proposal's entry is looked for.
+const RECENT_ENTRIES: u64 = 64;
+
+/// The id that travels in an entry.
+fn proposal_of(data: &Bytes) -> Option<u64> {
+    match LoggedRequest::decode(data) {
+        Ok(LoggedRequest::V3(request)) => request.header.map(|header| header.id),
+        Ok(LoggedRequest::Empty | LoggedRequest::V2(_)) | Err(_) => None,
+    }
+}
+
+fn role(role: raft::Role) -> Role {
+    match role {
+        raft::Role::Follower => Role::Follower,
+        raft::Role::PreCandidate => Role::PreCandidate,
+        raft::Role::Candidate => Role::Candidate,
+        raft::Role::Leader => Role::Leader,
+    }
+}
+
+fn timer(ticks: Ticks) -> Timer {
+    Timer { elapsed: ticks.elapsed, timeout: ticks.timeout }
+}
+
 /// The flags of a server of this cluster.
-pub fn config(spec: &ClusterSpec, node: Node) -> ServerConfig {
+pub(super) fn config(spec: &ClusterSpec, node: Node) -> ServerConfig {
     let names: Vec<String> = (1..=spec.nodes).map(|number| Node(number).to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut configs = ServerConfig::for_cluster(&names, TOKEN);
@@ -63,17 +153,21 @@ pub fn config(spec: &ClusterSpec, node: Node) -> ServerConfig {
 impl Process for EtcdProcess {
     fn step(
         &mut self,
-        _now_ns: u64,
-        _input: Input,
-        _disk: &mut Disk,
-        _effects: &mut Effects,
+        now_ns: u64,
+        input: Input,
+        disk: &mut Disk,
+        effects: &mut Effects,
     ) -> Result<(), Fatal> {
-        Ok(())
+        let input = self.input(input);
+        let mut own = EtcdEffects::default();
+        let ended = self.server.step(now_ns, input, disk, &mut own);
+        self.effects(own, effects);
+        ended.map_err(|fatal| Fatal { reason: fatal.reason })
     }
 }
 
 /// etcd's call for a command.
-pub(crate) fn request(command: &ClientCommand) -> Request {
+fn request(command: &ClientCommand) -> Request {
     match command {
         ClientCommand::Put { key, value } => {
             Request::Put(Put { key: text(key), value: text(value), ..Put::default() })
@@ -130,7 +224,7 @@ fn end_of(key: &str, range_end: Option<&str>, prefix: bool) -> Bytes {
 }
 
 /// What a client makes of etcd's answer.
-pub(crate) fn answer(result: Result<Reply, RequestError>) -> Answer {
+fn answer(result: Result<Reply, RequestError>) -> Answer {
     match result {
         Ok(reply) => Answer {
             certainty: Certainty::Done,
@@ -166,9 +260,4 @@ fn certainty(error: &RequestError) -> Certainty {
         | RequestError::ProposalDropped
         | RequestError::ConnectionRefused => Certainty::NotDone,
     }
-}
-
-/// The id under which a server knows a request.
-pub(crate) fn request_id(id: u64) -> RequestId {
-    RequestId(id)
 }

@@ -178,6 +178,13 @@ impl Server {
         }
     }
 
+    /// Index and term of the recent entry that carries a proposal.
+    pub(crate) fn find_entry(&self, proposal: u64) -> Option<(u64, u64)> {
+        match self {
+            Server::Etcd(server) => server.find_entry(proposal),
+        }
+    }
+
     /// A key's value in its own store.
     pub fn value(&self, key: &[u8]) -> Option<Vec<u8>> {
         match self {
@@ -241,8 +248,8 @@ pub(crate) struct MachineHead {
 pub(crate) enum Stepped {
     /// Its effects.
     Ran(Effects),
-    /// The process died; what it did before it died counts.
-    Died(Effects, Fatal),
+    /// The process died; nothing that it did in this step left it.
+    Died(Fatal),
     /// The power went in the middle, as armed: nothing of the step counts.
     PowerLost,
 }
@@ -369,7 +376,7 @@ impl Machine {
             Err(fatal) => {
                 self.last_words = server.status();
                 self.power = Power::Failed(fatal.clone());
-                Stepped::Died(effects, fatal)
+                Stepped::Died(fatal)
             }
         }
     }

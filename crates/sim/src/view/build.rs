@@ -4,7 +4,7 @@ use super::cluster::{
     ClientsView, ClusterView, Condition, Endpoint, ExpectationView, LoadView, MessageClass,
     MessageView, NodeView, OperationView,
 };
-use super::{Query, View, text, wal};
+use super::{Query, View, inside, text, wal};
 use crate::client::{Ended, Operation, Stage};
 use crate::judge::Judgement;
 use crate::machine::Power;
@@ -33,7 +33,7 @@ impl Viewer {
         let node = query.node.filter(|node| (1..=world.spec().nodes).contains(&node.0));
         let server = node.map(|node| {
             let summary = cluster.nodes[node.index()].clone();
-            super::server::server(&mut self.wal, world, node, summary, query)
+            inside::server(&mut self.wal, world, node, summary, query)
         });
         View { cluster, server, trail: world.trails().last().cloned() }
     }

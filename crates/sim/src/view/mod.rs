@@ -8,6 +8,7 @@
 mod build;
 mod cluster;
 mod frame;
+mod inside;
 mod server;
 mod text;
 mod trail;

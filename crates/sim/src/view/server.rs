@@ -201,21 +201,3 @@ pub struct FileView {
     /// End of the last byte that was ever written.
     pub written_bytes: u64,
 }
-
-/// One server in depth.
-pub(super) fn server(
-    _cache: &mut super::wal::Cache,
-    _world: &crate::world::World,
-    node: Node,
-    summary: NodeView,
-    _query: &super::Query,
-) -> ServerView {
-    ServerView {
-        node,
-        summary,
-        raft: RaftView::default(),
-        wal: WalView::default(),
-        store: StoreView::default(),
-        disk: DiskView::default(),
-    }
-}

@@ -113,8 +113,9 @@ impl World {
         id
     }
 
-    /// Judges the lines of a scenario that stand without a time, from now on.
-    pub fn judge_at_end(&mut self, scenario: &Scenario) {
+    /// Judges the lines of a scenario that stand without a time, from that time on.
+    pub fn judge_at_end(&mut self, scenario: &Scenario, at_ns: u64) {
+        self.now_ns = self.now_ns.max(at_ns);
         for line in &scenario.lines {
             if let Statement::AtEnd(expectation) = &line.statement {
                 self.expect(line.number, expectation.clone());
@@ -164,8 +165,8 @@ impl World {
         let now_ns = self.now_ns;
         match self.machine_mut(node).step(now_ns, input) {
             Stepped::Ran(effects) => self.take_effects(node, effects),
-            Stepped::Died(effects, fatal) => {
-                self.take_effects(node, effects);
+            Stepped::Died(fatal) => {
+                self.take_effects(node, Effects::default());
                 self.died(node, fatal.reason);
             }
             Stepped::PowerLost => {
@@ -175,10 +176,22 @@ impl World {
         }
     }
 
+    /// For the trails: a leader's log may have got what a console request proposed.
+    fn place_proposals(&mut self, node: Node) {
+        for proposal in self.trails.unplaced() {
+            let server = self.machine(node).server();
+            if let Some((index, term)) = server.and_then(|server| server.find_entry(proposal)) {
+                self.trails.place(proposal, index, term);
+            }
+        }
+    }
+
     /// Syncs, messages and replies of a step become events.
     fn take_effects(&mut self, node: Node, effects: Effects) {
+        self.place_proposals(node);
         for event in effects.trace {
             self.tell(TraceEvent::Told(node, event));
+            self.place_proposals(node);
         }
         let (spec, now_ns) = (Arc::clone(&self.spec), self.now_ns);
         let boot = self.machine(node).boots();

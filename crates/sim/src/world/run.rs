@@ -34,6 +34,25 @@ impl World {
         }
     }
 
+    /// Runs a scenario to its end, or to another time: then its lines without a time are judged,
+    /// and it goes on until nothing that is expected is open. `look` sees the world after every
+    /// event.
+    pub fn run_scenario(
+        &mut self,
+        scenario: &Scenario,
+        until_ns: u64,
+        look: &mut dyn FnMut(&World),
+    ) {
+        while self.next_event_ns().is_some_and(|next_ns| next_ns <= until_ns) {
+            self.step();
+            look(self);
+        }
+        self.judge_at_end(scenario, until_ns);
+        while !self.open.is_empty() && self.step().is_some() {
+            look(self);
+        }
+    }
+
     /// All events up to this one.
     pub fn run_to_event(&mut self, event: u64) {
         while self.event < event && self.step().is_some() {}
