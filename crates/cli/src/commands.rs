@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{inspect, log};
+use crate::{inspect, link, log, open, run};
 
 /// A deterministic laboratory for etcd and ZooKeeper.
 #[derive(Debug, Parser)]
@@ -15,6 +15,12 @@ pub(crate) struct Options {
 /// One of the commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a scenario and judge what it expects.
+    Run(run::Arguments),
+    /// Print the link that opens a scenario in the page.
+    Link(link::Arguments),
+    /// Print the scenario that a link carries.
+    Open(open::Arguments),
     /// Say what a data directory, an archive of one, or a snapshot file is and holds.
     Inspect(inspect::Arguments),
     /// List the records of a log.

@@ -47,6 +47,28 @@ pub(crate) enum Failure {
         /// What, and what is there instead.
         detail: String,
     },
+    /// A scenario is not right.
+    #[error("{}: {error}", path.display())]
+    Scenario {
+        /// The file.
+        path: PathBuf,
+        /// What, and where.
+        error: sim::scenario::ParseError,
+    },
+    /// A link does not open, or cannot be made.
+    #[error("{0}")]
+    Link(#[from] sim::link::LinkError),
+    /// An argument is not right.
+    #[error("{0}")]
+    Usage(String),
+    /// A file cannot be written.
+    #[error("{}: {error}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// Standard output is gone or full.
     #[error("standard output: {0}")]
     Output(#[from] std::io::Error),

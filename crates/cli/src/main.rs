@@ -7,8 +7,11 @@ mod archive;
 mod commands;
 mod failure;
 mod inspect;
+mod link;
 mod log;
+mod open;
 mod output;
+mod run;
 
 use std::process::ExitCode;
 
@@ -35,6 +38,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Link(arguments) => link::run(&arguments),
+        Command::Open(arguments) => open::run(&arguments),
     }
 }
 

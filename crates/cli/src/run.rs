@@ -1,0 +1,189 @@
+//! `quorarium run FILE.scn`: one scenario to its end, judged.
+
+use std::fs::File;
+use std::io::{BufWriter, Read as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use sim::scenario::{Scenario, TEXT_BYTES_MAX, parse_time, print_time};
+use sim::trace::Record;
+use sim::{World, judge};
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The scenario
+    #[arg(value_name = "FILE.scn")]
+    file: PathBuf,
+    /// Another seed than the scenario's own
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Ends the run at this virtual time, such as 10s
+    #[arg(long, value_name = "T")]
+    until: Option<String>,
+    /// Writes every event as a JSON line
+    #[arg(long, value_name = "OUT")]
+    trace: Option<PathBuf>,
+    /// Prints one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of a run; the names are those of the command line's promise.
+#[derive(Debug, Serialize)]
+struct Report {
+    fingerprint: String,
+    events: u64,
+    virtual_ns: u64,
+    expects: Vec<Expect>,
+    violations: Vec<Violation>,
+    ops: Ops,
+    unknown_checks: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Expect {
+    line: u32,
+    text: String,
+    ok: bool,
+    detail: String,
+}
+
+/// A broken promise; nobody looks for them yet.
+#[derive(Debug, Serialize)]
+struct Violation {
+    check: String,
+    event: u64,
+    virtual_ns: u64,
+    nodes: Vec<String>,
+    detail: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Ops {
+    acknowledged: u64,
+    failed: u64,
+    unknown: u64,
+}
+
+/// Reads a scenario file, and no more of it than a scenario may have.
+pub(crate) fn read_scenario(path: &Path) -> Result<Scenario, Failure> {
+    let read = || {
+        let mut text = String::new();
+        File::open(path)?.take(TEXT_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read().map_err(|error| Failure::Read { path: path.to_owned(), error })?;
+    Scenario::parse(&text).map_err(|error| Failure::Scenario { path: path.to_owned(), error })
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut scenario = read_scenario(&arguments.file)?;
+    if let Some(seed) = arguments.seed {
+        scenario.cluster.seed = seed;
+    }
+    let until_ns = arguments.until_ns(&scenario)?;
+    let world = match &arguments.trace {
+        None => run_watched(&scenario, until_ns, &mut |_| {}),
+        Some(path) => run_traced(&scenario, until_ns, path)?,
+    };
+    let report = Report::of(&world);
+    let mut output = Output::new();
+    if arguments.json {
+        output.json(&report)?;
+    } else {
+        output.line(&arguments.file.display().to_string())?;
+        for line in report.lines() {
+            output.line(&line)?;
+        }
+    }
+    output.finish()?;
+    Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+impl Arguments {
+    fn until_ns(&self, scenario: &Scenario) -> Result<u64, Failure> {
+        let Some(text) = &self.until else { return Ok(scenario.ends_ns()) };
+        let usage = || Failure::Usage(format!("--until {text}: not a time such as 10s, up to 24h"));
+        parse_time(text).ok_or_else(usage)
+    }
+}
+
+fn run_watched(scenario: &Scenario, until_ns: u64, look: &mut dyn FnMut(&World)) -> World {
+    let mut world = World::of_scenario(scenario);
+    world.run_scenario(scenario, until_ns, look);
+    world
+}
+
+fn run_traced(scenario: &Scenario, until_ns: u64, path: &Path) -> Result<World, Failure> {
+    let failure = |error| Failure::Write { path: path.to_owned(), error };
+    let mut out = BufWriter::new(File::create(path).map_err(failure)?);
+    let mut written = Ok(());
+    let world = run_watched(scenario, until_ns, &mut |world| {
+        for record in world.trace().of_event(world.event()) {
+            if written.is_ok() {
+                written = write_record(&mut out, record);
+            }
+        }
+    });
+    written.and_then(|()| out.flush()).map_err(failure)?;
+    Ok(world)
+}
+
+fn write_record(out: &mut impl Write, record: &Record) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *out, record)?;
+    out.write_all(b"\n")
+}
+
+impl Report {
+    fn of(world: &World) -> Report {
+        let operations = world.operations();
+        Report {
+            fingerprint: format!("{:016x}", world.fingerprint()),
+            events: world.event(),
+            virtual_ns: world.now_ns(),
+            expects: world.judgements().iter().map(Expect::of).collect(),
+            violations: Vec::new(),
+            ops: Ops {
+                acknowledged: operations.acknowledged,
+                failed: operations.failed,
+                unknown: operations.unknown,
+            },
+            unknown_checks: Vec::new(),
+        }
+    }
+
+    /// For people.
+    fn lines(&self) -> Vec<String> {
+        let Report { fingerprint, events, virtual_ns, ops, .. } = self;
+        let Ops { acknowledged, failed, unknown } = ops;
+        let time = print_time(*virtual_ns);
+        let mut lines = vec![
+            format!("  {time} virtual, {events} events, fingerprint {fingerprint}"),
+            format!("  {acknowledged} operations acknowledged, {failed} failed, {unknown} unknown"),
+        ];
+        lines.extend(self.expects.iter().map(|Expect { line, text, ok, detail }| {
+            format!("  {} line {line}: {text}: {detail}", if *ok { "✓" } else { "✗" })
+        }));
+        lines
+    }
+
+    fn is_well(&self) -> bool {
+        self.violations.is_empty() && self.expects.iter().all(|expect| expect.ok)
+    }
+}
+
+impl Expect {
+    fn of(judgement: &judge::Judgement) -> Expect {
+        Expect {
+            line: judgement.line,
+            text: judgement.expectation.to_string(),
+            ok: judgement.ok == Some(true),
+            detail: judgement.detail.clone(),
+        }
+    }
+}
