@@ -1,11 +1,10 @@
 //! Raft 5.3, 5.4.2 and 7: entries reach everyone, and commit only when they are safe.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod group;
 
 use group::{Group, store};
-use raft::{
-    Config, Error, HardState, MemoryStorage, Message, MessageType, Role, Snapshot, Storage,
-};
+use raft::{Config, Error, HardState, MemoryStorage, Message, MessageType, Snapshot, Storage};
 
 #[test]
 fn a_proposal_reaches_and_is_applied_by_every_node() {
@@ -69,9 +68,7 @@ fn an_entry_of_an_older_term_is_not_committed_by_counting() {
     group.cut_off.clear();
     group.at(1).step(heartbeat(3, 1, 5)).unwrap();
     group.settle();
-    group.at(1).campaign().unwrap();
-    let mut append = Vec::new();
-    run_until_leader(&mut group, &mut append);
+    group.win_unheard(1, &[2]);
     let old = Message {
         to: 1,
         from: 2,
@@ -82,35 +79,13 @@ fn an_entry_of_an_older_term_is_not_committed_by_counting() {
     group.at(1).step(old).unwrap();
     assert_eq!(group.committed(1), 1, "two of three have it, yet it is of term 1");
     let new = Message { to: 1, from: 2, term: 6, index: 3, ..Message::new(MessageType::AppResp) };
-    drain(&mut group);
+    group.drain(1);
     group.at(1).step(new).unwrap();
     assert_eq!(group.committed(1), 3, "with an entry of its own term, all before it");
 }
 
 fn heartbeat(from: u64, to: u64, term: u64) -> Message {
     Message { to, from, term, ..Message::new(MessageType::Heartbeat) }
-}
-
-/// Node 1 wins with the vote of 2; nothing it sends arrives.
-fn run_until_leader(group: &mut Group, sent: &mut Vec<Message>) {
-    while group.at(1).has_ready() {
-        let ready = group.at(1).ready().unwrap();
-        store(group.at(1), &ready);
-        sent.extend(ready.messages);
-        group.at(1).advance().unwrap();
-    }
-    let term = group.term(1);
-    let vote = Message { to: 1, from: 2, term, ..Message::new(MessageType::VoteResp) };
-    group.at(1).step(vote).unwrap();
-    assert_eq!(group.role(1), Role::Leader, "two of three votes");
-}
-
-fn drain(group: &mut Group) {
-    while group.at(1).has_ready() {
-        let ready = group.at(1).ready().unwrap();
-        store(group.at(1), &ready);
-        group.at(1).advance().unwrap();
-    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! A group of nodes on a network of queues, for tests that speak of a whole group.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use raft::{
-    AnyConfChange, ConfState, Config, Entry, EntryType, MemoryStorage, Message, NodeId, Randomness,
-    RawNode, ReadState, Ready, Role, StorageError,
+    AnyConfChange, ConfState, Config, Entry, EntryType, MemoryStorage, Message, MessageType,
+    NodeId, Randomness, RawNode, ReadState, Ready, Role, StorageError,
 };
 
 /// Draws numbers in a row, each below its bound.
@@ -127,6 +128,27 @@ impl Group {
             }
             self.applied.entry(id).or_default().push(entry);
         }
+    }
+
+    /// Carries out what node `id` wants, but delivers nothing that it sends.
+    pub(crate) fn drain(&mut self, id: NodeId) {
+        assert!(self.wires.is_empty(), "nothing is on its way");
+        while self.at(id).has_ready() {
+            self.carry_out(id);
+        }
+        self.wires.clear();
+    }
+
+    /// Node `id` wins with the votes of others; nothing else that it sends arrives.
+    pub(crate) fn win_unheard(&mut self, id: NodeId, votes_of: &[NodeId]) {
+        self.at(id).campaign().unwrap();
+        self.drain(id);
+        let term = self.term(id);
+        for &from in votes_of {
+            let vote = Message { to: id, from, term, ..Message::new(MessageType::VoteResp) };
+            self.at(id).step(vote).unwrap();
+        }
+        assert_eq!(self.role(id), Role::Leader, "elected at term {term}");
     }
 
     /// Node `id` campaigns and everyone answers.

@@ -1,0 +1,154 @@
+//! Asynchronous storage writes: what waits for the append thread, and what does not.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+mod group;
+
+use group::{Node, node};
+use raft::{
+    APPEND_THREAD, APPLY_THREAD, Config, Entry, Message, MessageType, Ready, Role, Storage,
+};
+
+fn asynchronous(voters: &[u64]) -> Node {
+    node(Config { async_storage_writes: true, ..Config::new(1) }, voters)
+}
+
+fn take(ready: &Ready, msg_type: MessageType) -> Message {
+    let found = ready.messages.iter().find(|message| message.msg_type == msg_type);
+    found.unwrap_or_else(|| panic!("{msg_type} in {ready:?}")).clone()
+}
+
+/// Writes what the message wants written; gives what is to be delivered then.
+fn append(node: &mut Node, message: &Message) -> Vec<Message> {
+    assert_eq!(message.to, APPEND_THREAD, "for the append thread");
+    node.storage_mut().append(&message.entries).unwrap();
+    if let Some(state) = message.hard_state() {
+        node.storage_mut().set_hard_state(state);
+    }
+    message.responses.clone()
+}
+
+fn deliver(node: &mut Node, responses: Vec<Message>) {
+    for response in responses.into_iter().filter(|response| response.to == 1) {
+        node.step(response).unwrap();
+    }
+}
+
+fn write_all(node: &mut Node) {
+    while node.has_ready() {
+        for message in node.ready().unwrap().messages {
+            let responses = match message.to {
+                APPEND_THREAD => append(node, &message),
+                APPLY_THREAD => message.responses,
+                _ => continue,
+            };
+            deliver(node, responses);
+        }
+    }
+}
+
+#[test]
+fn a_single_node_becomes_leader_and_commits_only_through_its_append_thread() {
+    let mut node = asynchronous(&[1]);
+    node.campaign().unwrap();
+    let ready = node.ready().unwrap();
+    let vote = take(&ready, MessageType::StorageAppend);
+    assert_eq!(node.basic_status().soft_state.role, Role::Candidate, "its vote is not durable");
+    let responses = append(&mut node, &vote);
+    deliver(&mut node, responses);
+    assert_eq!(node.basic_status().soft_state.role, Role::Leader, "now it is");
+
+    let ready = node.ready().unwrap();
+    let first = take(&ready, MessageType::StorageAppend);
+    assert_eq!(node.log().committed(), 0, "its entry is not durable");
+    let responses = append(&mut node, &first);
+    deliver(&mut node, responses);
+    assert_eq!(node.log().committed(), 1, "now it is");
+    assert_eq!(node.log().unstable_offset(), 2, "and stable");
+
+    let ready = node.ready().unwrap();
+    let apply = take(&ready, MessageType::StorageApply);
+    assert_eq!((apply.to, apply.entries.len()), (APPLY_THREAD, 1), "to be applied");
+    assert_eq!((node.log().applying(), node.log().applied()), (1, 0), "on its way");
+    deliver(&mut node, apply.responses);
+    assert_eq!(node.log().applied(), 1, "done");
+}
+
+#[test]
+fn appends_may_overlap() {
+    let mut node = asynchronous(&[1]);
+    node.campaign().unwrap();
+    write_all(&mut node);
+    node.propose("a").unwrap();
+    let first = take(&node.ready().unwrap(), MessageType::StorageAppend);
+    node.propose("b").unwrap();
+    let second = take(&node.ready().unwrap(), MessageType::StorageAppend);
+    assert_eq!((first.entries[0].index, second.entries[0].index), (2, 3), "each entry once");
+    assert!(!node.has_ready(), "everything is being written");
+    let responses = append(&mut node, &first);
+    deliver(&mut node, responses);
+    assert_eq!(node.log().committed(), 2, "the first one");
+    let responses = append(&mut node, &second);
+    deliver(&mut node, responses);
+    assert_eq!(node.log().committed(), 3, "the second one");
+}
+
+#[test]
+fn a_follower_answers_only_through_the_append_thread() {
+    let mut node = asynchronous(&[1, 2, 3]);
+    node.step(append_of(1, &[(1, 1)])).unwrap();
+    let ready = node.ready().unwrap();
+    let write = take(&ready, MessageType::StorageAppend);
+    assert_eq!(ready.messages.len(), 1, "nothing else leaves");
+    let answer = &write.responses[0];
+    assert_eq!((answer.msg_type, answer.to, answer.index), (MessageType::AppResp, 2, 1), "later");
+}
+
+/// Entries (index, term) from node 2 as leader of the term.
+fn append_of(term: u64, ids: &[(u64, u64)]) -> Message {
+    let entries: Vec<_> =
+        ids.iter().map(|&(index, term)| Entry { index, term, ..Entry::default() }).collect();
+    let index = ids[0].0 - 1;
+    let log_term = 0;
+    Message { to: 1, from: 2, term, log_term, index, entries, ..Message::new(MessageType::App) }
+}
+
+#[test]
+fn an_answer_for_an_entry_overwritten_since_is_ignored() {
+    let mut node = asynchronous(&[1, 2, 3]);
+    node.step(append_of(1, &[(1, 1)])).unwrap();
+    let old = take(&node.ready().unwrap(), MessageType::StorageAppend);
+    node.step(append_of(2, &[(1, 2)])).unwrap();
+    let between = take(&node.ready().unwrap(), MessageType::StorageAppend);
+    // A message of term 3 brings the entry of term 1 back: the same id as the first write.
+    node.step(append_of(3, &[(1, 1)])).unwrap();
+    let new = take(&node.ready().unwrap(), MessageType::StorageAppend);
+    let responses = append(&mut node, &old);
+    deliver(&mut node, responses);
+    assert_eq!(node.log().unstable_offset(), 1, "bug 15: the old write proves nothing");
+    let responses = append(&mut node, &between);
+    deliver(&mut node, responses);
+    assert_eq!(node.log().unstable_offset(), 1, "nor does the one between");
+    let responses = append(&mut node, &new);
+    deliver(&mut node, responses);
+    assert_eq!(node.log().unstable_offset(), 2, "the last one does");
+    assert_eq!(node.storage().term(1), Ok(1), "what is in storage");
+}
+
+#[test]
+fn what_is_not_durable_is_not_applied() {
+    let mut node = asynchronous(&[1, 2, 3]);
+    node.step(Message { commit: 1, ..append_of(1, &[(1, 1)]) }).unwrap();
+    let ready = node.ready().unwrap();
+    assert!(ready.committed_entries.is_empty(), "committed by the others, not durable here");
+    let write = take(&ready, MessageType::StorageAppend);
+    let responses = append(&mut node, &write);
+    deliver(&mut node, responses);
+    assert_eq!(node.ready().unwrap().committed_entries.len(), 1, "durable here");
+}
+
+#[test]
+#[should_panic(expected = "Advance must not be called when using AsyncStorageWrites")]
+fn advance_is_a_broken_contract() {
+    let mut node = asynchronous(&[1]);
+    let _ = node.advance();
+}
