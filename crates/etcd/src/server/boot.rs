@@ -9,6 +9,10 @@
 //! A server that finds a log takes its ids from there, whatever it is told, and starts consensus
 //! from all of its entries; what is committed is applied again from the beginning, since the
 //! backend in memory begins empty. While it boots it answers nobody.
+//!
+//! One step more than etcd: a log without a single entry, left by a power cut in the first boot, is
+//! bootstrapped like a new one. Nothing was ever said in its name. A real server would start without
+//! members and wait for a leader that may never come.
 //! Source: etcd release-3.4, `etcdserver/{raft,storage}.go`.
 
 use std::sync::Arc;
@@ -153,7 +157,7 @@ fn start(
         id: peer.id,
         context: Bytes::from(join_context(&peer.as_member())),
     });
-    node.bootstrap(&peers.collect::<Vec<_>>()).map_err(died)?;
+    node.bootstrap(&peers.collect::<Vec<_>>())?;
     effects.trace.push(ServerEvent::Booted {
         replayed_entries: 0,
         last_index: 0,
@@ -172,11 +176,14 @@ fn restart(
     (wal, replay): (Wal, Replay),
     effects: &mut Effects,
 ) -> Result<Progress, Fatal> {
+    if replay.entries.is_empty() && replay.hard_state.is_empty() {
+        return start(config, seed, now_ns, wal, effects);
+    }
     let metadata = Metadata::decode(replay.metadata.unwrap_or_default())
         .map_err(|error| Fatal { reason: format!("unmarshal should never fail ({error})") })?;
     let mut storage = MemoryStorage::new();
     storage.set_hard_state(replay.hard_state);
-    storage.append(&replay.entries).map_err(|error| died(error.into()))?;
+    storage.append(&replay.entries).map_err(raft::Error::from)?;
     effects.trace.push(ServerEvent::Booted {
         replayed_entries: u64::try_from(replay.entries.len()).expect("a length fits 64 bits"),
         last_index: replay.entries.last().map_or(0, |entry| entry.index),
@@ -202,7 +209,7 @@ fn new_node(
         pre_vote: config.pre_vote,
         ..raft::Config::new(id)
     };
-    Node::new(raft_config, storage, ElectionTimeouts::new(seed)).map_err(died)
+    Ok(Node::new(raft_config, storage, ElectionTimeouts::new(seed))?)
 }
 
 /// etcd's limits on what one message carries and on how many are under way to a member.
@@ -234,7 +241,8 @@ fn unreadable(error: &WalError) -> Fatal {
     let step = match error {
         WalError::RecordCrc { .. }
         | WalError::ChainCrc { .. }
-        | WalError::RecordTooLarge { .. } => "discovery failed",
+        | WalError::RecordTooLarge { .. }
+        | WalError::Malformed { what: "walpb.Record", .. } => "discovery failed",
         WalError::FileNotFound { .. } | WalError::Disk(_) => "failed to open WAL",
         WalError::UnexpectedEof { .. }
         | WalError::Malformed { .. }
@@ -249,9 +257,4 @@ fn unreadable(error: &WalError) -> Fatal {
 
 fn place(error: &WalError) -> String {
     error.place().map_or_else(String::new, |(file, offset)| format!(" ({file} at offset {offset})"))
-}
-
-/// Dies with raft's own words.
-pub(super) fn died(error: raft::Error) -> Fatal {
-    Fatal { reason: error.to_string() }
 }

@@ -58,6 +58,7 @@ use disk::{Disk, DiskError, Ticket};
 use boot::{Booting, Progress};
 use running::Running;
 
+use crate::apply::ApplyError;
 use crate::request::{Reply, Request, RequestError, RequestId};
 
 /// What comes to a server from outside.
@@ -101,6 +102,18 @@ pub struct Effects {
 pub struct Fatal {
     /// The last line of its log.
     pub reason: String,
+}
+
+impl From<raft::Error> for Fatal {
+    fn from(error: raft::Error) -> Self {
+        Self { reason: error.to_string() }
+    }
+}
+
+impl From<ApplyError> for Fatal {
+    fn from(error: ApplyError) -> Self {
+        Self { reason: error.to_string() }
+    }
 }
 
 /// One server. Cloning it is cheap.

@@ -3,7 +3,6 @@
 use disk::Disk;
 use raft::{Entry, Message, MessageType, Ready, Role};
 
-use super::boot::died;
 use super::running::{Running, save_failed};
 use super::{Effects, Fatal, ServerEvent};
 use crate::apply::Applied;
@@ -26,7 +25,7 @@ impl Running {
         disk: &mut Disk,
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
-        let mut ready = self.node.ready().map_err(died)?;
+        let mut ready = self.node.ready()?;
         if ready.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_empty()) {
             return Err(Fatal { reason: "snapshots cannot be received yet".to_owned() });
         }
@@ -45,30 +44,26 @@ impl Running {
             .map_err(|error| save_failed(&error))?;
         self.saving = Some(Saving { ready, save, was_leader });
         self.tell_wal(effects);
-        self.finish_if_saved(now_ns, effects)
+        self.finish_if_saved(effects)
     }
 
     /// If the log write is durable: sends the rest, and lets raft go on.
-    pub(super) fn finish_if_saved(
-        &mut self,
-        _now_ns: u64,
-        effects: &mut Effects,
-    ) -> Result<(), Fatal> {
+    pub(super) fn finish_if_saved(&mut self, effects: &mut Effects) -> Result<(), Fatal> {
         let durable = self.wal.saved();
         let Some(saving) = self.saving.take_if(|saving| saving.save <= durable) else {
             return Ok(());
         };
         let Saving { mut ready, was_leader, .. } = saving;
-        self.node.storage_mut().append(&ready.entries).map_err(|error| died(error.into()))?;
+        self.node.storage_mut().append(&ready.entries).map_err(raft::Error::from)?;
         if let Some(last) = ready.entries.last() {
             effects.trace.push(ServerEvent::Synced { last_index: last.index });
         }
         if !was_leader {
             self.send(std::mem::take(&mut ready.messages), effects);
         }
-        self.node.advance().map_err(died)?;
+        self.node.advance()?;
         if std::mem::take(&mut self.owes_tick) {
-            self.node.tick().map_err(died)?;
+            self.node.tick()?;
         }
         Ok(())
     }
@@ -106,7 +101,7 @@ impl Running {
                 }
                 Applied::V2 { proposal_id } => self.applied_v2(now_ns, proposal_id, effects),
                 Applied::ConfChange(change) => {
-                    self.node.apply_conf_change(change).map_err(died)?;
+                    self.node.apply_conf_change(change)?;
                 }
             }
         }

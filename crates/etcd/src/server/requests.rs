@@ -4,7 +4,6 @@ use bytes::Bytes;
 use prost::Message as _;
 use raft::Role;
 
-use super::boot::died;
 use super::proposals::Proposer;
 use super::reads::Read;
 use super::running::{Held, Running, unless_fatal};
@@ -152,7 +151,7 @@ impl Running {
                     effects.trace.push(ServerEvent::Proposed { proposal_id, request, bytes });
                 }
                 Err(raft::Error::ProposalDropped) => self.dropped(proposal_id, effects),
-                Err(error) => return Err(died(error)),
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())

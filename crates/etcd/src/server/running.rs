@@ -6,7 +6,6 @@ use std::sync::Arc;
 use disk::{Disk, DiskError, Ticket};
 use raft::{MemoryStorage, Message, RawNode, Silent, SoftState};
 
-use super::boot::died;
 use super::connections::Connections;
 use super::election::ElectionTimeouts;
 use super::ids::ProposalIds;
@@ -128,7 +127,7 @@ impl Running {
             Input::Boot => {}
             Input::Tick => self.tick(now_ns, effects)?,
             Input::Message(message) => self.receive(now_ns, *message)?,
-            Input::Synced(ticket) => self.synced(now_ns, ticket, disk, effects)?,
+            Input::Synced(ticket) => self.synced(ticket, disk, effects)?,
             Input::SyncFailed(_, error) => return Err(not_saved(&error)),
             Input::Request { id, request } => self.request(now_ns, id, request, effects),
             Input::Unreachable(id) => {
@@ -158,7 +157,7 @@ impl Running {
         if self.saving.is_some() {
             self.owes_tick = true;
         } else {
-            self.node.tick().map_err(died)?;
+            self.node.tick()?;
         }
         self.applier.commit();
         self.expire(now_ns, effects);
@@ -176,14 +175,13 @@ impl Running {
 
     fn synced(
         &mut self,
-        now_ns: u64,
         ticket: Ticket,
         disk: &mut Disk,
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
         self.wal.on_synced(disk, ticket).map_err(|error| save_failed(&error))?;
         self.tell_wal(effects);
-        self.finish_if_saved(now_ns, effects)
+        self.finish_if_saved(effects)
     }
 
     fn walk_compactions(&mut self, effects: &mut Effects) {
@@ -247,7 +245,7 @@ impl Running {
 
 /// A message that makes no sense now is dropped; what breaks consensus is deadly.
 pub(super) fn unless_fatal(error: raft::Error) -> Result<(), Fatal> {
-    if matches!(error, raft::Error::Fatal(_)) { Err(died(error)) } else { Ok(()) }
+    if matches!(error, raft::Error::Fatal(_)) { Err(error.into()) } else { Ok(()) }
 }
 
 /// Dies of a sync that failed: what is durable is not known any more, so nothing may be said.

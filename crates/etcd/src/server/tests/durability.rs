@@ -112,11 +112,9 @@ fn proposals_that_come_during_a_sync_are_written_together() {
         .events
         .iter()
         .filter(|(node, _)| *node == leader)
-        .filter_map(|(_, event)| match event {
-            ServerEvent::Appended { first_index, last_index, .. } => {
-                Some(last_index - first_index + 1)
-            }
-            _ => None,
+        .filter_map(|(_, event)| {
+            let ServerEvent::Appended { first_index, last_index, .. } = event else { return None };
+            Some(last_index - first_index + 1)
         })
         .collect();
     assert_eq!(appended, [4], "the first went alone, the other four together");

@@ -29,7 +29,7 @@ pub(super) struct Lab {
     pub(super) answers: BTreeMap<RequestId, Answer>,
     pub(super) events: Vec<(usize, ServerEvent)>,
     lives: u64,
-    requests: u64,
+    pub(super) requests: u64,
 }
 
 /// Ticks in which whatever happens at all has happened.
@@ -169,7 +169,12 @@ impl Lab {
             }
             self.tick();
         }
-        panic!("{what}: it never happened");
+        let state = |machine: &Machine| match &machine.server {
+            Some(server) => format!("{:?} {:?}", server.view().phase(), server.view().log()),
+            None => format!("{:?}", machine.died_of),
+        };
+        let states: Vec<String> = self.machines.iter().map(state).collect();
+        panic!("{what}: it never happened; {states:?}");
     }
 
     pub(super) fn leaders(&self) -> Vec<usize> {
