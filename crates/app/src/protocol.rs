@@ -171,9 +171,9 @@ impl std::str::FromStr for Speed {
                 let den = 10_u32.checked_pow(digits).filter(|den| *den <= FACTOR_MAX);
                 let den = den.ok_or(SpeedError)?;
                 let whole = if whole.is_empty() { 0 } else { number(whole)? };
-                let num = whole.checked_mul(den).and_then(|whole| {
-                    number(part).ok().and_then(|part| whole.checked_add(part))
-                });
+                let num = whole
+                    .checked_mul(den)
+                    .and_then(|whole| number(part).ok().and_then(|part| whole.checked_add(part)));
                 (num.ok_or(SpeedError)?, den)
             }
         };

@@ -39,4 +39,6 @@ pub use slice::{Head, Slice, Write};
 pub use stored::{Records, Stored, StoredDisk, StoredPage, Writer};
 
 #[cfg(test)]
+pub(crate) mod shelf;
+#[cfg(test)]
 mod tests;

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::backlog::{PIECE_BYTES, SLICES_PER_CHECKPOINT};
-use super::layout::{Address, Key, RECORD_BYTES_MAX, Store};
+use super::layout::{Address, Key, Store};
 use super::record::seal;
-use super::slice::{Head, Slice, Write};
+use super::shelf::Shelf;
+use super::slice::{Head, Slice};
 use super::{Backlog, Changes, Records, Source, Stored, Writer};
 
 /// Disks of a few pages.
@@ -30,51 +31,6 @@ impl Source for Model {
 
     fn page(&self, address: Address) -> Option<Vec<u8>> {
         self.pages.get(&address).cloned()
-    }
-}
-
-/// IndexedDB as far as a slice needs it.
-#[derive(Default)]
-struct Shelf {
-    records: BTreeMap<Key, Vec<u8>>,
-}
-
-impl Shelf {
-    fn commit(&mut self, slice: &Slice) {
-        for write in slice.writes() {
-            match write {
-                Write::Clear(store) => self.records.retain(|key, _| key.store() != store),
-                Write::ClearCheckpoint => {
-                    self.records.retain(|key, _| !matches!(key, Key::Checkpoint(_)));
-                }
-                Write::Delete(key) => drop(self.records.remove(&key)),
-                Write::Put(key, record) => {
-                    assert!(record.len() <= RECORD_BYTES_MAX, "{key} has {} bytes", record.len());
-                    self.records.insert(key, record);
-                }
-            }
-        }
-        let writer = Writer { epoch: 1, slice: slice.number };
-        self.records.insert(Key::Writer, seal(&writer.encode()));
-    }
-
-    fn records(&self) -> Records {
-        let mut records = Records::default();
-        for (key, record) in &self.records {
-            let record = record.clone();
-            match *key {
-                Key::Writer => records.writer = Some(record),
-                Key::Checkpoint(part) => records.checkpoint.push((part, record)),
-                Key::Slice(number, part) => records.slices.push(((number, part), record)),
-                Key::Page(address) => records.pages.push((address, record)),
-                Key::Actions(piece) => records.actions.push((piece, record)),
-            }
-        }
-        records
-    }
-
-    fn read(&self) -> Stored {
-        Stored::from_records(&self.records()).expect("undamaged").expect("a session")
     }
 }
 

@@ -19,3 +19,6 @@ mod shell;
 
 #[cfg(target_arch = "wasm32")]
 pub use shell::start;
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use sim::scenario::{Action, Fault, Node, Scenario};
 use sim::world::World;
 use thiserror::Error;
 
+use super::keeper::Keeper;
 use crate::protocol::Recovery;
 use crate::store::{Backlog, Stored, StoredDisk};
 
@@ -34,10 +35,10 @@ pub enum ReviveError {
 
 /// A world that was revived.
 pub struct Revived {
-    /// With the `reload` action ahead of it.
+    /// The power is back; all servers are about to boot.
     pub world: World,
-    /// What the store has of it.
-    pub backlog: Backlog,
+    /// Keeps it from the reload on.
+    pub keeper: Keeper,
     /// For the page.
     pub recovery: Recovery,
 }
@@ -66,11 +67,14 @@ pub fn revive(stored: Stored) -> Result<Revived, ReviveError> {
     }
     recovery.actions_complete = world.remembers_all();
     let backlog = Backlog::resumed(stored.slice, stored.loose, stored.lists, actions.into_bytes());
-    Ok(Revived { world, backlog, recovery })
+    // Before the reload: that action is news to the store.
+    let keeper = Keeper::new(backlog, &world);
+    reload(&mut world);
+    Ok(Revived { world, keeper, recovery })
 }
 
 /// The first action of a revived world: it takes place before anything is shown.
-pub fn reload(world: &mut World) {
+fn reload(world: &mut World) {
     let recorded = world.recorded_count();
     world.perform(Action::Fault(Fault::Reload));
     while world.recorded_count() == recorded {

@@ -136,7 +136,8 @@ impl Run {
     pub fn seek(&mut self, id: RequestId, event: u64) -> Result<(), Refusal> {
         if event < self.world.event() {
             let now = self.world.event();
-            let message = format!("event {event} is past (now: {now}); going back is not there yet");
+            let message =
+                format!("event {event} is past (now: {now}); going back is not there yet");
             return Err(Refusal::NotThereYet { message });
         }
         self.travel(Some(id), event);
@@ -258,7 +259,8 @@ impl Run {
 
     /// Console lines that will never be answered: their world leaves the stage.
     pub fn abandon(&mut self) -> Vec<Reply> {
-        let gone = || Refusal::NotPossible { message: "another run is on the stage now".to_string() };
+        let gone =
+            || Refusal::NotPossible { message: "another run is on the stage now".to_string() };
         let ids = self.asks.drain(..).map(|ask| ask.id).chain(self.goal.take().and_then(|g| g.id));
         ids.map(|id| (id, Err(gone()))).collect()
     }

@@ -16,7 +16,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::keeper::Keeper;
-use super::revive::{reload, revive};
+use super::revive::revive;
 use super::run::{Run, syntax};
 use super::session::{Output, Session};
 use crate::bridge::to_js;
@@ -243,7 +243,8 @@ impl Shell {
             self.turn();
             pause(0).await;
         }
-        let found = self.session.borrow().as_ref().map(|session| session.run().world().fingerprint());
+        let found =
+            self.session.borrow().as_ref().map(|session| session.run().world().fingerprint());
         let differs = link.fingerprint.is_some_and(|shared| Some(shared) != found);
         self.staged(Opening::Link { differs });
     }
@@ -278,10 +279,8 @@ impl Shell {
                 let damaged = |error: super::revive::ReviveError| StorageStatus::Damaged {
                     message: error.to_string(),
                 };
-                let mut revived = revive(stored).map_err(damaged)?;
-                reload(&mut revived.world);
-                let keeper = Keeper::new(revived.backlog, &revived.world);
-                let session = Session::kept(Run::new(revived.world, true), keeper);
+                let revived = revive(stored).map_err(damaged)?;
+                let session = Session::kept(Run::new(revived.world, true), revived.keeper);
                 (session, Opening::Recovered(revived.recovery))
             }
         };
@@ -533,8 +532,7 @@ fn nanoseconds(milliseconds: f64) -> u64 {
 async fn pause(milliseconds: i32) {
     let promise = Promise::new(&mut |resolve, _| {
         let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else { return };
-        let _ = scope
-            .set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
+        let _ = scope.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
     });
     // It only ever resolves.
     let _ = JsFuture::from(promise).await;
