@@ -223,7 +223,9 @@ fn rewrite(segments: &[Segment]) -> Vec<Vec<u8>> {
         let encoder = encoder.get_or_insert_with(|| Encoder::new(record.crc));
         match record.kind {
             RecordKind::Crc => encoder.crc_record(out),
-            kind => encoder.raw(kind, reencode(&record).as_ref(), out),
+            RecordKind::Metadata | RecordKind::Entry | RecordKind::State | RecordKind::Snapshot => {
+                encoder.raw(record.kind, reencode(&record).as_ref(), out)
+            }
         }
     }
     written

@@ -4,19 +4,22 @@
 //! hands each completed ticket to [`Wal::on_synced`], which drives what must wait for it:
 //!
 //! ```text
+//! open     rest of the last segment zeroed, if it was not ─ sync ─► ready
 //! create   wal.tmp/0-0.wal written ─ sync file and wal.tmp ─► rename to wal ─ sync parents ─► ready
 //! save     frames appended ─ sync ─► saved
 //! cut      old segment cut to its length ─ sync ─► n.tmp with header ─ sync ─►
 //!          rename to its name ─ sync directory ─► the save that filled the old segment is saved
 //! ```
 //!
-//! Saves that come while a log is created or cut wait in memory until it is done: a segment's
-//! first entry must not overtake its header. As in etcd, one save is never split, and a change of
+//! Saves that come while a log is opened, created or cut wait in memory until it is done: a
+//! segment's first entry must not overtake its header. As in etcd, one save is never split, and a change of
 //! the commit index alone is appended without a sync.
 //!
-//! One step more than etcd: the directory is synced before it gets its final name. etcd relies on
+//! Two steps more than etcd. The directory is synced before it gets its final name: etcd relies on
 //! file systems that make a new file's name durable together with its bytes; the disk below does
-//! not.
+//! not. And the zeroed rest is durable before anything is written over it: otherwise a power cut
+//! could leave a new record whose lost sectors hold remains of an older one instead of zeros, and
+//! the torn record would look like damage.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -59,6 +62,8 @@ enum Save {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Ready,
+    /// The zeroed rest of the segment.
+    OpenSync,
     /// The temporary directory and its segment.
     CreateSync,
     /// The directories above the log.
@@ -144,7 +149,7 @@ impl Wal {
     }
 
     /// Opens a log to go on writing, and reads it from a snapshot on. What follows the last good
-    /// record is zeroed. [`WalError::UnexpectedEof`] asks for [`super::repair`], once.
+    /// record is zeroed, which the log may have to wait for. [`WalError::UnexpectedEof`] asks for [`super::repair`], once.
     pub fn open(
         disk: &mut Disk,
         directory: &str,
@@ -163,7 +168,10 @@ impl Wal {
         wal.metadata = replay.metadata.clone().unwrap_or_default();
         wal.state = replay.hard_state;
         wal.last_index = replay.entries.last().map_or(from.index, |entry| entry.index);
-        zero_tail(disk, file, wal.end)?;
+        if zero_tail(disk, file, wal.end)? {
+            wal.waiting.insert(disk.sync_file(file)?);
+            wal.phase = Phase::OpenSync;
+        }
         Ok((wal, replay))
     }
 
@@ -375,6 +383,7 @@ impl Wal {
     fn next_phase(&mut self, disk: &mut Disk) -> Result<(), WalError> {
         match std::mem::replace(&mut self.phase, Phase::Ready) {
             Phase::Ready => Ok(()),
+            Phase::OpenSync => self.write_queued(disk),
             Phase::CreateSync => self.name_directory(disk),
             Phase::CreateParentSync => {
                 self.events.push(WalEvent::Created { segment: self.segment });
@@ -484,16 +493,18 @@ pub(super) fn read_segment(
     Ok(Segment::new(name, &bytes.into(), disk.len(file)))
 }
 
-/// Zeros from `end` to the end of the file, which keeps its length.
-fn zero_tail(disk: &mut Disk, file: FileId, end: u64) -> Result<(), WalError> {
+/// Zeros from `end` to the end of the file, which keeps its length. False when all is zero
+/// already.
+fn zero_tail(disk: &mut Disk, file: FileId, end: u64) -> Result<bool, WalError> {
     let len = disk.len(file);
     let data_end = disk.data_end(file);
     let rest = disk.read_range(file, end..data_end)?;
-    if rest.iter().any(|byte| *byte != 0) {
+    let has_garbage = rest.iter().any(|byte| *byte != 0);
+    if has_garbage {
         disk.set_len(file, end)?;
         disk.set_len(file, len)?;
     }
-    Ok(())
+    Ok(has_garbage)
 }
 
 fn remove_all(disk: &mut Disk, directory: &str) -> Result<(), WalError> {

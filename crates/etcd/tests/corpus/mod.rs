@@ -3,6 +3,8 @@
 //! The folder is that of `QUORARIUM_SHARED`, by default `shared` beside the workspace. Without it
 //! a test says so and passes, unless `QUORARIUM_REQUIRE_SHARED=1`.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
