@@ -18,6 +18,7 @@ use crate::membership::{Cluster, MembershipError};
 use crate::mvcc::{Backend, Compaction, MemoryBackend, Store};
 use crate::proto::LoggedRequest;
 use crate::proto::etcdserverpb::{InternalRaftRequest, Request as V2Request};
+use crate::proto::rpc::{AlarmAction, AlarmRequest};
 use crate::request::{Range, RangeReply, Reply, RequestError};
 
 /// Store and membership, as far as entries were applied.
@@ -236,9 +237,14 @@ fn unsupported(request: &InternalRaftRequest) -> Option<&'static str> {
         (request.lease_grant.is_some(), "lease_grant"),
         (request.lease_revoke.is_some(), "lease_revoke"),
         (request.lease_checkpoint.is_some(), "lease_checkpoint"),
-        (request.alarm.is_some(), "alarm"),
+        (request.alarm.as_ref().is_some_and(changes_alarms), "alarm"),
     ];
     kinds.into_iter().find_map(|(present, kind)| present.then_some(kind))
+}
+
+/// Every server asks for its alarms through the log when it starts.
+fn changes_alarms(alarm: &AlarmRequest) -> bool {
+    alarm.action() != AlarmAction::Get
 }
 
 fn text(bytes: &Bytes) -> String {
