@@ -132,6 +132,8 @@ pub struct Clients {
     loads: BTreeMap<u32, RunningLoad>,
     operations: Operations,
     turn: u64,
+    /// When the last request on each connection arrives: connections keep their order.
+    connection_free_ns: BTreeMap<(u32, Node), u64>,
 }
 
 impl Clients {
@@ -174,6 +176,7 @@ impl Clients {
             loads: head.loads.into_iter().map(|load| (load.client, load)).collect(),
             operations: head.operations,
             turn: head.turn,
+            connection_free_ns: BTreeMap::new(),
         }
     }
 
@@ -188,7 +191,10 @@ impl Clients {
     ) -> &mut Operation {
         let request = self.next_request;
         self.next_request += 1;
-        let arrives_ns = now_ns + self.travel_ns();
+        let travel_ns = self.travel_ns();
+        let free_ns = self.connection_free_ns.entry((client, node)).or_default();
+        let arrives_ns = (now_ns + travel_ns).max(*free_ns + 1);
+        *free_ns = arrives_ns;
         let stage = Stage::Asking { arrives_ns };
         let operation = Operation {
             request,
@@ -274,6 +280,7 @@ impl Clients {
 
     /// Everything under way is orphaned; gives each request with how it ended.
     pub(crate) fn orphan_all(&mut self) -> Vec<(u64, Outcome)> {
+        self.connection_free_ns.clear();
         let pending = std::mem::take(&mut self.pending);
         let mut orphans = std::mem::take(&mut self.orphans);
         orphans.extend(

@@ -115,15 +115,14 @@ fn help(spec: &ClusterSpec, topic: &str) -> Answer {
 fn overview(spec: &ClusterSpec) -> String {
     let groups =
         [Group::Client, Group::Load, Group::Machines, Group::Network, Group::Disks, Group::Checks];
-    let mut text = format!("Servers n1 to n{}. `help COMMAND` says more.\n", spec.nodes);
+    let mut lines = vec![format!("Servers n1 to n{}. `help COMMAND` says more.", spec.nodes)];
     for group in groups {
-        text.push_str(&format!("\n{}\n", group.title()));
+        lines.push(format!("\n{}", group.title()));
         for verb in verbs().filter(|verb| verb.group == group) {
-            text.push_str(&format!("  {:<11} {}\n", verb.name, verb.help));
+            lines.push(format!("  {:<11} {}", verb.name, verb.help));
         }
     }
-    text.truncate(text.trim_end().len());
-    text
+    lines.join("\n")
 }
 
 fn about(verb: &Verb) -> String {

@@ -89,10 +89,16 @@ impl Queue {
 
     /// Forgets everything that a power cut of one machine makes moot.
     pub(crate) fn forget_machine(&mut self, machine: Node) {
+        self.forget_process(machine);
+        self.due.retain(|_, due| !matches!(due, Due::Synced { node, .. } if *node == machine));
+    }
+
+    /// Forgets what a stopped process wanted to do; syncs that it issued go on.
+    pub(crate) fn forget_process(&mut self, process: Node) {
         self.due.retain(|_, due| match due {
-            Due::Boot(node) | Due::Tick(node) | Due::Synced { node, .. } => *node != machine,
-            Due::Unreachable { node, .. } => *node != machine,
+            Due::Boot(node) | Due::Tick(node) | Due::Unreachable { node, .. } => *node != process,
             Due::Action(_)
+            | Due::Synced { .. }
             | Due::Arrival { .. }
             | Due::RequestArrival { .. }
             | Due::ReplyArrival { .. }
@@ -102,11 +108,6 @@ impl Queue {
         });
     }
 
-    /// Forgets that a stopped process wanted to tick or to start.
-    pub(crate) fn forget_process(&mut self, process: Node) {
-        self.due.retain(|_, due| !matches!(due, Due::Boot(node) | Due::Tick(node) | Due::Unreachable { node, .. } if *node == process));
-    }
-
     /// Forgets everything but actions.
     pub(crate) fn keep_actions(&mut self) {
         self.due.retain(|_, due| matches!(due, Due::Action(_)));
@@ -114,9 +115,8 @@ impl Queue {
 
     /// Actions that wait, in their order.
     pub(crate) fn actions(&self) -> impl Iterator<Item = (u64, &Scheduled)> {
-        self.due.iter().filter_map(|(key, due)| match due {
-            Due::Action(scheduled) => Some((key.at_ns, scheduled)),
-            _ => None,
+        self.due.iter().filter_map(|(key, due)| {
+            if let Due::Action(scheduled) = due { Some((key.at_ns, scheduled)) } else { None }
         })
     }
 }

@@ -19,6 +19,8 @@ use crate::view::Outcome;
 
 const CHUNK_RECORDS: usize = 512;
 const CHUNKS_KEPT: usize = 64;
+/// Records that are worth a line to people are kept for longer than others: this many.
+const NOTABLE_KEPT: usize = 64;
 /// At least this many of the latest records are kept.
 pub const RECORDS_KEPT: usize = CHUNK_RECORDS * (CHUNKS_KEPT - 1);
 
@@ -139,16 +141,23 @@ pub enum TraceEvent {
 pub struct Trace {
     fingerprint: u64,
     chunks: VecDeque<Arc<Vec<Record>>>,
+    notable: VecDeque<Arc<Record>>,
     buffer: Vec<u8>,
 }
 
 impl Trace {
     pub(crate) fn new(fingerprint: u64) -> Trace {
-        Trace { fingerprint, chunks: VecDeque::new(), buffer: Vec::new() }
+        Trace { fingerprint, chunks: VecDeque::new(), notable: VecDeque::new(), buffer: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, record: Record) {
         self.fingerprint = self.chained(&record);
+        if crate::view::is_notable(&record.what) {
+            if self.notable.len() == NOTABLE_KEPT {
+                self.notable.pop_front();
+            }
+            self.notable.push_back(Arc::new(record.clone()));
+        }
         if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK_RECORDS) {
             if self.chunks.len() == CHUNKS_KEPT {
                 self.chunks.pop_front();
@@ -174,6 +183,11 @@ impl Trace {
     /// The records that are kept, newest first.
     pub fn latest(&self) -> impl Iterator<Item = &Record> {
         self.chunks.iter().rev().flat_map(|chunk| chunk.iter().rev())
+    }
+
+    /// The latest records that are worth a line to people, oldest first.
+    pub fn notable(&self) -> impl ExactSizeIterator<Item = &Record> {
+        self.notable.iter().map(Arc::as_ref)
     }
 
     /// The records of one event, in order, as far as they are kept.

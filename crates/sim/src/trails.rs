@@ -84,6 +84,7 @@ impl Trails {
 }
 
 impl Growing {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most events belong to no chain")]
     fn observe(&mut self, record: &Record) {
         self.left -= 1;
         let mine = self.trail.request;
@@ -114,6 +115,7 @@ impl Growing {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most events belong to no chain")]
     fn told(&mut self, record: &Record, node: Node, event: &Etcd) {
         if let Etcd::Proposed { proposal_id, request: Some(request), .. } = event {
             if request.0 == self.trail.request {
@@ -137,10 +139,10 @@ impl Growing {
                     step.record = place;
                 }
             }
-            Etcd::Synced { last_index } if *last_index >= mine => {
-                if self.has(node, TrailKind::Appended, None) {
-                    self.add_once(record, node, TrailKind::Synced, None);
-                }
+            Etcd::Synced { last_index }
+                if *last_index >= mine && self.has(node, TrailKind::Appended, None) =>
+            {
+                self.add_once(record, node, TrailKind::Synced, None);
             }
             Etcd::Committed { index } if *index >= mine => {
                 self.add_once(record, node, TrailKind::Committed, None);

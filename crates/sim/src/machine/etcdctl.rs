@@ -3,7 +3,7 @@
 use ::etcd::request::{KeyValue, MemberListReply, RangeReply, Reply, StatusReply};
 
 use super::{Answer, AnswerBody};
-use crate::scenario::{ClientCommand, Node};
+use crate::scenario::{ClientCommand, Get, Node};
 
 /// What etcdctl prints: standard output, or its error line.
 pub fn print_reply(command: &ClientCommand, node: Node, answer: &Answer) -> Result<String, String> {
@@ -13,10 +13,7 @@ pub fn print_reply(command: &ClientCommand, node: Node, answer: &Answer) -> Resu
             Reply::Put(_) => "OK".to_owned(),
             Reply::Range(reply) => range(command, reply),
             Reply::DeleteRange(reply) => reply.deleted.to_string(),
-            Reply::Compact(_) => match command {
-                ClientCommand::Compact { revision, .. } => format!("compacted revision {revision}"),
-                _ => "compacted".to_owned(),
-            },
+            Reply::Compact(_) => compacted(command),
             Reply::MemberList(reply) => members(reply),
             Reply::Status(reply) => status(node, reply),
             Reply::HashKv(reply) => reply.hash_kv.hash.to_string(),
@@ -24,13 +21,22 @@ pub fn print_reply(command: &ClientCommand, node: Node, answer: &Answer) -> Resu
     }
 }
 
+fn compacted(command: &ClientCommand) -> String {
+    if let ClientCommand::Compact { revision, .. } = command {
+        format!("compacted revision {revision}")
+    } else {
+        "compacted".to_owned()
+    }
+}
+
 fn range(command: &ClientCommand, reply: &RangeReply) -> String {
-    match command {
-        ClientCommand::Get(get) if get.count_only => reply.count.to_string(),
-        ClientCommand::Get(get) if get.keys_only => {
-            lines(reply.kvs.iter().flat_map(|pair| [text(&pair.key), String::new()]))
-        }
-        _ => lines(reply.kvs.iter().flat_map(key_and_value)),
+    let asked = if let ClientCommand::Get(get) = command { get } else { &Get::default() };
+    if asked.count_only {
+        reply.count.to_string()
+    } else if asked.keys_only {
+        lines(reply.kvs.iter().flat_map(|pair| [text(&pair.key), String::new()]))
+    } else {
+        lines(reply.kvs.iter().flat_map(key_and_value))
     }
 }
 

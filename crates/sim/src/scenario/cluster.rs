@@ -118,6 +118,15 @@ impl ClusterSpec {
         Ok(spec)
     }
 
+    /// Whether it could have been read: what comes from a store is not taken on trust.
+    pub(crate) fn is_sound(&self) -> bool {
+        (1..=NODES_MAX).contains(&self.nodes)
+            && (MILLISECOND_NS..=10 * SECOND_NS).contains(&self.tick_ns)
+            && (2..=1_000).contains(&self.election_ticks)
+            && [self.latency, self.sync].iter().all(|span| span.low_ns <= span.high_ns)
+            && (4_096..=1 << 30).contains(&self.segment_bytes)
+    }
+
     fn set(&mut self, key: &str, value: &Word, word: &Word) -> Result<(), Problem> {
         match key {
             "nodes" => self.nodes = small(value.number_in(1, u64::from(NODES_MAX), "a number")?),

@@ -27,6 +27,7 @@ pub use server::{
     DiskView, EntryState, EntryView, FieldView, FileView, KeyRevision, KeyView, RaftView,
     SegmentView, ServerView, StoreView, WalRow, WalView,
 };
+pub(crate) use text::is_notable;
 pub use trail::{RecordPlace, Trail, TrailKind, TrailStep};
 
 /// One picture of the world.

@@ -1,5 +1,7 @@
 //! The world in words: messages, events, bytes.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use etcd::proto::{LoggedRequest, raftpb};
 use prost::Message as _;
@@ -11,14 +13,15 @@ use crate::trace::{Record, Trace, TraceEvent};
 
 /// The newest events that are worth a line, oldest first.
 pub(super) fn log_lines(trace: &Trace, lines: usize) -> Vec<LogLine> {
-    let mut newest: Vec<LogLine> =
-        trace.latest().take(LOOK_BACK).filter_map(line).take(lines).collect();
-    newest.reverse();
-    newest
+    let notable = trace.notable();
+    let skipped = notable.len().saturating_sub(lines);
+    notable.skip(skipped).filter_map(line).collect()
 }
 
-/// A quiet cluster is not searched to its beginning for every picture.
-const LOOK_BACK: usize = 4_096;
+/// Whether people want to read of it.
+pub(crate) fn is_notable(what: &TraceEvent) -> bool {
+    words(what).is_some()
+}
 
 fn line(record: &Record) -> Option<LogLine> {
     let Words { node, tone, text } = words(&record.what)?;
@@ -31,6 +34,7 @@ struct Words {
     text: String,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands beside arms that have nothing to say")]
 fn of(node: Node, tone: Tone, text: impl Into<String>) -> Option<Words> {
     Some(Words { node: Some(node), tone, text: text.into() })
 }
@@ -98,8 +102,7 @@ fn told(node: Node, event: &etcd::server::ServerEvent) -> Option<Words> {
         Event::Repaired { segment } => {
             of(node, Tone::Agreed, format!("cuts a torn record off {segment}"))
         }
-        Event::Booted { replayed_entries: 0, .. } => None,
-        Event::Booted { replayed_entries, last_index, .. } => of(
+        Event::Booted { replayed_entries, last_index, .. } if *replayed_entries > 0 => of(
             node,
             Tone::Agreed,
             format!("reads {replayed_entries} entries from its log, up to {last_index}"),
@@ -117,7 +120,8 @@ fn told(node: Node, event: &etcd::server::ServerEvent) -> Option<Words> {
         Event::CompactionFinished { revision } => {
             of(node, Tone::Plain, format!("forgot what was before revision {revision}"))
         }
-        Event::BecameRole { role: raft::Role::Follower, .. }
+        Event::Booted { .. }
+        | Event::BecameRole { role: raft::Role::Follower, .. }
         | Event::LeaderChanged { .. }
         | Event::Proposed { .. }
         | Event::Appended { .. }
@@ -213,11 +217,11 @@ pub(super) fn excerpt(bytes: &[u8]) -> String {
             }
         }
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            let _ = write!(text, "\\x{byte:02x}");
         }
     }
     if bytes.len() > shown.len() {
-        text.push_str(&format!("… ({} bytes)", bytes.len()));
+        let _ = write!(text, "… ({} bytes)", bytes.len());
     }
     text
 }
@@ -243,10 +247,7 @@ fn conf_change(data: &Bytes) -> String {
 
 fn request(data: &Bytes) -> (String, String) {
     let said = |kind: &str, summary: String| (kind.to_owned(), summary);
-    let logged = match LoggedRequest::decode(data) {
-        Ok(logged) => logged,
-        Err(_) => return said("?", excerpt(data)),
-    };
+    let Ok(logged) = LoggedRequest::decode(data) else { return said("?", excerpt(data)) };
     let request = match &logged {
         LoggedRequest::Empty => return said("empty", "a new leader's first entry".to_owned()),
         LoggedRequest::V2(_) => return said("v2", logged.to_string()),

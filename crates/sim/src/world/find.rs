@@ -1,7 +1,7 @@
 //! Finding out: who is up, who leads, whether something is true.
 
 use super::World;
-use crate::machine::{Power, ServerStatus};
+use crate::machine::{Power, Server, ServerStatus};
 use crate::scenario::{Expected, Node};
 use crate::view::Role;
 
@@ -13,7 +13,7 @@ impl World {
 
     /// What a server that runs says of itself.
     pub fn status(&self, node: Node) -> Option<ServerStatus> {
-        self.machine(node).server().map(|server| server.status())
+        self.machine(node).server().map(Server::status)
     }
 
     /// Who leads with the highest term, of those that run.
