@@ -1,0 +1,126 @@
+//! What could stand at the cursor of the prompt: verbs, servers, flags, keys.
+
+use sim::scenario::{Node, verbs};
+
+/// At most this many are offered.
+pub(crate) const OFFERS_MAX: usize = 6;
+
+/// Ends of the last word of `draft`, as whole drafts' tails: the words themselves.
+pub(crate) fn offers(draft: &str, servers: &[Node], keys: &[String]) -> Vec<String> {
+    let (before, word) = split(draft);
+    let mut found: Vec<String> = candidates(before, servers, keys)
+        .into_iter()
+        .filter(|candidate| candidate.starts_with(word) && candidate != word)
+        .collect();
+    found.dedup();
+    found.truncate(OFFERS_MAX);
+    found
+}
+
+/// The draft with its last word replaced by an offer, and a space to go on.
+pub(crate) fn complete(draft: &str, offer: &str) -> String {
+    let (before, _) = split(draft);
+    format!("{before}{offer} ")
+}
+
+/// What the tab key makes of a draft: the only offer, or as far as all offers agree.
+pub(crate) fn tab(draft: &str, servers: &[Node], keys: &[String]) -> Option<String> {
+    let offers = offers(draft, servers, keys);
+    if let [only] = offers.as_slice() {
+        return Some(complete(draft, only));
+    }
+    let (before, word) = split(draft);
+    let shared = offers.iter().skip(1).fold(offers.first()?.as_str(), |shared, offer| {
+        let same = shared.chars().zip(offer.chars()).take_while(|(a, b)| a == b);
+        &shared[..same.map(|(a, _)| a.len_utf8()).sum()]
+    });
+    (shared.len() > word.len()).then(|| format!("{before}{shared}"))
+}
+
+fn split(draft: &str) -> (&str, &str) {
+    draft.split_at(draft.rfind(char::is_whitespace).map_or(0, |space| space + 1))
+}
+
+fn candidates(before: &str, servers: &[Node], keys: &[String]) -> Vec<String> {
+    let mut words = before.split_whitespace();
+    let Some(mut verb) = words.next() else { return names() };
+    if verb == "on" && words.next().is_some() {
+        match words.next() {
+            None => return names(),
+            Some(second) => verb = second,
+        }
+    }
+    let Some(found) = verbs().find(|known| known.name == verb) else { return Vec::new() };
+    let mut offered = Vec::new();
+    if found.usage.contains("SERVER") {
+        offered.extend(servers.iter().map(ToString::to_string));
+        offered.extend(named(found.usage, &["leader", "all"]));
+    }
+    if found.usage.contains("KEY") {
+        offered.extend(keys.iter().cloned());
+    }
+    offered.extend(flags(found.usage));
+    let fixed = found.usage.split_whitespace().nth(1).filter(|word| is_plain(word));
+    offered.extend(fixed.map(ToOwned::to_owned));
+    offered
+}
+
+fn names() -> Vec<String> {
+    let mut names: Vec<String> = verbs().map(|verb| verb.name.to_owned()).collect();
+    names.sort();
+    names
+}
+
+fn named(usage: &str, words: &[&str]) -> Vec<String> {
+    let has = |word: &&&str| usage.split(['|', ' ']).any(|part| part == **word);
+    words.iter().filter(has).map(ToString::to_string).collect()
+}
+
+fn flags(usage: &str) -> impl Iterator<Item = String> {
+    let parts = usage.split(['[', ']', ' ']);
+    parts.filter(|part| part.starts_with("--")).map(|flag| match flag.split_once('=') {
+        Some((name, _)) => format!("{name}="),
+        None => flag.to_owned(),
+    })
+}
+
+fn is_plain(word: &str) -> bool {
+    word.chars().all(|letter| letter.is_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers() -> Vec<Node> {
+        vec![Node(1), Node(2), Node(3)]
+    }
+
+    #[test]
+    fn the_first_word_is_a_verb() {
+        assert_eq!(offers("cr", &servers(), &[]), ["crash"]);
+        assert_eq!(tab("cr", &servers(), &[]), Some("crash ".into()));
+    }
+
+    #[test]
+    fn a_server_follows_where_the_grammar_wants_one() {
+        assert!(offers("crash ", &servers(), &[]).contains(&"n2".to_owned()));
+        assert!(offers("crash l", &servers(), &[]).contains(&"leader".to_owned()));
+        assert_eq!(offers("on n2 ge", &servers(), &[]), ["get"]);
+    }
+
+    #[test]
+    fn keys_and_flags_follow_a_read() {
+        let keys = ["greeting".to_owned()];
+        assert_eq!(tab("get gr", &servers(), &keys), Some("get greeting ".into()));
+        assert_eq!(offers("get greeting --re", &servers(), &keys), ["--rev"]);
+        assert_eq!(offers("member ", &servers(), &keys), ["list"]);
+    }
+
+    #[test]
+    fn tab_goes_as_far_as_all_offers_agree() {
+        let keys = ["user/1".to_owned(), "user/2".to_owned()];
+        assert_eq!(tab("get u", &servers(), &keys), Some("get user/".into()));
+        assert_eq!(tab("get user/", &servers(), &keys), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! The key-value state: every key with its revisions, and what it was before.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use sim::view::{KeyRevision, KeyView, StoreView};
+use yew::prelude::*;
+
+use crate::page::quantity::count;
+use crate::page::state::Turn;
+use crate::page::wire::use_wire;
+use crate::page::words;
+
+/// What is shown.
+#[derive(Properties, PartialEq)]
+pub(super) struct Props {
+    pub(super) store: Rc<StoreView>,
+    pub(super) open: BTreeSet<String>,
+}
+
+#[component]
+pub(super) fn Keys(props: &Props) -> Html {
+    let store = &props.store;
+    html! {
+        <>
+            <p class="keys-head">
+                <span>{ "revision " }<b>{ store.revision }</b></span>
+                <span>{ "keys " }<b>{ count(store.total) }</b></span>
+                if store.compact_revision > 0 { <span>{ words::compacted(store.compact_revision) }</span> }
+            </p>
+            if store.keys.is_empty() {
+                <div class="empty"><p>{ words::NO_KEYS }</p></div>
+            } else {
+                <Table store={store.clone()} open={props.open.clone()} />
+            }
+        </>
+    }
+}
+
+#[component]
+fn Table(props: &Props) -> Html {
+    let wire = use_wire();
+    let more = (props.store.keys.len() as u64) < props.store.total;
+    html! {
+        <>
+            <table class="keys-table">
+                <thead><tr>
+                    <th>{ "key" }</th><th>{ "value" }</th><th class="number">{ "create" }</th>
+                    <th class="number">{ "mod" }</th><th class="number">{ "version" }</th>
+                </tr></thead>
+                <tbody>
+                    { for props.store.keys.iter().map(|key| html! {
+                        <Key key={key.key.clone()} view={key.clone()} open={props.open.contains(&key.key)} />
+                    }) }
+                </tbody>
+            </table>
+            if more { <button class="plain" onclick={wire.turning(|_| Turn::MoreRows)}>{ words::MORE_KEYS }</button> }
+        </>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct KeyProps {
+    view: KeyView,
+    open: bool,
+}
+
+#[component]
+fn Key(props: &KeyProps) -> Html {
+    let view = &props.view;
+    html! {
+        <>
+            <tr class={classes!(view.value.is_none().then_some("tombstone"))}>
+                <td class="key"><Toggle name={view.key.clone()} open={props.open} alone={view.earlier.is_empty()} /></td>
+                <td class="value" title={view.value.clone()}>{ value(view.value.as_ref()) }</td>
+                <td class="number">{ positive(view.create_revision) }</td>
+                <td class="number">{ view.mod_revision }</td>
+                <td class="number">{ positive(view.version) }</td>
+            </tr>
+            if props.open { { for view.earlier.iter().map(earlier) } }
+        </>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct ToggleProps {
+    name: String,
+    open: bool,
+    /// There is no history to open.
+    alone: bool,
+}
+
+#[component]
+fn Toggle(props: &ToggleProps) -> Html {
+    let wire = use_wire();
+    if props.alone {
+        return html! { <span class="pick alone">{ &props.name }</span> };
+    }
+    let name = props.name.clone();
+    html! {
+        <button class="pick" aria-expanded={props.open.to_string()}
+            onclick={wire.turning(move |_| Turn::ToggleKey(name.clone()))}>{ &props.name }</button>
+    }
+}
+
+fn earlier(revision: &KeyRevision) -> Html {
+    html! {
+        <tr class={classes!("past", revision.value.is_none().then_some("tombstone"))}>
+            <td class="key">{ "before" }</td>
+            <td class="value" title={revision.value.clone()}>{ value(revision.value.as_ref()) }</td>
+            <td /><td class="number">{ revision.revision }</td><td />
+        </tr>
+    }
+}
+
+fn value(value: Option<&String>) -> Html {
+    match value {
+        Some(value) => html! { value },
+        None => html! { <>{ "✖ " }{ words::DELETED }</> },
+    }
+}
+
+fn positive(number: i64) -> String {
+    if number > 0 { number.to_string() } else { "–".to_owned() }
+}

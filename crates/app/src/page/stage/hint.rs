@@ -1,0 +1,50 @@
+//! One sentence that says what to try, and does it when asked to.
+
+use yew::prelude::*;
+
+use crate::page::glyph::Icon;
+use crate::page::state::{Hint, Panel, Turn};
+use crate::page::wire::use_wire;
+use crate::page::words;
+
+/// What is said.
+#[derive(Properties, PartialEq)]
+pub(crate) struct Props {
+    /// What to try.
+    pub(crate) hint: Option<Hint>,
+}
+
+/// The sentence; its place is kept when there is none.
+#[component]
+pub(crate) fn HintLine(props: &Props) -> Html {
+    let wire = use_wire();
+    let Some(hint) = props.hint else { return html! { <p class="hint" /> } };
+    let (sentence, line) = words::hint(hint);
+    html! {
+        <p class="hint">
+            <span>{ sentence }</span>
+            if let Some(line) = line { <Doing {line} /> }
+            if hint == Hint::Leave {
+                <button class="plain" aria-label={words::NO_HINTS} title={words::NO_HINTS}
+                    onclick={wire.turning(|_| Turn::NoHints)}>{ Icon::Close.draw() }</button>
+            }
+        </p>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct DoingProps {
+    line: String,
+}
+
+/// Runs the line in the console, where the visitor sees what it was.
+#[component]
+fn Doing(props: &DoingProps) -> Html {
+    let wire = use_wire();
+    let line = props.line.clone();
+    let click = Callback::from(move |_| {
+        wire.turn(Turn::Show(Panel::Console));
+        wire.console(None, &line);
+    });
+    html! { <button class="mono" onclick={click}>{ &props.line }</button> }
+}

@@ -1,0 +1,66 @@
+//! How a component acts: it turns the page, or it says something to the worker, or both.
+
+use sim::scenario::Node;
+use yew::prelude::*;
+
+use crate::bridge::Bridge;
+use crate::protocol::{Command, RequestId};
+
+use super::state::{Page, Turn};
+use super::transcript::addressed;
+
+/// Given to every component by context; never changes.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Wire {
+    page: UseReducerDispatcher<Page>,
+    /// `None` when no worker could be started: the page says so, and what is sent goes nowhere.
+    worker: Option<Bridge>,
+}
+
+impl Wire {
+    /// Ties a page to a worker.
+    pub(crate) fn new(page: UseReducerDispatcher<Page>, worker: Option<Bridge>) -> Wire {
+        Wire { page, worker }
+    }
+
+    /// Changes the page.
+    pub(crate) fn turn(&self, turn: Turn) {
+        self.page.dispatch(turn);
+    }
+
+    /// A callback that changes the page.
+    pub(crate) fn turning<E: 'static>(&self, turn: impl Fn(E) -> Turn + 'static) -> Callback<E> {
+        let page = self.page.clone();
+        Callback::from(move |event| page.dispatch(turn(event)))
+    }
+
+    /// Says something to the worker.
+    pub(crate) fn send(&self, command: Command) {
+        if let Some(worker) = &self.worker {
+            worker.send(command);
+        }
+    }
+
+    /// Says something that will be answered; gives its id.
+    pub(crate) fn ask(&self, command: impl FnOnce(RequestId) -> Command) -> RequestId {
+        self.worker.as_ref().map_or(0, |worker| worker.ask(command))
+    }
+
+    /// A line of the scenario language as a button does it.
+    pub(crate) fn perform(&self, line: String) {
+        self.ask(|id| Command::Perform { id, line });
+    }
+
+    /// A line as the console does it, at a server's prompt.
+    pub(crate) fn console(&self, at: Option<Node>, line: &str) {
+        let whole = addressed(at, line);
+        let id = self.ask(|id| Command::Console { id, line: whole, drive: true });
+        self.turn(Turn::Asked(id, line.to_owned()));
+    }
+}
+
+/// The wire of this page.
+#[hook]
+pub(crate) fn use_wire() -> Wire {
+    use_context::<Wire>().expect("every component of the page is inside its App")
+}
