@@ -89,13 +89,13 @@ fn panels(page: &Page, motion: &SharedMotion) -> Html {
         refusal: page.refusal.clone().map(AttrValue::from),
         visiting: page.visiting(),
     };
-    let noticed = notices.any();
+    let covered = notices.any();
     let scene = page.scene.as_ref();
     html! {
         <>
             <TopBar title={scene.map(title)} storage={page.storage.clone()} theme={page.theme} />
             { transport(scene) }
-            { stage(page, motion, noticed) }
+            { stage(page, motion, covered) }
             <Notices ..notices />
             <Tabs class="panel-tabs" panels={&Panel::ALL[..]} shown={page.panel} label={words::PANELS} />
             <Server node={page.looked_at().cloned().map(Rc::new)} depth={page.depth().cloned()} tab={page.tab}

@@ -181,7 +181,9 @@ fn turn(wire: &Wire, turn: Turn) -> bool {
 }
 
 fn run(wire: &Wire, at: Option<Node>, text: &str) -> bool {
-    lines(text).into_iter().for_each(|line| wire.console(at, line));
+    for line in lines(text) {
+        wire.console(at, line);
+    }
     true
 }
 

@@ -32,12 +32,10 @@ pub(crate) fn message_path(class: &str) -> &'static str {
 }
 
 fn polygon(corners: &[(f64, f64)], size: f64) -> String {
-    let mut path = String::new();
-    for (n, (x, y)) in corners.iter().enumerate() {
-        let verb = if n == 0 { 'M' } else { 'L' };
-        path.push_str(&format!("{verb}{:.1} {:.1}", x * size, y * size));
-    }
-    path + "z"
+    let corner = |(n, (x, y)): (usize, &(f64, f64))| {
+        format!("{}{:.1} {:.1}", if n == 0 { 'M' } else { 'L' }, x * size, y * size)
+    };
+    corners.iter().enumerate().map(corner).chain(["z".to_owned()]).collect()
 }
 
 fn circle(r: f64) -> String {

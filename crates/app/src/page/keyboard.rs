@@ -17,22 +17,29 @@ pub(crate) enum Wish {
     Previous,
     /// The one after.
     Next,
-    /// Cut the power of the selected server.
-    Crash,
-    /// Start the selected server.
-    Restart,
-    /// Cut the selected server, or the marked ones, off from the others.
-    Partition,
-    /// Mend the network.
-    Heal,
-    /// Put the selected server into the group that a partition will cut off, or out of it.
-    Mark,
+    /// Do something to the selected server or to the network.
+    Act(Deed),
     /// Go to the prompt.
     Console,
     /// Open or close the page of help.
     Help,
     /// Close what is open.
     Close,
+}
+
+/// What is done to the selected server or to the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// Cut its power.
+    Crash,
+    /// Start it.
+    Restart,
+    /// Cut it, or the marked ones, off from the others.
+    Partition,
+    /// Mend the network.
+    Heal,
+    /// Put it into the group that a partition will cut off, or out of it.
+    Mark,
 }
 
 /// A key by its `KeyboardEvent.key`, when no modifier but shift is held.
@@ -44,11 +51,11 @@ pub(crate) fn wish(key: &str) -> Option<Wish> {
         "+" | "=" => Wish::Faster,
         "ArrowLeft" | "ArrowUp" => Wish::Previous,
         "ArrowRight" | "ArrowDown" => Wish::Next,
-        "c" => Wish::Crash,
-        "r" => Wish::Restart,
-        "p" => Wish::Partition,
-        "h" => Wish::Heal,
-        "x" => Wish::Mark,
+        "c" => Wish::Act(Deed::Crash),
+        "r" => Wish::Act(Deed::Restart),
+        "p" => Wish::Act(Deed::Partition),
+        "h" => Wish::Act(Deed::Heal),
+        "x" => Wish::Act(Deed::Mark),
         "/" | ":" => Wish::Console,
         "?" => Wish::Help,
         "Escape" => Wish::Close,

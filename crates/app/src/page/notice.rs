@@ -57,9 +57,8 @@ fn opening(wire: &Wire, opening: &Opening, visiting: bool) -> Html {
     let Some(said) = words::opening(opening) else { return html! {} };
     let kind = match opening {
         Opening::LinkRefused { .. } => "broken",
-        Opening::Link { differs: true } => "undecided",
         Opening::Recovered(recovery) if recovery.damaged.is_empty() => "agreed",
-        Opening::Recovered(_) => "undecided",
+        Opening::Recovered(_) | Opening::Link { differs: true } => "undecided",
         Opening::Fresh | Opening::Link { .. } | Opening::Scenario | Opening::Waiting => "plain",
     };
     let acts = html! {

@@ -11,7 +11,7 @@ use crate::protocol::Command;
 
 use super::cards;
 use super::console::PROMPT;
-use super::keyboard::{Wish, wish};
+use super::keyboard::{Deed, Wish, wish};
 use super::scene::Part;
 use super::state::{Page, Panel, Share, Theme, Turn};
 use super::transport::{play_or_pause, rung, set_speed, step};
@@ -135,17 +135,19 @@ fn wanted(event: &KeyboardEvent, wish: Wish, page: &Page) -> bool {
     let at = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let within =
         |selector| at.as_ref().is_some_and(|at| matches!(at.closest(selector), Ok(Some(_))));
+    let typing = within("input, select, textarea");
+    let scrolls = "[role=tablist], [role=region], [role=log], [role=tabpanel], ol";
     let free = match wish {
         Wish::Close => true,
-        Wish::Help => !within("input, select, textarea"),
-        Wish::PlayPause => !card && !within("input, select, textarea, button, a"),
-        Wish::Previous | Wish::Next => {
-            !card
-                && !within(
-                    "input, select, textarea, [role=tablist], [role=region], [role=log], [role=tabpanel], ol",
-                )
-        }
-        _ => !card && !within("input, select, textarea"),
+        Wish::Help => !typing,
+        Wish::PlayPause => !card && !typing && !within("button, a"),
+        Wish::Previous | Wish::Next => !card && !typing && !within(scrolls),
+        Wish::Step
+        | Wish::Slower
+        | Wish::Faster
+        | Wish::Select(_)
+        | Wish::Act(_)
+        | Wish::Console => !card && !typing,
     };
     free && !held
 }
@@ -160,9 +162,7 @@ fn grant(wish: Wish, page: &Page, wire: &Wire) {
         Wish::Select(number) => select(page, wire, |_| number),
         Wish::Previous => select(page, wire, |at| at.wrapping_sub(1)),
         Wish::Next => select(page, wire, |at| at + 1),
-        Wish::Crash | Wish::Restart | Wish::Partition | Wish::Heal | Wish::Mark => {
-            act(wish, page, wire);
-        }
+        Wish::Act(deed) => act(deed, page, wire),
         Wish::Console => go_to_prompt(wire),
         Wish::Help => wire.turn(Turn::Help(!page.help)),
         Wish::Close => close(page, wire),
@@ -199,21 +199,22 @@ fn focus(element: &Element) {
     let _ = element.unchecked_ref::<HtmlElement>().focus();
 }
 
-fn act(wish: Wish, page: &Page, wire: &Wire) {
+fn act(deed: Deed, page: &Page, wire: &Wire) {
     let Some(node) = page.looked_at() else { return };
     let (name, up) = (node.node, Part::of(node).is_up());
-    let line = match wish {
-        Wish::Crash if up => Some(format!("crash {name}")),
-        Wish::Restart if !up => Some(format!("restart {name}")),
-        Wish::Partition => page.partition_line(),
-        Wish::Heal => Some("heal".to_owned()),
-        Wish::Mark => {
+    let line = match deed {
+        Deed::Crash => up.then(|| format!("crash {name}")),
+        Deed::Restart => (!up).then(|| format!("restart {name}")),
+        Deed::Partition => page.partition_line(),
+        Deed::Heal => Some("heal".to_owned()),
+        Deed::Mark => {
             wire.turn(Turn::Mark(name));
             None
         }
-        _ => None,
     };
-    line.into_iter().for_each(|line| wire.perform(line));
+    if let Some(line) = line {
+        wire.perform(line);
+    }
 }
 
 fn go_to_prompt(wire: &Wire) {

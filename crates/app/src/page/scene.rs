@@ -100,12 +100,6 @@ impl Scene {
     pub(crate) fn revision(&self) -> i64 {
         self.nodes.iter().map(|node| node.revision).max().unwrap_or(0)
     }
-
-    /// Whether two servers hear each other.
-    pub(crate) fn linked(&self, one: Node, other: Node) -> bool {
-        self.groups.len() < 2
-            || self.groups.iter().any(|group| group.contains(&one) && group.contains(&other))
-    }
 }
 
 impl Depth {
@@ -185,7 +179,6 @@ mod tests {
         let mut view = View::default();
         view.cluster.now_ns = now_ns;
         view.cluster.clients.acknowledged = commit;
-        view.cluster.groups = vec![vec![Node(1), Node(2)], vec![Node(3)]];
         Frame { number: 1, playback: Playback::default(), view }
     }
 
@@ -198,12 +191,5 @@ mod tests {
         assert_eq!(two.now_ns, 2);
         let three = Scene::after(Some(&two), picture(3, 8));
         assert!(!Rc::ptr_eq(&two.clients, &three.clients));
-    }
-
-    #[test]
-    fn servers_of_one_group_hear_each_other() {
-        let scene = Scene::after(None, picture(1, 0));
-        assert!(scene.linked(Node(1), Node(2)));
-        assert!(!scene.linked(Node(1), Node(3)));
     }
 }

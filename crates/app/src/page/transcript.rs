@@ -96,14 +96,6 @@ impl Transcript {
         self.exchanges.iter().filter(|exchange| exchange.answer.is_none()).count()
     }
 
-    /// Whether some line that begins with a verb was done.
-    pub(crate) fn done(&self, verb: &str) -> bool {
-        self.exchanges.iter().any(|one| {
-            one.line.split_whitespace().any(|word| word == verb)
-                && one.answer.as_ref().is_some_and(|answer| answer.ok)
-        })
-    }
-
     fn recall(&mut self, place: usize) {
         let Some(line) = self.history.iter().rev().nth(place).cloned() else { return };
         let typed = self.recalled.take().map_or_else(|| self.draft.clone(), |(_, typed)| typed);

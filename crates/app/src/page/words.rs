@@ -44,10 +44,8 @@ pub(crate) const DISMISS: &str = "Got it";
 pub(crate) const COPY: &str = "Copy";
 pub(crate) const COPIED: &str = "Copied";
 pub(crate) const NO_HINTS: &str = "No more hints";
-pub(crate) const TYPE_IT: &str = "Type it for me";
 pub(crate) const PANELS: &str = "Panels";
 pub(crate) const LOOK_INSIDE: &str = "Look inside the server";
-pub(crate) const NOTHING_YET: &str = "Nothing to show yet.";
 pub(crate) const SWITCHED_OFF: &str = "Memory is gone with the power.";
 pub(crate) const SWITCHED_OFF_MORE: &str = "The write-ahead log is still on the disk: see WAL.";
 
