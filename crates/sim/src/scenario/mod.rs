@@ -208,8 +208,9 @@ impl Reader {
 
     fn statement(&mut self, words: &mut Words, context: Context) -> Result<Statement, Problem> {
         let column = words.column();
-        if self.ended {
-            return Err(Problem::new(column, "a line after `end`", "the end of the text"));
+        if self.ended && words.peek() != Some("expect") {
+            let expected = "only `expect` lines without a time, judged at the end";
+            return Err(Problem::new(column, "a line after `end`", expected));
         }
         let at_ns = self.time(words)?;
         let at_or_last_ns = at_ns.unwrap_or(self.last_ns);

@@ -113,9 +113,8 @@ impl World {
         self.open.push(place);
         if deadline_ns > self.now_ns {
             self.queue.push(deadline_ns, Due::Deadline { expectation: place });
-        } else {
-            self.look(place, true);
         }
+        self.look(place, deadline_ns <= self.now_ns);
     }
 
     pub(super) fn look_at_all(&mut self) {
