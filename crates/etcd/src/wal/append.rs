@@ -412,8 +412,10 @@ impl Wal {
     }
 
     fn prepare_segment(&mut self, disk: &mut Disk) -> Result<(), WalError> {
-        let sequence = self.segment.sequence + 1;
-        let segment = SegmentName { sequence, first_index: self.last_index + 1 };
+        let segment = self
+            .segment
+            .next(self.last_index)
+            .ok_or_else(|| DiskError::Io { detail: "numbers of segments are used up".into() })?;
         let path = self.next_path();
         if disk.exists(&path) {
             disk.remove(&path)?;

@@ -17,6 +17,12 @@ impl SegmentName {
         let (sequence, first_index) = name.strip_suffix(".wal")?.split_once('-')?;
         Some(SegmentName { sequence: hex(sequence)?, first_index: hex(first_index)? })
     }
+
+    /// The segment that follows when this one ends with entry `last_index`.
+    pub(crate) fn next(self, last_index: u64) -> Option<SegmentName> {
+        let (sequence, first_index) = (self.sequence.checked_add(1)?, last_index.checked_add(1)?);
+        Some(SegmentName { sequence, first_index })
+    }
 }
 
 impl fmt::Display for SegmentName {
