@@ -13,6 +13,7 @@ mod open;
 mod output;
 mod run;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,6 +28,8 @@ fn main() -> ExitCode {
     };
     match run(options.command) {
         Ok(code) => code,
+        // Who reads our output has seen enough.
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("quorarium: {failure}");
             ExitCode::from(2)

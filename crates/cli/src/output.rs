@@ -1,5 +1,4 @@
-//! Standard output: documents of JSON, and lines for people. A closed pipe ends the command
-//! quietly, as with other tools.
+//! Standard output: documents of JSON, and lines for people.
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 

@@ -1,0 +1,202 @@
+//! `inspect` and `log` as scripts call them: exit codes, one line of error, JSON.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// The folder of real directories, or `None` after saying that the test is skipped.
+fn corpus() -> Option<PathBuf> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let shared = std::env::var_os("QUORARIUM_SHARED").map_or(default, PathBuf::from);
+    let folder = shared.join("corpus");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let is_required = std::env::var("QUORARIUM_REQUIRE_SHARED").is_ok_and(|value| value == "1");
+    assert!(!is_required, "{} is missing and required", folder.display());
+    eprintln!("SKIPPED: {} is missing", folder.display());
+    None
+}
+
+fn quorarium(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_quorarium")).args(arguments).output().unwrap()
+}
+
+fn with_input(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_quorarium"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A child that has seen enough closes its end.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "nothing but the document");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Exit code 2 and one line, which names the place.
+fn refusal(output: &Output) -> String {
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(output.stdout.is_empty(), "no output beside an error");
+    error
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+fn a_data_directory_is_the_same_from_any_source() {
+    let Some(corpus) = corpus() else { return };
+    let archive = corpus.join("etcd/A3_smallseg.tar.gz");
+    let path = archive.to_str().unwrap();
+    let summary = json(&quorarium(&["inspect", path, "--json"]));
+    assert_eq!(summary["kind"], "etcd", "{summary}");
+    assert_eq!(summary["wal"]["last_index"], 299, "{summary}");
+    assert_eq!(summary["wal"]["segments"], 4, "{summary}");
+
+    let bytes = fs::read(&archive).unwrap();
+    assert_eq!(json(&with_input(&["inspect", "-", "--json"], &bytes)), summary, "from stdin");
+
+    let folder = scratch("sources");
+    let unzipped = flate2::read::GzDecoder::new(&bytes[..]);
+    tar::Archive::new(unzipped).unpack(&folder).unwrap();
+    let unpacked = folder.join("A3_smallseg");
+    for path in [&folder, &unpacked] {
+        let summary_of_folder = json(&quorarium(&["inspect", path.to_str().unwrap(), "--json"]));
+        assert_eq!(summary_of_folder, summary, "from {}", path.display());
+    }
+
+    let zip = folder.join("directory.zip");
+    write_zip(&unpacked, &zip);
+    assert_eq!(json(&quorarium(&["inspect", zip.to_str().unwrap(), "--json"])), summary, "zip");
+    let bytes = fs::read(&zip).unwrap();
+    assert_eq!(json(&with_input(&["inspect", "-", "--json"], &bytes)), summary, "zip, stdin");
+}
+
+fn write_zip(folder: &Path, zip: &Path) {
+    let mut writer = zip::ZipWriter::new(fs::File::create(zip).unwrap());
+    let options = zip::write::SimpleFileOptions::default();
+    for directory in ["member/wal", "member/snap"] {
+        for entry in fs::read_dir(folder.join(directory)).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("some/where/{directory}/{}", entry.file_name().to_str().unwrap());
+            writer.start_file(name, options).unwrap();
+            writer.write_all(&fs::read(entry.path()).unwrap()).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn log_gives_one_json_line_a_record() {
+    let Some(corpus) = corpus() else { return };
+    let path = corpus.join("etcd/A1_single.tar.gz");
+    let path = path.to_str().unwrap();
+    let lines = |arguments: &[&str]| -> Vec<Value> {
+        let output = quorarium(arguments);
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let all = lines(&["log", path, "--json"]);
+    assert_eq!(all.len(), 393, "every record of the case");
+    assert_eq!(all[1]["member_id"], 15_232_951_895_697_225_528_u64, "64-bit numbers are exact");
+    assert!(all.iter().all(|record| record["crc_ok"] == true), "nothing is damaged");
+    let some = lines(&["log", path, "--from", "11", "--to", "12", "--json"]);
+    let indices: Vec<u64> = some.iter().map(|record| record["index"].as_u64().unwrap()).collect();
+    assert_eq!(indices, [11, 12], "only these entries");
+    let key = &some[0]["request"]["value"]["delete_range"]["key"];
+    assert_eq!(key, "L2FwcC9oZGJo", "bytes are base64: /app/hdbh");
+}
+
+#[test]
+fn damage_is_shown_and_named() {
+    let Some(corpus) = corpus() else { return };
+    let path = corpus.join("etcd/E01_wal_bitflip_mid.tar.gz");
+    let summary = json(&quorarium(&["inspect", path.to_str().unwrap(), "--json"]));
+    let end = &summary["wal"]["end"];
+    assert_eq!(end["reason"], "walpb: crc mismatch", "{summary}");
+    assert_eq!(end["offset"], 14568, "{summary}");
+    let output = quorarium(&["log", path.to_str().unwrap()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let damaged: Vec<&str> = text.lines().filter(|line| line.contains("DAMAGED")).collect();
+    assert_eq!(damaged.len(), 1, "one record, and those behind it are shown");
+}
+
+#[test]
+fn other_kinds_are_recognised_and_what_is_not_read_is_said() {
+    let Some(corpus) = corpus() else { return };
+    for (path, kind) in [
+        ("etcd/D_A1_snapshot.db", "etcd-snapshot"),
+        ("etcd/I_bbolt_ps16k.tar.gz", "bbolt"),
+        ("zookeeper/d01-basic-3.8/data.tar.gz", "zookeeper"),
+    ] {
+        let path = corpus.join(path);
+        let summary = json(&quorarium(&["inspect", path.to_str().unwrap(), "--json"]));
+        assert_eq!(summary["kind"], kind, "{}", path.display());
+        let missing = summary["not_read"][0]["reason"].as_str().unwrap();
+        assert!(missing.ends_with("not read yet"), "{missing}");
+        let error = refusal(&quorarium(&["log", path.to_str().unwrap()]));
+        assert!(error.contains("etcd data directories so far"), "{error}");
+    }
+}
+
+#[test]
+fn unreadable_input_is_one_line_that_names_it() {
+    let error = refusal(&quorarium(&["inspect", "/no/such/path"]));
+    assert!(error.contains("/no/such/path"), "{error}");
+    let folder = scratch("unreadable");
+    let error = refusal(&quorarium(&["inspect", folder.to_str().unwrap()]));
+    assert!(error.contains("no data directory"), "{error}");
+    for (name, bytes) in [
+        ("damaged.tar.gz", &b"\x1f\x8b\x08 damaged, and not a little of it"[..]),
+        ("damaged.zip", &b"PK\x03\x04 damaged"[..]),
+        ("empty", &b""[..]),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, bytes).unwrap();
+        let error = refusal(&quorarium(&["log", path.to_str().unwrap(), "--json"]));
+        assert!(error.contains(name), "{error}");
+    }
+    let error = refusal(&with_input(&["inspect", "-"], b"no archive"));
+    assert!(error.contains("standard input"), "{error}");
+    refusal(&quorarium(&["inspect"]));
+    refusal(&quorarium(&["log", "x", "--from", "many"]));
+}
+
+#[test]
+fn an_archive_that_swells_is_refused() {
+    let folder = scratch("swelling");
+    let path = folder.join("swelling.tar.gz");
+    let gzip = flate2::write::GzEncoder::new(
+        fs::File::create(&path).unwrap(),
+        flate2::Compression::fast(),
+    );
+    let mut tar = tar::Builder::new(gzip);
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(0o600);
+    for number in 0..20_001 {
+        tar.append_data(&mut header, format!("member/wal/{number}"), &b""[..]).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap();
+    let error = refusal(&quorarium(&["inspect", path.to_str().unwrap()]));
+    assert!(error.contains("more than 20000 files"), "{error}");
+}
