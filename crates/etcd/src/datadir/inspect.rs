@@ -1,14 +1,12 @@
 //! The summary of a data directory.
 
-use bytes::Bytes;
 use prost::Message;
 use serde::Serialize;
 
 use super::kind::{SNAP_DIRECTORY, WAL_DIRECTORY};
-use super::{DataDir, DataFile, Kind, LogRecord, snap};
+use super::{DataDir, DataFile, Kind, LogRecord, members, snap};
 use crate::membership::{Cluster, Member};
-use crate::proto::raftpb::ConfChangeType;
-use crate::proto::{LoggedRequest, etcdserverpb, raftpb, walpb};
+use crate::proto::{etcdserverpb, raftpb, walpb};
 use crate::wal::{
     Decoder, Held, ReadMode, RecordKind, Replay, SegmentName, SnapshotMark, WalError, replay,
     select, valid_snapshots,
@@ -30,7 +28,7 @@ pub struct Inspection {
     /// From the log's metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member_id: Option<u64>,
-    /// The members as of the commit index, when the log reaches back to its first entry.
+    /// The members as of the commit index.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<MemberSummary>>,
     /// The write-ahead log.
@@ -187,7 +185,7 @@ fn inspect_etcd(directory: &DataDir, inspection: &mut Inspection) {
         inspection.member_id = Some(metadata.node_id);
         inspection.cluster_id = Some(metadata.cluster_id);
     }
-    match log.cluster() {
+    match log.cluster(directory) {
         Ok(cluster) => {
             inspection.members = Some(cluster.members().map(summarise_member).collect());
             inspection.versions.extend(cluster.version().map(String::from));
@@ -272,53 +270,19 @@ impl Contents {
         }
     }
 
-    /// The members after all committed entries.
-    fn cluster(&self) -> Result<Cluster, String> {
-        if self.entries.first().is_none_or(|entry| entry.index != 1) {
-            let reason = "the log does not reach back to its first entry, and .snap files and the \
-                          backend are not read for members yet";
-            return Err(reason.into());
-        }
-        let commit = self.replay.as_ref().map_or(0, |replay| replay.hard_state.commit);
-        let mut cluster = Cluster::default();
-        for entry in self.entries.iter().take_while(|entry| entry.index <= commit) {
-            apply(entry, &mut cluster)?;
+    /// The members after all committed entries: from the snapshot on, or from the log's start.
+    fn cluster(&self, directory: &DataDir) -> Result<Cluster, String> {
+        let replay = self.replay.as_ref().ok_or("the log is damaged")?;
+        let mut cluster = match &self.snapshot {
+            Some(mark) => members::of_snapshot(directory, mark.term, mark.index)?,
+            None => Cluster::default(),
+        };
+        let commit = replay.hard_state.commit;
+        for entry in replay.entries.iter().take_while(|entry| entry.index <= commit) {
+            members::apply(entry, &mut cluster)?;
         }
         Ok(cluster)
     }
-}
-
-fn apply(entry: &raft::Entry, cluster: &mut Cluster) -> Result<(), String> {
-    let at = |error: String| format!("entry {}: {error}", entry.index);
-    match entry.entry_type {
-        raft::EntryType::Normal => match LoggedRequest::decode(&entry.data) {
-            Ok(LoggedRequest::V2(request)) if *request.method == *b"PUT" => {
-                let path = String::from_utf8_lossy(&request.path);
-                let value = String::from_utf8_lossy(&request.val);
-                cluster.apply_v2_put(&path, &value).map_err(|error| at(error.to_string()))
-            }
-            Ok(_) | Err(_) => Ok(()),
-        },
-        raft::EntryType::ConfChange => apply_conf_change(&entry.data, cluster).map_err(at),
-        raft::EntryType::ConfChangeV2 => Ok(()),
-    }
-}
-
-fn apply_conf_change(data: &Bytes, cluster: &mut Cluster) -> Result<(), String> {
-    let change = raftpb::ConfChange::decode(data.clone()).map_err(|error| error.to_string())?;
-    let context = change.context.clone().unwrap_or_default();
-    let result = match ConfChangeType::try_from(change.r#type) {
-        Ok(ConfChangeType::ConfChangeAddNode | ConfChangeType::ConfChangeAddLearnerNode) => {
-            cluster.add(change.node_id, &context)
-        }
-        Ok(ConfChangeType::ConfChangeUpdateNode) => cluster.update(change.node_id, &context),
-        Ok(ConfChangeType::ConfChangeRemoveNode) => {
-            cluster.remove(change.node_id);
-            Ok(())
-        }
-        Err(_) => Ok(()),
-    };
-    result.map_err(|error| error.to_string())
 }
 
 /// The entries that end the log, without a gap, as far back as the segments go.
@@ -369,8 +333,8 @@ fn summarise_member(member: &Member) -> MemberSummary {
 }
 
 fn summarise_snapshot(file: &DataFile) -> Option<SnapshotSummary> {
-    let (term, index) = snap::parse_name(file.path.strip_prefix(SNAP_DIRECTORY)?)?;
-    let reason = snap::damage(file);
+    let (term, index) = snap::id(file)?;
+    let reason = snap::data(file).err();
     let ok = reason.is_none();
     Some(SnapshotSummary { term, index, file: file.path.clone(), ok, reason })
 }

@@ -5,7 +5,7 @@
 //! ([`DataDir::inspect`]) and every record of the log with the byte range of every field
 //! ([`DataDir::log`]). Nothing here writes, and damage is shown, not refused.
 //!
-//! Read so far: the write-ahead log, and whether `.snap` files are whole. The backend
+//! Read so far: the write-ahead log, and the members in `.snap` files. The backend
 //! (`member/snap/db`), snapshot files of `etcdctl` and ZooKeeper's directories are recognised;
 //! a summary names what it does not read yet in `not_read`.
 
@@ -13,6 +13,7 @@ mod error;
 mod inspect;
 mod kind;
 mod log;
+mod members;
 mod ranges;
 mod snap;
 

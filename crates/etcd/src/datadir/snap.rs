@@ -1,10 +1,16 @@
-//! `.snap` files, as far as telling whether one is whole.
+//! `.snap` files: whether one is whole, and the v2 store in it.
 
 use bytes::Bytes;
 use prost::Message;
 
 use super::DataFile;
+use super::kind::SNAP_DIRECTORY;
 use crate::proto::{raftpb, snappb};
+
+/// Term and index of a `.snap` file by its path.
+pub(super) fn id(file: &DataFile) -> Option<(u64, u64)> {
+    parse_name(file.path.strip_prefix(SNAP_DIRECTORY)?)
+}
 
 /// Term and index in the name of a `.snap` file: sixteen hex digits each, term first.
 pub(super) fn parse_name(name: &str) -> Option<(u64, u64)> {
@@ -13,20 +19,19 @@ pub(super) fn parse_name(name: &str) -> Option<(u64, u64)> {
     Some((hex(term)?, hex(index)?))
 }
 
-/// The words with which etcd refuses this file, or nothing.
-pub(super) fn damage(file: &DataFile) -> Option<String> {
-    let wrapper = match snappb::Snapshot::decode(with_tail(file)) {
-        Ok(wrapper) => wrapper,
-        Err(error) => return Some(format!("proto: {error}")),
-    };
+/// The data of the snapshot, or the words with which etcd refuses the file.
+pub(super) fn data(file: &DataFile) -> Result<Bytes, String> {
+    let proto = |error: prost::DecodeError| format!("proto: {error}");
+    let wrapper = snappb::Snapshot::decode(with_tail(file)).map_err(proto)?;
     let data = wrapper.data.unwrap_or_default();
     if data.is_empty() || wrapper.crc == 0 {
-        return Some("snap: empty snapshot".into());
+        return Err("snap: empty snapshot".into());
     }
     if crc32c::crc32c(&data) != wrapper.crc {
-        return Some("snap: crc mismatch".into());
+        return Err("snap: crc mismatch".into());
     }
-    raftpb::Snapshot::decode(data).err().map(|error| format!("proto: {error}"))
+    let snapshot = raftpb::Snapshot::decode(data).map_err(proto)?;
+    Ok(snapshot.data.unwrap_or_default())
 }
 
 /// The bytes with the zeros at the end that a reader may have left out, unless they are more than
