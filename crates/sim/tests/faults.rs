@@ -22,19 +22,20 @@ impl Witness {
     fn step(&mut self, world: &mut World) {
         world.step();
         for record in world.trace().of_event(world.event()) {
-            match &record.what {
-                TraceEvent::Requested { request, command, .. } => {
-                    if let ClientCommand::Put { key, value } = command.as_ref() {
-                        self.puts.insert(*request, (key.clone(), value.clone()));
-                    }
-                }
-                TraceEvent::Ended { request, outcome: Outcome::Acknowledged, revision } => {
-                    if self.puts.contains_key(request) {
-                        self.acknowledged.insert(*request, revision.expect("puts have one"));
-                    }
-                }
-                _ => {}
-            }
+            self.see(&record.what);
+        }
+    }
+
+    fn see(&mut self, what: &TraceEvent) {
+        if let TraceEvent::Requested { request, command, .. } = what
+            && let ClientCommand::Put { key, value } = command.as_ref()
+        {
+            self.puts.insert(*request, (key.clone(), value.clone()));
+        }
+        if let TraceEvent::Ended { request, outcome: Outcome::Acknowledged, revision } = what
+            && self.puts.contains_key(request)
+        {
+            self.acknowledged.insert(*request, revision.expect("puts have one"));
         }
     }
 

@@ -78,7 +78,7 @@ fn reload_both_ways(text: &str, event: u64) -> (World, World) {
     let mut store = Store::default();
     while lived.event() < event {
         lived.step();
-        if lived.event() % 100 == 0 {
+        if lived.event().is_multiple_of(100) {
             store.follow(&mut lived);
         }
     }
@@ -87,7 +87,7 @@ fn reload_both_ways(text: &str, event: u64) -> (World, World) {
     let head = Head::decode(&lived.head().encode()).expect("a head reads back");
     let mut resumed = World::resume(head, store.disks()).expect("it fits");
     let performed = lived.perform(command("reload"));
-    assert_eq!(resumed.perform(command("reload")), performed);
+    assert_eq!(resumed.perform(command("reload")), performed, "the same nanosecond");
     (lived, resumed)
 }
 

@@ -8,30 +8,30 @@ use sim::scenario::{Action, Context, SECOND_NS, Scenario, parse_command};
 use sim::{Node, World};
 
 /// Reads a scenario.
-pub fn scenario(text: &str) -> Scenario {
+pub(crate) fn scenario(text: &str) -> Scenario {
     Scenario::parse(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A world with the scenario ahead of it.
-pub fn world(text: &str) -> World {
+pub(crate) fn world(text: &str) -> World {
     World::of_scenario(&scenario(text))
 }
 
 /// Reads a command.
-pub fn command(text: &str) -> Action {
+pub(crate) fn command(text: &str) -> Action {
     parse_command(text, Context { nodes: 101 }).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 /// A backing store: what an outside follower of the disks holds.
 #[derive(Default)]
-pub struct Store {
+pub(crate) struct Store {
     pages: BTreeMap<(usize, PageKey), Vec<u8>>,
     metadata: BTreeMap<usize, Vec<u8>>,
 }
 
 impl Store {
     /// Takes over what changed since the last call.
-    pub fn follow(&mut self, world: &mut World) {
+    pub(crate) fn follow(&mut self, world: &mut World) {
         for index in 0..world.machines().len() {
             let disk = world.disk_mut(Node::at(index));
             let dirty = disk.take_dirty();
@@ -48,7 +48,7 @@ impl Store {
     }
 
     /// The disks as they were at the last call of `follow`.
-    pub fn disks(&self) -> Vec<Disk> {
+    pub(crate) fn disks(&self) -> Vec<Disk> {
         self.metadata
             .iter()
             .map(|(index, metadata)| {
@@ -61,13 +61,13 @@ impl Store {
 }
 
 /// Runs on for so many seconds.
-pub fn run_for(world: &mut World, seconds: u64) {
+pub(crate) fn run_for(world: &mut World, seconds: u64) {
     let until_ns = world.now_ns() + seconds * SECOND_NS;
     world.run_until(until_ns);
 }
 
 /// The conditions of all servers, one letter each: up, booting, down, failed.
-pub fn conditions(world: &World) -> String {
+pub(crate) fn conditions(world: &World) -> String {
     use sim::view::Condition;
     sim::view::cluster_view(world)
         .nodes
