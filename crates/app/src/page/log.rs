@@ -37,7 +37,7 @@ fn line(line: &LogLine) -> Html {
     html! {
         <li data-kind={kind} title={words::event(line.event)}>
             <time>{ time(line.at_ns) }</time><span class="mark" aria-hidden="true">{ mark }</span>
-            <span>{ &line.text }</span>
+            <span>if let Some(node) = line.node { <b>{ node.to_string() }</b>{ " " } }{ &line.text }</span>
         </li>
     }
 }

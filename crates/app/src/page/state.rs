@@ -465,7 +465,8 @@ impl Page {
     fn say(&mut self, scene: &Scene) {
         let newest = scene.log.iter().rev().find(|line| line.tone != Tone::Plain);
         if let Some(line) = newest.filter(|line| line.event > self.said_event) {
-            self.said.clone_from(&line.text);
+            let who = line.node.map_or_else(String::new, |node| format!("{node} "));
+            self.said = format!("{who}{}", line.text);
             self.said_event = line.event;
         }
     }

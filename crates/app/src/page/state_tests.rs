@@ -134,12 +134,12 @@ fn important_events_are_said_once() {
         at_ns: 1,
         node: Some(Node(2)),
         tone: Tone::Agreed,
-        text: "n2 leads term 2".into(),
+        text: "leads in term 2".into(),
     };
     let page = draw(Page::default(), |picture| picture.view.cluster.log.push(line));
-    assert_eq!(page.said, "n2 leads term 2");
+    assert_eq!(page.said, "n2 leads in term 2");
     let page = draw(page, |_| {});
-    assert_eq!(page.said, "n2 leads term 2");
+    assert_eq!(page.said, "n2 leads in term 2");
 }
 
 #[test]

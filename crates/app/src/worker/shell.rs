@@ -28,7 +28,7 @@ use crate::store::lock::{Ask, Lock, SESSION, acquire};
 use crate::store::{Backlog, Slice, StoreError, Stored, Writer};
 
 /// What a new visitor sees.
-const FIRST_LIGHT: &str = include_str!("../../../../www/scenarios/first-light.scn");
+const FIRST_LIGHT: &str = include_str!("../../../../www/scenarios/welcome.scn");
 /// Time between turns, milliseconds.
 const TURN_MS: i32 = 12;
 /// How long a turn may take, milliseconds.
