@@ -3,6 +3,8 @@
 //! A walk over protobuf's wire format with a table of names a message, so that damaged frames are
 //! named as far as they can be read.
 
+use bytes::Bytes;
+use etcd::proto::LoggedRequest;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
 use super::server::FieldView;
@@ -17,9 +19,11 @@ enum Inside {
     Message(&'static Names),
     /// The record's data: which message depends on the record's type.
     Data,
+    /// The entry's data: which message depends on the entry's type, and on itself.
+    Request,
 }
 
-use Inside::{Data, Message, Plain};
+use Inside::{Data, Message, Plain, Request};
 
 const RECORD: Names = Names(&[(1, "type", Plain), (2, "crc", Plain), (3, "data", Data)]);
 const METADATA: Names = Names(&[(1, "node id", Plain), (2, "cluster id", Plain)]);
@@ -27,7 +31,7 @@ const ENTRY: Names = Names(&[
     (1, "entry type", Plain),
     (2, "term", Plain),
     (3, "index", Plain),
-    (4, "request", Message(&REQUEST)),
+    (4, "request", Request),
 ]);
 const STATE: Names = Names(&[(1, "term", Plain), (2, "vote", Plain), (3, "commit", Plain)]);
 const SNAPSHOT: Names = Names(&[(1, "index", Plain), (2, "term", Plain), (3, "members", Plain)]);
@@ -40,6 +44,15 @@ const REQUEST: Names = Names(&[
     (7, "compaction", Message(&COMPACTION)),
     (100, "header", Message(&HEADER)),
 ]);
+/// The v2 API, which servers still use to publish themselves.
+const REQUEST_V2: Names = Names(&[
+    (1, "request id", Plain),
+    (2, "method", Plain),
+    (3, "path", Plain),
+    (4, "value", Plain),
+]);
+const CONF_CHANGE: Names =
+    Names(&[(1, "id", Plain), (2, "change", Plain), (3, "node id", Plain), (4, "member", Plain)]);
 const HEADER: Names = Names(&[(1, "request id", Plain), (2, "user", Plain)]);
 const PUT: Names = Names(&[(1, "key", Plain), (2, "value", Plain), (3, "lease", Plain)]);
 const RANGE: Names = Names(&[(1, "key", Plain), (2, "range end", Plain)]);
@@ -51,7 +64,7 @@ const HEADER_BYTES: usize = 8;
 /// Names the parts of a whole frame: `length`, the record's fields, `padding`.
 pub(super) fn fields(frame: &[u8], record_bytes: usize) -> Vec<FieldView> {
     let padding = frame.len().saturating_sub(HEADER_BYTES + record_bytes);
-    let mut walk = Walk { frame, fields: Vec::new(), record_type: 0 };
+    let mut walk = Walk { frame, fields: Vec::new(), record_type: 0, entry_type: 0 };
     walk.add("length", 0, HEADER_BYTES, format!("{record_bytes} bytes, {padding} of padding"));
     let end = (HEADER_BYTES + record_bytes).min(frame.len());
     walk.message("", &RECORD, HEADER_BYTES, end);
@@ -65,6 +78,7 @@ struct Walk<'a> {
     frame: &'a [u8],
     fields: Vec<FieldView>,
     record_type: u64,
+    entry_type: u64,
 }
 
 impl Walk<'_> {
@@ -94,8 +108,10 @@ impl Walk<'_> {
         match wire {
             WireType::Varint => {
                 let value = decode_varint(&mut rest).ok()?;
-                if prefix.is_empty() && number == 1 {
-                    self.record_type = value;
+                match name.as_str() {
+                    "type" => self.record_type = value,
+                    "data.entry type" => self.entry_type = value,
+                    _ => {}
                 }
                 let next = start + before - rest.len();
                 self.add(&name, start, next, value.to_string());
@@ -109,6 +125,7 @@ impl Walk<'_> {
                     Plain => None,
                     Message(names) => Some(names),
                     Data => Some(self.data_names()),
+                    Request => Some(self.request_names(&self.frame[inside..next])),
                 };
                 let value = match inside_names {
                     None => excerpt(&self.frame[inside..next]),
@@ -125,6 +142,17 @@ impl Walk<'_> {
             | WireType::ThirtyTwoBit
             | WireType::StartGroup
             | WireType::EndGroup => None,
+        }
+    }
+
+    fn request_names(&self, data: &[u8]) -> &'static Names {
+        if self.entry_type != 0 {
+            return &CONF_CHANGE;
+        }
+        match LoggedRequest::decode(&Bytes::copy_from_slice(data)) {
+            Ok(LoggedRequest::V3(_)) => &REQUEST,
+            Ok(LoggedRequest::V2(_)) => &REQUEST_V2,
+            Ok(LoggedRequest::Empty) | Err(_) => &NOTHING,
         }
     }
 
