@@ -95,7 +95,7 @@ impl Lab {
         let mut effects = Effects::default();
         let result = server.step(self.now_ns, input, &mut machine.disk, &mut effects);
         let result = match result {
-            Ok(()) if machine.disk.tripped() => Err(Fatal { reason: "power lost".to_owned() }),
+            _ if machine.disk.tripped() => Err(Fatal { reason: "power lost".to_owned() }),
             result => result,
         };
         if let Err(fatal) = result {
