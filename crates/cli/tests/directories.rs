@@ -147,6 +147,7 @@ fn other_kinds_are_recognised_and_what_is_not_read_is_said() {
         ("etcd/D_A1_snapshot.db", "etcd-snapshot"),
         ("etcd/I_bbolt_ps16k.tar.gz", "bbolt"),
         ("zookeeper/d01-basic-3.8/data.tar.gz", "zookeeper"),
+        ("zookeeper/d03-gzip-splitdirs-3.8/data.tar.gz", "zookeeper"),
     ] {
         let path = corpus.join(path);
         let summary = json(&quorarium(&["inspect", path.to_str().unwrap(), "--json"]));

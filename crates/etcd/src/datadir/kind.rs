@@ -31,6 +31,10 @@ pub(super) fn recognise(files: &[DataFile]) -> Result<(Kind, String), DataDirErr
     let kinds = [(Kind::Etcd, etcd_root as fn(&DataFile) -> _), (Kind::Zookeeper, zookeeper_root)];
     for (kind, root) in kinds {
         let roots: BTreeSet<String> = files.iter().filter_map(root).collect();
+        if roots.len() > 1 && kind == Kind::Zookeeper {
+            // Transactions and snapshots may lie in directories of their own.
+            return Ok((kind, common_folder(&roots)));
+        }
         if roots.len() > 1 {
             let roots =
                 roots.into_iter().map(|root| if root.is_empty() { ".".into() } else { root });
@@ -45,6 +49,14 @@ pub(super) fn recognise(files: &[DataFile]) -> Result<(Kind, String), DataDirErr
         [file] if is_bbolt(file) => Ok((Kind::Bbolt, String::new())),
         _ => Err(DataDirError::NotFound { files: files.len() }),
     }
+}
+
+/// The folder that all of these lie in, with its final `/`, or nothing.
+fn common_folder(roots: &BTreeSet<String>) -> String {
+    let first = roots.first().map_or("", String::as_str);
+    let mut ends = first.match_indices('/').map(|(at, _)| at + 1).rev();
+    let is_common = |end: &usize| roots.iter().all(|root| root.starts_with(&first[..*end]));
+    ends.find(is_common).map_or(String::new(), |end| first[..end].to_string())
 }
 
 fn etcd_root(file: &DataFile) -> Option<String> {
