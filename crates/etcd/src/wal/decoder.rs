@@ -124,10 +124,14 @@ impl<'a> Decoder<'a> {
     }
 
     fn check_frame(&self, segment: &Segment) -> Result<Option<Frame>, WalError> {
-        let (file, offset) = self.place();
-        frame_at(segment, offset).map_err(|error| match error {
-            FrameError::UnexpectedEof => WalError::UnexpectedEof { file, offset },
-            FrameError::TooLarge { length } => WalError::RecordTooLarge { file, offset, length },
+        frame_at(segment, self.end.offset).map_err(|error| {
+            let (file, offset) = self.place();
+            match error {
+                FrameError::UnexpectedEof => WalError::UnexpectedEof { file, offset },
+                FrameError::TooLarge { length } => {
+                    WalError::RecordTooLarge { file, offset, length }
+                }
+            }
         })
     }
 
@@ -149,8 +153,9 @@ impl<'a> Decoder<'a> {
 
     /// A crc record must continue the chain; a fresh decoder (chain at 0) takes any value.
     fn take_over(&mut self, stored: u32) -> Result<(), WalError> {
-        let ((file, offset), computed) = (self.place(), self.crc);
+        let computed = self.crc;
         if computed != 0 && computed != stored {
+            let (file, offset) = self.place();
             return Err(WalError::ChainCrc { file, offset, stored, computed });
         }
         self.crc = stored;
