@@ -44,7 +44,7 @@ impl Chaos {
     fn new(seed: u64) -> Self {
         let lab = Lab::with(3, |config| {
             config.segment_bytes = 3000;
-            config.pre_vote = seed % 2 == 0;
+            config.pre_vote = seed.is_multiple_of(2);
         });
         Self {
             lab,
@@ -148,7 +148,7 @@ impl Chaos {
         machine.server = None;
         machine.syncs.clear();
         let random = &mut self.random;
-        let _report = machine.disk.crash(&mut |_| random.next_u32() % 2 == 0);
+        let _report = machine.disk.crash(&mut |_| random.next_u32().is_multiple_of(2));
         let id = self.lab.configs[node].id;
         self.lab.wire.retain(|message| message.from != id);
         self.cuts += 1;
