@@ -93,7 +93,7 @@ struct Unsaved {
 /// The append side of a log.
 ///
 /// Invariants: `unsaved` and `queued` ascend, all of `unsaved` before all of `queued`; `queued` is
-/// empty in [`Phase::Ready`]; `waiting` is empty exactly in [`Phase::Ready`].
+/// empty in `Phase::Ready`; `waiting` is empty exactly in `Phase::Ready`.
 #[derive(Debug, Clone)]
 pub struct Wal {
     directory: String,
