@@ -36,7 +36,7 @@ pub(crate) fn App() -> Html {
     use_selection(&page, &wire);
     html! {
         <ContextProvider<Wire> context={wire}>
-            <div class="screen" data-panel={page.panel.id()}>{ panels(&page, &motion) }</div>
+            <main class="screen" data-panel={page.panel.id()}>{ panels(&page, &motion) }</main>
             { cards(&page) }
             <p class="only-heard" role="status" aria-live="polite">{ &page.said }</p>
         </ContextProvider<Wire>>
@@ -122,7 +122,7 @@ fn stage(page: &Page, motion: &SharedMotion, noticed: bool) -> Html {
     let Some(scene) = &page.scene else {
         let waits = page.engine == Engine::Starting || !noticed;
         return html! {
-            <main class="stage"><div class="empty"><p>{ waits.then_some(words::STARTING) }</p></div></main>
+            <section class="stage"><div class="empty"><p>{ waits.then_some(words::STARTING) }</p></div></section>
         };
     };
     html! {

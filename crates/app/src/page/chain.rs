@@ -46,6 +46,8 @@ pub(crate) struct Passed {
     pub(crate) after_ns: Option<u64>,
     /// The server to look at.
     pub(crate) node: Option<Node>,
+    /// The leader that it was passed on to, when the client asked another server.
+    pub(crate) passed_on: Option<Node>,
     /// The record to look at.
     pub(crate) record: Option<RecordPlace>,
     /// The raft index to look at.
@@ -75,6 +77,7 @@ fn passed(trail: &Trail, stage: Stage, servers: usize) -> Passed {
         done: step.is_some(),
         after_ns: step.map(|step| step.at_ns.saturating_sub(began)),
         node: step.and_then(|step| step.node.or_else(|| receiver(trail))),
+        passed_on: passed_on(trail),
         record: step.and_then(|step| step.record).or(leader_record),
         index: trail.index,
         term: trail.term,
@@ -88,7 +91,9 @@ fn passed(trail: &Trail, stage: Stage, servers: usize) -> Passed {
 fn proof(trail: &Trail, stage: Stage, servers: usize) -> Option<&TrailStep> {
     match stage {
         Stage::Request => first(trail, TrailKind::Sent).or(trail.steps.first()),
-        Stage::Entry => first(trail, TrailKind::Proposed),
+        // A follower proposes by passing it on; the leader has made it an entry when it writes it
+        // to its log or sends it to a peer, whichever comes first.
+        Stage::Entry => trail.steps.iter().find(|step| is_entry(step)),
         Stage::Record => first(trail, TrailKind::Appended),
         Stage::Synced => {
             trail.steps.iter().filter(|step| step.kind == TrailKind::Synced).nth(servers / 2)
@@ -97,6 +102,15 @@ fn proof(trail: &Trail, stage: Stage, servers: usize) -> Option<&TrailStep> {
         Stage::Revision => first(trail, TrailKind::Applied),
         Stage::Reply => first(trail, TrailKind::Ended),
     }
+}
+
+fn is_entry(step: &TrailStep) -> bool {
+    matches!(step.kind, TrailKind::Appended | TrailKind::Replicated)
+}
+
+fn passed_on(trail: &Trail) -> Option<Node> {
+    let leader = trail.steps.iter().find(|step| is_entry(step))?.node;
+    leader.filter(|_| leader != receiver(trail))
 }
 
 /// The server that a client's request reached.
@@ -138,6 +152,17 @@ mod tests {
         let passed = &stages(&trail(&kinds), 3)[3];
         assert!(passed.done);
         assert_eq!((passed.node, passed.after_ns), (Some(Node(2)), Some(4)));
+    }
+
+    #[test]
+    fn a_request_to_a_follower_is_an_entry_only_at_the_leader() {
+        let mut kinds =
+            vec![(TrailKind::Sent, 1), (TrailKind::Received, 1), (TrailKind::Proposed, 1)];
+        assert!(!stages(&trail(&kinds), 3)[1].done);
+        kinds.push((TrailKind::Appended, 2));
+        let stages = stages(&trail(&kinds), 3);
+        assert_eq!((stages[1].done, stages[1].node), (true, Some(Node(2))));
+        assert_eq!(stages[0].passed_on, Some(Node(2)));
     }
 
     #[test]

@@ -279,7 +279,10 @@ pub(crate) fn stage(stage: Stage) -> &'static str {
 /// What is known of a stage, in a few words.
 pub(crate) fn stage_fact(passed: &Passed, servers: usize) -> String {
     let fact = match passed.stage {
-        Stage::Request => passed.node.map(|node| format!("to {node}")),
+        Stage::Request => passed.node.map(|node| match passed.passed_on {
+            Some(leader) => format!("to {node}, on to {leader}"),
+            None => format!("to {node}"),
+        }),
         Stage::Entry => {
             passed.index.zip(passed.term).map(|(index, term)| format!("{index} in term {term}"))
         }

@@ -63,7 +63,7 @@ pub(crate) fn Stage(props: &Props) -> Html {
     let selected = props.selected.and_then(|node| props.scene.node(node)).cloned();
     let hint = props.hint.filter(|_| !props.noticed);
     html! {
-        <main class="stage" ref={place} aria-label={words::STAGE}>
+        <section class="stage" ref={place} aria-label={words::STAGE}>
             <svg class={classes!((servers > MANY).then_some("many"))} aria-hidden={(servers == 0).then_some("true")}>
                 <Links ring={ring.clone()} groups={props.scene.groups.clone()} />
                 <Clients ring={ring.clone()} clients={props.scene.clients.clone()} />
@@ -75,7 +75,7 @@ pub(crate) fn Stage(props: &Props) -> Html {
             <HintLine {hint} />
             <Acts {selected} marked={props.marked.clone()} partition={props.partition.clone()}
                 whole={props.scene.groups.len() < 2 && props.scene.rules.is_empty()} />
-        </main>
+        </section>
     }
 }
 
