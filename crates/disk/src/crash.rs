@@ -1,4 +1,4 @@
-//! The power cut: one decision for each thing that was not yet durable.
+//! Faults: bit rot, and the power cut with one decision for each thing that was not yet durable.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::directory::{Change, ChangeKind};
 use crate::disk::Inode;
 use crate::file::File;
 use crate::page::{PAGE_BYTES, SECTOR_BYTES, SECTORS_PER_PAGE, page_of};
-use crate::{Disk, FileId};
+use crate::{Disk, DiskError, FileId};
 
 /// Something that is live and not durable: the unit of decision of a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +65,50 @@ impl CrashReport {
     }
 }
 
+/// Counts down to a power cut in the middle of what a process does.
+#[derive(Clone, Default)]
+pub(crate) struct Power {
+    operations_left: Option<u32>,
+    lost: bool,
+}
+
 impl Disk {
+    /// Lets the `operations`-th next mutating operation, and every later one, fail with
+    /// [`DiskError::PowerLost`] and do nothing; 0 and 1 both mean the next one. Reading goes on.
+    pub fn arm_crash(&mut self, operations: u32) {
+        self.power = Power { operations_left: Some(operations.max(1) - 1), lost: false };
+    }
+
+    /// Whether the armed crash has hit.
+    pub fn tripped(&self) -> bool {
+        self.power.lost
+    }
+
+    pub(crate) fn operate(&mut self) -> Result<(), DiskError> {
+        match &mut self.power.operations_left {
+            None => Ok(()),
+            Some(0) => {
+                self.power.lost = true;
+                Err(DiskError::PowerLost)
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Flips bits of one byte in both images: bit rot. Beyond the end nothing happens.
+    pub fn corrupt(&mut self, path: &str, offset: u64, xor: u8) -> Result<(), DiskError> {
+        let file = self.open(path)?;
+        let target = self.file_mut(file)?;
+        if offset < target.live.len.max(target.durable.len) {
+            target.corrupt(offset, xor);
+            self.feed.touch(file, [crate::file::page_number(offset)]);
+        }
+        Ok(())
+    }
+
     /// Cuts the power. Offers everything that is not durable, in a fixed order: changes of names
     /// from the oldest on; then, file by file of those that still have a name, the length and the
     /// sectors from the first on. Afterwards both images are equal, no sync is under way, and no
@@ -78,7 +121,7 @@ impl Disk {
         }
         self.syncs.clear();
         self.issued.clear();
-        self.power = crate::disk::Power::default();
+        self.power = Power::default();
         self.feed.metadata = true;
         report
     }

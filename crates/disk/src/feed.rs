@@ -19,8 +19,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::crash::Power;
 use crate::directory::{Change, Directory, Entries, Journal};
-use crate::disk::{Inode, Power, ROOT};
+use crate::disk::{Inode, ROOT};
 use crate::file::{FILE_BYTES_MAX, File, page_number};
 use crate::page::{PAGE_BYTES, Page, SECTOR_BYTES, SECTORS_PER_PAGE, Slot, page_of};
 use crate::{Disk, FileId, ImportError};

@@ -26,9 +26,11 @@
 mod crash;
 mod directory;
 mod disk;
+mod durable;
 mod error;
 mod feed;
 mod file;
+mod names;
 mod page;
 mod page_table;
 mod sync;

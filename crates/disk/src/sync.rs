@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::FileId;
 use crate::page::Slot;
+use crate::{Disk, DiskError, FileId};
 
 /// One sync that was asked for. Tickets of a disk ascend and are never used twice.
 #[derive(
@@ -32,4 +32,65 @@ pub(crate) enum Sync {
     },
     /// A later sync of the same file completed first and covered all of this one.
     Covered,
+}
+
+impl Disk {
+    /// Asks for the file's bytes and length, as they are now, to become durable.
+    pub fn sync_file(&mut self, file: FileId) -> Result<Ticket, DiskError> {
+        self.operate()?;
+        let covers = self.file(file)?.sync();
+        Ok(self.issue(Sync::File { file, covers }))
+    }
+
+    /// Asks for the names in a directory, as they are now, to become durable.
+    pub fn sync_dir(&mut self, path: &str) -> Result<Ticket, DiskError> {
+        self.operate()?;
+        let directory = self.resolve(path)?;
+        self.directory(directory, path)?;
+        Ok(self.issue(Sync::Directory { directory, before: self.journal.next }))
+    }
+
+    fn issue(&mut self, sync: Sync) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.feed.metadata = true;
+        self.syncs.insert(ticket, sync);
+        self.issued.push(ticket);
+        ticket
+    }
+
+    /// The tickets issued since the last call: the machine schedules their completion.
+    pub fn take_issued(&mut self) -> Vec<Ticket> {
+        std::mem::take(&mut self.issued)
+    }
+
+    /// Makes durable what the ticket covered. A ticket that a crash swept away is ignored.
+    pub fn complete(&mut self, ticket: Ticket) {
+        match self.syncs.remove(&ticket) {
+            Some(Sync::File { file, covers }) => self.complete_file(ticket, file, covers),
+            Some(Sync::Directory { directory, before }) => {
+                for change in self.journal.take_synced(directory, before) {
+                    self.make_durable(&change);
+                }
+                self.feed.metadata = true;
+                self.free_unreachable();
+            }
+            Some(Sync::Covered) | None => {}
+        }
+    }
+
+    fn complete_file(&mut self, ticket: Ticket, file: FileId, covers: FileSync) {
+        for (_, earlier) in self.syncs.range_mut(..ticket) {
+            if matches!(earlier, Sync::File { file: other, .. } if *other == file) {
+                *earlier = Sync::Covered;
+            }
+        }
+        let touched: Vec<u32> = covers.pages.iter().map(|(page, _)| *page).collect();
+        let Ok(target) = self.file_mut(file) else { return };
+        let len = target.durable.len;
+        target.complete(covers);
+        let grew = target.durable.len != len;
+        self.feed.touch(file, touched);
+        self.feed.metadata |= grew;
+    }
 }

@@ -1,0 +1,196 @@
+//! Names: paths to inodes, and the changes that a process makes to them.
+
+use std::sync::Arc;
+
+use crate::directory::{Change, ChangeKind, Directory};
+use crate::disk::{DirEntry, EntryKind, Inode, ROOT};
+use crate::file::File;
+use crate::{Disk, DiskError, FileId};
+
+impl Disk {
+    /// Makes a directory; its parent must be there.
+    pub fn create_dir(&mut self, path: &str) -> Result<(), DiskError> {
+        self.add(path, Inode::Directory(Directory::default())).map(|_| ())
+    }
+
+    /// Makes a directory and those above it that are missing.
+    pub fn create_dir_all(&mut self, path: &str) -> Result<(), DiskError> {
+        let names = components(path)?;
+        let mut prefix = String::new();
+        for name in names {
+            prefix.push('/');
+            prefix.push_str(name);
+            match self.resolve(&prefix) {
+                Ok(found) => self.directory(found, &prefix).map(|_| ())?,
+                Err(_) => self.create_dir(&prefix)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes an empty file; the name must be free.
+    pub fn create(&mut self, path: &str) -> Result<FileId, DiskError> {
+        self.add(path, Inode::File(File::default()))
+    }
+
+    /// The file at `path`.
+    pub fn open(&self, path: &str) -> Result<FileId, DiskError> {
+        let found = self.resolve(path)?;
+        match *self.inodes[&found] {
+            Inode::File(_) => Ok(found),
+            Inode::Directory(_) => Err(DiskError::IsADirectory { path: path.into() }),
+        }
+    }
+
+    /// Whether a file or directory has this name.
+    pub fn exists(&self, path: &str) -> bool {
+        self.resolve(path).is_ok()
+    }
+
+    /// What a directory holds, by name.
+    pub fn list(&self, path: &str) -> Result<Vec<DirEntry>, DiskError> {
+        let directory = self.directory(self.resolve(path)?, path)?;
+        Ok(directory.live.iter().map(|(name, file)| self.entry(name, *file)).collect())
+    }
+
+    /// Moves a file or directory, replacing a file or an empty directory of the new name.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), DiskError> {
+        self.operate()?;
+        let (from_directory, from_name) = self.parent(from)?;
+        let (to_directory, to_name) = self.parent(to)?;
+        let file = self.resolve(from)?;
+        if self.is_within(to, file) {
+            return Err(DiskError::InvalidPath { path: to.into() });
+        }
+        if let Ok(replaced) = self.resolve(to) {
+            if replaced == file {
+                return Ok(());
+            }
+            self.check_replaceable(file, replaced, to)?;
+        }
+        self.directory_mut(from_directory).live.remove(&from_name);
+        self.directory_mut(to_directory).live.insert(to_name.clone(), file);
+        let kind = ChangeKind::Place { from: Some(from_directory) };
+        self.changed_names(Change { file, directory: to_directory, name: to_name, kind });
+        Ok(())
+    }
+
+    /// Takes away the name of a file or of an empty directory.
+    pub fn remove(&mut self, path: &str) -> Result<(), DiskError> {
+        self.operate()?;
+        let (directory, name) = self.parent(path)?;
+        let file = self.resolve(path)?;
+        if self.has_entries(file) {
+            return Err(DiskError::NotEmpty { path: path.into() });
+        }
+        self.directory_mut(directory).live.remove(&name);
+        self.changed_names(Change { file, directory, name, kind: ChangeKind::Remove });
+        Ok(())
+    }
+
+    fn add(&mut self, path: &str, inode: Inode) -> Result<FileId, DiskError> {
+        self.operate()?;
+        let (directory, name) = self.parent(path)?;
+        if self.resolve(path).is_ok() {
+            return Err(DiskError::Exists { path: path.into() });
+        }
+        let file = FileId(self.next_file);
+        self.next_file = self.next_file.checked_add(1).ok_or(DiskError::NoSpace)?;
+        self.inodes.insert(file, Arc::new(inode));
+        self.directory_mut(directory).live.insert(name.clone(), file);
+        self.changed_names(Change {
+            file,
+            directory,
+            name,
+            kind: ChangeKind::Place { from: None },
+        });
+        Ok(file)
+    }
+
+    fn changed_names(&mut self, change: Change) {
+        self.journal.push(change);
+        self.feed.metadata = true;
+    }
+
+    fn entry(&self, name: &str, file: FileId) -> DirEntry {
+        let kind = match *self.inodes[&file] {
+            Inode::File(_) => EntryKind::File,
+            Inode::Directory(_) => EntryKind::Directory,
+        };
+        DirEntry { name: name.into(), kind, file, len: self.len(file) }
+    }
+
+    pub(crate) fn directory(&self, file: FileId, path: &str) -> Result<&Directory, DiskError> {
+        match self.inodes[&file].as_ref() {
+            Inode::Directory(directory) => Ok(directory),
+            Inode::File(_) => Err(DiskError::NotADirectory { path: path.into() }),
+        }
+    }
+
+    pub(crate) fn directory_mut(&mut self, file: FileId) -> &mut Directory {
+        match self.inodes.get_mut(&file).map(Arc::make_mut) {
+            Some(Inode::Directory(directory)) => directory,
+            Some(Inode::File(_)) | None => panic!("inode {} is no directory", file.0),
+        }
+    }
+
+    fn has_entries(&self, file: FileId) -> bool {
+        match self.inodes[&file].as_ref() {
+            Inode::Directory(directory) => !directory.live.is_empty(),
+            Inode::File(_) => false,
+        }
+    }
+
+    fn check_replaceable(&self, file: FileId, old: FileId, path: &str) -> Result<(), DiskError> {
+        match (self.inodes[&file].as_ref(), self.inodes[&old].as_ref()) {
+            (Inode::File(_), Inode::Directory(_)) => {
+                Err(DiskError::IsADirectory { path: path.into() })
+            }
+            (Inode::Directory(_), Inode::File(_)) => {
+                Err(DiskError::NotADirectory { path: path.into() })
+            }
+            (Inode::Directory(_), Inode::Directory(_)) if self.has_entries(old) => {
+                Err(DiskError::NotEmpty { path: path.into() })
+            }
+            (Inode::File(_), Inode::File(_)) | (Inode::Directory(_), Inode::Directory(_)) => Ok(()),
+        }
+    }
+
+    /// Whether `path` leads through (not to) the inode.
+    fn is_within(&self, path: &str, inode: FileId) -> bool {
+        let parents = path.char_indices().filter(|(at, c)| *c == '/' && *at > 0);
+        parents.into_iter().any(|(at, _)| self.resolve(&path[..at]) == Ok(inode))
+    }
+
+    pub(crate) fn resolve(&self, path: &str) -> Result<FileId, DiskError> {
+        let mut at = ROOT;
+        for name in components(path)? {
+            let directory = self.directory(at, path)?;
+            let found = directory.live.get(name);
+            at = *found.ok_or_else(|| DiskError::NotFound { path: path.into() })?;
+        }
+        Ok(at)
+    }
+
+    fn parent(&self, path: &str) -> Result<(FileId, String), DiskError> {
+        let mut names = components(path)?;
+        let name = names.pop().ok_or_else(|| DiskError::InvalidPath { path: path.into() })?;
+        let end = path.trim_end_matches('/').len() - name.len();
+        let parent = self.resolve(&path[..end])?;
+        self.directory(parent, path)?;
+        Ok((parent, name.into()))
+    }
+}
+
+/// The names of an absolute path; `/` has none. No `.` and no `..`.
+fn components(path: &str) -> Result<Vec<&str>, DiskError> {
+    let invalid = || DiskError::InvalidPath { path: path.into() };
+    let rest = path.strip_prefix('/').ok_or_else(invalid)?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<&str> = rest.split('/').collect();
+    let is_plain = |name: &&str| !matches!(*name, "" | "." | "..");
+    if names.iter().all(is_plain) { Ok(names) } else { Err(invalid()) }
+}
