@@ -157,9 +157,11 @@ impl Running {
         Ok(())
     }
 
-    /// Raft did not take the proposal and never will. The server's own are made again in time.
+    /// Raft did not take the proposal and never will. A client is told; the server's own proposals
+    /// stay until their time is over, and are made again then.
     fn dropped(&mut self, proposal_id: u64, effects: &mut Effects) {
-        if let Some(Proposer::Client { request, .. }) = self.proposals.take(proposal_id) {
+        if let Some(Proposer::Client { request, .. }) = self.proposals.proposer(proposal_id) {
+            self.proposals.take(proposal_id);
             effects.replies.push((request, Err(RequestError::ProposalDropped)));
         }
     }
