@@ -27,6 +27,7 @@
 
 mod append;
 mod decoder;
+mod directory;
 mod encoder;
 mod error;
 mod event;

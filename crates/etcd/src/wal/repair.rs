@@ -2,7 +2,7 @@
 
 use disk::{Disk, FileId, Ticket};
 
-use super::append::{directory_names, read_segment};
+use super::directory::{directory_names, read_segment};
 use super::{Decoder, SegmentName, WalError};
 
 /// What [`repair`] did.

@@ -21,12 +21,16 @@
 //! could leave a new record whose lost sectors hold remains of an older one instead of zeros, and
 //! the torn record would look like damage.
 
+mod phases;
+mod writing;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use disk::{Disk, DiskError, FileId, Ticket};
 use serde::{Deserialize, Serialize};
 
+use super::directory::{directory_names, read_segment, remove_all, zero_tail};
 use super::{
     Encoder, ReadMode, Replay, Segment, SegmentName, SnapshotMark, WalError, WalEvent, replay,
     select,
@@ -291,240 +295,9 @@ impl Wal {
             events: Vec::new(),
         }
     }
-
-    fn next_save(&mut self) -> SaveId {
-        self.last_save = SaveId(self.last_save.0 + 1);
-        self.last_save
-    }
-
-    fn queue(&mut self, save: Save) -> SaveId {
-        let id = self.next_save();
-        self.queued.push_back((id, save));
-        id
-    }
-
-    fn write_entries(
-        &mut self,
-        disk: &mut Disk,
-        save: SaveId,
-        entries: &[raft::Entry],
-        state: raft::HardState,
-    ) -> Result<(), WalError> {
-        let is_synced =
-            !entries.is_empty() || (state.term, state.vote) != (self.state.term, self.state.vote);
-        let mut frames = Vec::new();
-        for entry in entries {
-            self.encoder.entry(entry, &mut frames);
-        }
-        self.encoder.hard_state(&state, &mut frames);
-        self.last_index = entries.last().map_or(self.last_index, |entry| entry.index);
-        if !state.is_empty() {
-            self.state = state;
-        }
-        self.append_save(disk, save, &frames)?;
-        if self.end >= self.options.segment_bytes {
-            self.unsaved.push_back(Unsaved { save, ticket: None, is_cutting: true });
-            return self.begin_cut(disk);
-        }
-        let ticket = if is_synced { Some(disk.sync_file(self.file)?) } else { None };
-        self.unsaved.push_back(Unsaved { save, ticket, is_cutting: false });
-        self.settle();
-        Ok(())
-    }
-
-    fn write_snapshot(
-        &mut self,
-        disk: &mut Disk,
-        save: SaveId,
-        mark: &SnapshotMark,
-    ) -> Result<(), WalError> {
-        let mut frames = Vec::new();
-        self.encoder.snapshot(mark, &mut frames);
-        self.last_index = self.last_index.max(mark.index);
-        self.append_save(disk, save, &frames)?;
-        let ticket = Some(disk.sync_file(self.file)?);
-        self.unsaved.push_back(Unsaved { save, ticket, is_cutting: false });
-        Ok(())
-    }
-
-    fn append_save(
-        &mut self,
-        disk: &mut Disk,
-        save: SaveId,
-        frames: &[u8],
-    ) -> Result<(), WalError> {
-        let (segment, offset, length) = (self.segment, self.end, frames.len() as u64);
-        self.append(disk, frames)?;
-        self.events.push(WalEvent::Appended { save, segment, offset, length });
-        Ok(())
-    }
-
-    fn append(&mut self, disk: &mut Disk, frames: &[u8]) -> Result<(), WalError> {
-        disk.write(self.file, self.end, frames)?;
-        self.end += frames.len() as u64;
-        Ok(())
-    }
-
-    /// The first `count` unsaved saves are durable: a sync covers all that was written before it.
-    fn cover(&mut self, count: usize) {
-        let tickets = self.unsaved.iter_mut().take(count).filter_map(|save| save.ticket.take());
-        self.covered.extend(tickets);
-    }
-
-    /// Everything up to the first save that is still outstanding is saved.
-    fn settle(&mut self) {
-        let is_settled = |unsaved: &Unsaved| unsaved.ticket.is_none() && !unsaved.is_cutting;
-        while self.unsaved.front().is_some_and(is_settled) {
-            let settled = self.unsaved.pop_front().expect("there is a front");
-            self.saved = settled.save;
-        }
-    }
-
-    fn next_phase(&mut self, disk: &mut Disk) -> Result<(), WalError> {
-        match std::mem::replace(&mut self.phase, Phase::Ready) {
-            Phase::Ready => Ok(()),
-            Phase::OpenSync => self.write_queued(disk),
-            Phase::CreateSync => self.name_directory(disk),
-            Phase::CreateParentSync => {
-                self.events.push(WalEvent::Created { segment: self.segment });
-                self.write_queued(disk)
-            }
-            Phase::CutOldSync => self.prepare_segment(disk),
-            Phase::CutNewSync { file, end, segment } => self.name_segment(disk, file, end, segment),
-            Phase::CutNameSync => self.finish_cut(disk),
-        }
-    }
-
-    fn name_directory(&mut self, disk: &mut Disk) -> Result<(), WalError> {
-        disk.rename(&temporary(&self.directory), &self.directory)?;
-        for parent in ancestors(&self.directory) {
-            self.waiting.insert(disk.sync_dir(parent)?);
-        }
-        self.phase = Phase::CreateParentSync;
-        Ok(())
-    }
-
-    fn begin_cut(&mut self, disk: &mut Disk) -> Result<(), WalError> {
-        disk.set_len(self.file, self.end)?;
-        self.waiting.insert(disk.sync_file(self.file)?);
-        self.phase = Phase::CutOldSync;
-        Ok(())
-    }
-
-    fn prepare_segment(&mut self, disk: &mut Disk) -> Result<(), WalError> {
-        let segment = self
-            .segment
-            .next(self.last_index)
-            .ok_or_else(|| DiskError::Io { detail: "numbers of segments are used up".into() })?;
-        let path = self.next_path();
-        if disk.exists(&path) {
-            disk.remove(&path)?;
-        }
-        let file = disk.create(&path)?;
-        disk.set_len(file, self.options.segment_bytes)?;
-        let mut frames = Vec::new();
-        self.encoder.crc_record(&mut frames);
-        self.encoder.metadata(&self.metadata, &mut frames);
-        self.encoder.hard_state(&self.state, &mut frames);
-        disk.write(file, 0, &frames)?;
-        self.waiting.insert(disk.sync_file(file)?);
-        self.phase = Phase::CutNewSync { file, end: frames.len() as u64, segment };
-        Ok(())
-    }
-
-    fn name_segment(
-        &mut self,
-        disk: &mut Disk,
-        file: FileId,
-        end: u64,
-        segment: SegmentName,
-    ) -> Result<(), WalError> {
-        disk.rename(&self.next_path(), &format!("{}/{segment}", self.directory))?;
-        self.waiting.insert(disk.sync_dir(&self.directory)?);
-        (self.file, self.end, self.segment) = (file, end, segment);
-        self.phase = Phase::CutNameSync;
-        Ok(())
-    }
-
-    fn finish_cut(&mut self, disk: &mut Disk) -> Result<(), WalError> {
-        self.cuts += 1;
-        self.events.push(WalEvent::Cut { segment: self.segment });
-        for unsaved in &mut self.unsaved {
-            unsaved.is_cutting = false;
-        }
-        // The old segment was synced whole.
-        self.cover(self.unsaved.len());
-        self.settle();
-        self.write_queued(disk)
-    }
-
-    /// Writes what waited, until all is written or a segment is full again.
-    fn write_queued(&mut self, disk: &mut Disk) -> Result<(), WalError> {
-        while self.phase == Phase::Ready {
-            match self.queued.pop_front() {
-                Some((save, Save::Entries { entries, state })) => {
-                    self.write_entries(disk, save, &entries, state)?;
-                }
-                Some((save, Save::Snapshot(mark))) => self.write_snapshot(disk, save, &mark)?,
-                None => break,
-            }
-        }
-        Ok(())
-    }
-
-    /// Where the next segment is prepared: two names in turn, as etcd's file pipeline has them.
-    fn next_path(&self) -> String {
-        format!("{}/{}.tmp", self.directory, self.cuts % 2)
-    }
 }
 
-/// The segments in a directory, in order. Other files are ignored.
-pub(super) fn directory_names(disk: &Disk, directory: &str) -> Result<Vec<SegmentName>, WalError> {
-    let entries = disk.list(directory)?;
-    Ok(entries.iter().filter_map(|entry| SegmentName::parse(&entry.name)).collect())
-}
-
-/// One segment as far as it holds data.
-pub(super) fn read_segment(
-    disk: &Disk,
-    directory: &str,
-    name: SegmentName,
-) -> Result<Segment, WalError> {
-    let file = disk.open(&format!("{directory}/{name}"))?;
-    let bytes = disk.read_range(file, 0..disk.data_end(file))?;
-    Ok(Segment::new(name, &bytes.into(), disk.len(file)))
-}
-
-/// Zeros from `end` to the end of the file, which keeps its length. False when all is zero
-/// already.
-fn zero_tail(disk: &mut Disk, file: FileId, end: u64) -> Result<bool, WalError> {
-    let len = disk.len(file);
-    let data_end = disk.data_end(file);
-    let rest = disk.read_range(file, end..data_end)?;
-    let has_garbage = rest.iter().any(|byte| *byte != 0);
-    if has_garbage {
-        disk.set_len(file, end)?;
-        disk.set_len(file, len)?;
-    }
-    Ok(has_garbage)
-}
-
-fn remove_all(disk: &mut Disk, directory: &str) -> Result<(), WalError> {
-    if disk.exists(directory) {
-        for entry in disk.list(directory)? {
-            disk.remove(&format!("{directory}/{}", entry.name))?;
-        }
-        disk.remove(directory)?;
-    }
-    Ok(())
-}
-
+/// Where a log is built before it has its name.
 fn temporary(directory: &str) -> String {
     format!("{directory}.tmp")
-}
-
-/// The directories above, from the nearest to the root.
-fn ancestors(directory: &str) -> Vec<&str> {
-    let slashes = directory.match_indices('/').map(|(at, _)| at);
-    slashes.map(|at| if at == 0 { "/" } else { &directory[..at] }).rev().collect()
 }

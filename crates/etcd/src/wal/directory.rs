@@ -1,0 +1,52 @@
+//! The directory of a log on a disk.
+
+use disk::{Disk, FileId};
+
+use super::{Segment, SegmentName, WalError};
+
+/// The segments in a directory, in order. Other files are ignored.
+pub(super) fn directory_names(disk: &Disk, directory: &str) -> Result<Vec<SegmentName>, WalError> {
+    let entries = disk.list(directory)?;
+    Ok(entries.iter().filter_map(|entry| SegmentName::parse(&entry.name)).collect())
+}
+
+/// One segment as far as it holds data.
+pub(super) fn read_segment(
+    disk: &Disk,
+    directory: &str,
+    name: SegmentName,
+) -> Result<Segment, WalError> {
+    let file = disk.open(&format!("{directory}/{name}"))?;
+    let bytes = disk.read_range(file, 0..disk.data_end(file))?;
+    Ok(Segment::new(name, &bytes.into(), disk.len(file)))
+}
+
+/// Zeros from `end` to the end of the file, which keeps its length. False when all is zero
+/// already.
+pub(super) fn zero_tail(disk: &mut Disk, file: FileId, end: u64) -> Result<bool, WalError> {
+    let len = disk.len(file);
+    let data_end = disk.data_end(file);
+    let rest = disk.read_range(file, end..data_end)?;
+    let has_garbage = rest.iter().any(|byte| *byte != 0);
+    if has_garbage {
+        disk.set_len(file, end)?;
+        disk.set_len(file, len)?;
+    }
+    Ok(has_garbage)
+}
+
+pub(super) fn remove_all(disk: &mut Disk, directory: &str) -> Result<(), WalError> {
+    if disk.exists(directory) {
+        for entry in disk.list(directory)? {
+            disk.remove(&format!("{directory}/{}", entry.name))?;
+        }
+        disk.remove(directory)?;
+    }
+    Ok(())
+}
+
+/// The directories above, from the nearest to the root.
+pub(super) fn ancestors(directory: &str) -> Vec<&str> {
+    let slashes = directory.match_indices('/').map(|(at, _)| at);
+    slashes.map(|at| if at == 0 { "/" } else { &directory[..at] }).rev().collect()
+}
