@@ -1,4 +1,39 @@
 //! One deterministic world: machines, clock, network, clients, faults, scenarios.
+//!
+//! ```text
+//! scenario   the one language: text ⇄ actions at virtual times
+//!    ↓
+//! world      the next event happens; what it causes becomes later events
+//!    ├ queue     what will happen, in one total order
+//!    ├ machine   power, a disk, a server process on it (`Process`; one adapter an engine)
+//!    ├ network   ordered links with latency, loss, partitions
+//!    ├ client    the console and loads; acknowledged, failed or unknown
+//!    ├ judge     what was expected
+//!    └ trace     what happened, and the fingerprint over it
+//!    ↓
+//! view       the world as plain data for panels and tests
+//! ```
+//!
+//! The contract: a [`World`] is a function of its scenario. There is no wall clock, no thread, no
+//! float, no iteration over a hash map; randomness comes in streams from the seed, one a consumer
+//! ([`rng`]). Equal runs have equal fingerprints on every machine and in every browser.
+//!
+//! A world survives its host: a [`Head`] and the disks are enough to go on, because the `reload`
+//! that follows (power cut of all, restart of all) depends on nothing else.
+//!
+//! Left out so far, each with its place: checks of the cluster's promises (`check/`, one file a
+//! promise), checkpoints and branches (`timeline`), seed search (`hunt`), ZooKeeper (a second
+//! adapter in [`machine`]).
+//!
+//! ```
+//! use sim::{Scenario, World};
+//!
+//! let scenario = Scenario::parse("cluster etcd nodes=3 seed=42\n2s put greeting hello\n")?;
+//! let mut world = World::of_scenario(&scenario);
+//! world.run_until(scenario.ends_ns());
+//! assert_eq!(world.operations().acknowledged, 1);
+//! # Ok::<(), sim::scenario::ParseError>(())
+//! ```
 
 pub mod client;
 pub mod console;

@@ -27,7 +27,7 @@ pub enum Fate {
 }
 
 impl World {
-    /// All events up to a time, this time included; then it is that time.
+    /// All events up to a time, this time included.
     pub fn run_until(&mut self, until_ns: u64) {
         while self.next_event_ns().is_some_and(|next_ns| next_ns <= until_ns) {
             self.step();
