@@ -49,6 +49,7 @@
 //! ```
 
 mod changer;
+mod chunks;
 mod conf_change;
 mod conf_change_codec;
 mod config;

@@ -8,14 +8,13 @@
 //! The sentinel is the (term, index) of the entry before the first one: of the last compacted
 //! entry, of the snapshot, or (0, 0). The log can be matched at it, though its entry is gone.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 
+use crate::chunks::Chunks;
 use crate::storage::{Storage, StorageError, fitting, position};
 use crate::types::{ConfState, Entry, EntryId, HardState, Snapshot};
 
-/// [`Storage`] in memory; what etcd's servers read their log from.
+/// [`Storage`] in memory; what etcd's servers read their log from. A clone shares the entries.
 ///
 /// Invariants: entry `k` has index `sentinel.index + 1 + k`; terms never decrease along the log,
 /// beginning with the sentinel's; the snapshot's index is never beyond the last index unless
@@ -25,7 +24,7 @@ pub struct MemoryStorage {
     hard_state: HardState,
     snapshot: Snapshot,
     sentinel: EntryId,
-    entries: VecDeque<Entry>,
+    entries: Chunks,
 }
 
 impl MemoryStorage {
@@ -107,7 +106,7 @@ impl MemoryStorage {
             )));
         }
         let term = self.term(index)?;
-        self.entries.drain(..position(index - self.sentinel.index));
+        self.entries.drop_front(position(index - self.sentinel.index));
         self.sentinel = EntryId { term, index };
         self.check();
         Ok(())
@@ -126,7 +125,7 @@ impl MemoryStorage {
             )));
         }
         self.entries.truncate(position(first - self.sentinel.index - 1));
-        self.entries.extend(entries.iter().cloned());
+        self.entries.extend(entries);
         self.check();
         Ok(())
     }
@@ -144,7 +143,7 @@ impl MemoryStorage {
     }
 
     fn check(&self) {
-        if let (Some(first), Some(last)) = (self.entries.front(), self.entries.back()) {
+        if let (Some(first), Some(last)) = (self.entries.get(0), self.entries.last()) {
             assert_eq!(
                 first.index,
                 self.sentinel.index + 1,
@@ -187,10 +186,11 @@ impl Storage for MemoryStorage {
         match index.checked_sub(self.sentinel.index) {
             None => Err(StorageError::Compacted),
             Some(0) => Ok(self.sentinel.term),
-            Some(distance) if distance > self.entries.len() as u64 => {
-                Err(StorageError::Unavailable)
-            }
-            Some(distance) => Ok(self.entries[position(distance - 1)].term),
+            Some(distance) => self
+                .entries
+                .get(usize::try_from(distance - 1).unwrap_or(usize::MAX))
+                .map(|entry| entry.term)
+                .ok_or(StorageError::Unavailable),
         }
     }
 
