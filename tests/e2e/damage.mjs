@@ -7,16 +7,13 @@ import { visit } from "./session.mjs";
 /** A session with a few pages of log on every server, all of them in place. */
 async function session(context, address) {
   const visitor = await Visitor.arrive(context, address);
-  await visitor.leader();
-  await visitor.call("play", 3);
+  await visitor.hurry();
   for (let number = 0; number < 24; number += 1) {
     await visitor.output(`put key/${number} ${"x".repeat(500)}`);
   }
   await visitor.call("flushed");
   // The first slice after an opening is a checkpoint: it puts every page in place.
-  await visitor.page.reload();
-  await visitor.page.waitForFunction(() => window.quorarium);
-  await visitor.leader();
+  await visitor.reload();
   await visitor.call("flushed");
   await visitor.page.close();
 }
@@ -47,7 +44,7 @@ export const damage = [
         const visitor = await Visitor.arrive(context, address);
         const broken = await visitor.node("n2", "to say so", (node) => node.fatal);
         check(/crc|wal/i.test(broken.fatal), `n2 died with: ${broken.fatal}`);
-        await visitor.leader();
+        await visitor.hurry();
         const { nodes } = await visitor.state();
         same(nodes.map((node) => node.up), [true, false, true], "who is up");
         same(await visitor.output("get key/7"), `key/7\n${"x".repeat(500)}`, "a key from before");
@@ -80,7 +77,7 @@ export const damage = [
         const title = await visitor.page.locator(".storage").getAttribute("title");
         check(title.includes('meta ["checkpoint", 0]'), `what is said of it: ${title}`);
         await notice.getByRole("button", { name: "start fresh" }).click();
-        await visitor.leader();
+        await visitor.hurry();
         same(await visitor.output("get key/7"), "", "a fresh session");
       } finally {
         await profile.close();
@@ -123,7 +120,7 @@ export const damage = [
         const early = await visitor.run("put greeting hello");
         same(early.ok, false, "there is no session yet");
         await visitor.page.getByRole("button", { name: "in memory" }).click();
-        await visitor.leader();
+        await visitor.hurry();
         same(await visitor.output("put greeting hello"), "OK", "it runs");
         await until("the word for it", async () =>
           (await visitor.page.locator(".storage").innerText()).includes("in memory"),

@@ -211,6 +211,19 @@ export class Visitor {
     });
   }
 
+  /** Comes back to the page; time runs fast, so that the servers agree soon. */
+  async reload() {
+    await this.page.reload();
+    await this.page.waitForFunction(() => window.quorarium, null, { timeout: PATIENCE_MS });
+    await this.hurry();
+  }
+
+  /** Waits for a leader at a speed at which an election takes a moment. */
+  async hurry() {
+    await this.call("play", 1);
+    await this.leader();
+  }
+
   /** Types a line into the console, as people do; gives what stands below it. */
   async type(line) {
     const exchanges = this.page.locator(".transcript .exchange");

@@ -1,11 +1,10 @@
 // Links: the same run at the same moment in another browser; broken ones leave the session alone.
 
-import { Profile, Visitor, check, same, until } from "./harness.mjs";
+import { Profile, Visitor, check, same } from "./harness.mjs";
 import { visit } from "./session.mjs";
 
 async function shared(visitor) {
-  await visitor.leader();
-  await visitor.call("play", 1);
+  await visitor.hurry();
   await visitor.output("put greeting hello");
   await visitor.output("crash leader");
   await visitor.leader();
@@ -50,8 +49,7 @@ export const links = [
         await visitor.leader();
         await visitor.output("put greeting hello");
         await visitor.call("flushed");
-        await visitor.page.reload();
-        await visitor.page.waitForFunction(() => window.quorarium);
+        await visitor.reload();
         const { link, event, fingerprint } = await shared(visitor);
         await opened(place.address, link, async (guest) => {
           await guest.page.locator(".notice", { hasText: "shared run" }).waitFor();
@@ -73,6 +71,7 @@ export const links = [
         await guest.output("put mine changed");
         await guest.page.close();
         const again = await Visitor.arrive(context, place.address);
+        await again.hurry();
         same(await again.output("get mine"), "mine\nkept", "the stored session");
       }),
   },
@@ -102,9 +101,8 @@ export const links = [
         for (const text of broken) {
           const guest = await Visitor.arrive(context, place.address + text);
           await guest.page.locator(".notice", { hasText: "link cannot be opened" }).waitFor();
-          await until("the stored session", async () =>
-            (await guest.run("get mine")).output === "mine\nkept",
-          );
+          await guest.hurry();
+          same(await guest.output("get mine"), "mine\nkept", "the stored session");
           await guest.page.close();
         }
       }),

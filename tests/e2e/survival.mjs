@@ -12,8 +12,7 @@ async function putUnderLoad(context, address, life, acknowledged) {
   const visitor = new Visitor();
   visitor.page = page;
   visitor.noise = [];
-  await visitor.leader();
-  await visitor.call("play", 1);
+  await visitor.hurry();
   if (life === 0) await visitor.output("load put key=load/{0..49} value=128B rate=50/s");
   page
     .evaluate(async (life) => {
@@ -29,8 +28,7 @@ async function putUnderLoad(context, address, life, acknowledged) {
 
 /** All pairs of the cluster. */
 async function pairs(visitor) {
-  await visitor.leader();
-  await visitor.call("play", 3);
+  await visitor.hurry();
   const output = await visitor.output("get key/ --prefix");
   const lines = output.split("\n");
   const found = new Map();

@@ -1,6 +1,6 @@
 // Two tabs: one writer.
 
-import { Visitor, same, until } from "./harness.mjs";
+import { Visitor, same } from "./harness.mjs";
 import { visit } from "./session.mjs";
 
 export const tabs = [
@@ -16,17 +16,14 @@ export const tabs = [
         same(await first.output("get greeting"), "greeting\nhello", "the first tab goes on");
         await held.getByRole("button", { name: "Take over" }).click();
         await first.page.locator(".notice", { hasText: "took this session over" }).waitFor();
-        await second.leader();
+        await second.hurry();
         same(await second.output("get greeting"), "greeting\nhello", "the second tab has it now");
         await first.output("put greeting lost");
         await second.output("put greeting kept");
         await second.call("flushed");
         await first.page.close();
-        await second.page.reload();
-        await second.page.waitForFunction(() => window.quorarium);
-        await until("the session", async () =>
-          (await second.run("get greeting")).output === "greeting\nkept",
-        );
+        await second.reload();
+        same(await second.output("get greeting"), "greeting\nkept", "what the new owner wrote");
       }),
   },
   {
@@ -38,7 +35,7 @@ export const tabs = [
         const second = await Visitor.arrive(context, place.address);
         const held = second.page.locator(".notice", { hasText: "open in another tab" });
         await held.getByRole("button", { name: "in memory" }).click();
-        await second.leader();
+        await second.hurry();
         same(await second.output("get greeting"), "", "a session of its own");
         await second.output("put greeting there");
         same(await first.output("get greeting"), "greeting\nhello", "the first tab's");

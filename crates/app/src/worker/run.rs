@@ -152,6 +152,7 @@ impl Run {
 
     /// Takes up a console line; an answer that is there at once is given.
     pub fn console(&mut self, id: RequestId, line: &str, drive: bool) -> Option<Reply> {
+        self.power_on();
         match console::enter(&mut self.world, line) {
             Err(error) => Some((id, Err(syntax(&error)))),
             Ok(Entered::Answered(answer)) => Some((id, Ok(said(answer)))),
@@ -177,6 +178,13 @@ impl Run {
                 (id, Ok(Answer::Done))
             }
             Err(error) => (id, Err(syntax(&error))),
+        }
+    }
+
+    /// Servers of a fresh world get their power before a client comes.
+    fn power_on(&mut self) {
+        if self.world.event() == 0 {
+            self.world.settle();
         }
     }
 
