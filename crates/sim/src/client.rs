@@ -24,6 +24,8 @@ pub const PATIENCE_NS: u64 = 5 * SECOND_NS;
 pub const CONSOLE: u32 = 0;
 /// Operations that ended and are still told about.
 const ENDED_KEPT: usize = 256;
+/// Loads that run at a time; a further one does not start.
+pub const LOADS_MAX: usize = 64;
 /// A load holds back while it has this many operations under way.
 const LOAD_PENDING_MAX: usize = 1_000;
 
@@ -296,7 +298,11 @@ impl Clients {
         ended
     }
 
-    pub(crate) fn start_load(&mut self, now_ns: u64, load: Load) -> &RunningLoad {
+    /// One more load, unless there are [`LOADS_MAX`].
+    pub(crate) fn start_load(&mut self, now_ns: u64, load: Load) -> Option<&RunningLoad> {
+        if self.loads.len() == LOADS_MAX {
+            return None;
+        }
         let client = self.next_client;
         self.next_client += 1;
         let ends_ns = match load.until {
@@ -304,7 +310,7 @@ impl Clients {
             LoadEnd::Never | LoadEnd::Count(_) => u64::MAX,
         };
         let running = RunningLoad { client, load, begun: 0, next_ns: now_ns + 1, ends_ns };
-        self.loads.entry(client).or_insert(running)
+        Some(self.loads.entry(client).or_insert(running))
     }
 
     pub(crate) fn stop_loads(&mut self) {

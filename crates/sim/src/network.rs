@@ -2,7 +2,8 @@
 //!
 //! A message on a link never overtakes the one before it. A partition cuts links in both
 //! directions; what is on its way then is lost when it would have arrived, and the sender's
-//! transport learns that the peer cannot be reached. A lost message (`loss`) is lost silently.
+//! transport learns that the peer cannot be reached, as it does when a link's queue is full. A lost
+//! message (`loss`) is lost silently.
 //!
 //! Left out, for the fault plans to come: duplication, reordering, one-way cuts, holding single
 //! messages.
@@ -39,6 +40,8 @@ pub enum LossReason {
     Partition,
     /// Nobody is there.
     ReceiverDown,
+    /// The sender's queue for this peer is full.
+    QueueFull,
 }
 
 /// What became of a message that was handed to the network.
@@ -85,9 +88,20 @@ pub struct Network {
     loss_stream: Stream,
     next_flight: u64,
     flights: BTreeMap<u64, Flight>,
-    /// When the last message on each link arrives, by sender and receiver.
-    link_free_ns: BTreeMap<(Node, Node), u64>,
+    /// Each link by sender and receiver.
+    links: BTreeMap<(Node, Node), Link>,
 }
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Link {
+    /// When its last message arrives.
+    free_ns: u64,
+    /// Messages on it.
+    flights: usize,
+}
+
+/// Messages that a link holds, as a stream of etcd's transport does.
+const LINK_FLIGHTS_MAX: usize = 4_096;
 
 impl Network {
     pub(crate) fn new(spec: &ClusterSpec) -> Network {
@@ -113,7 +127,7 @@ impl Network {
             loss_stream: Stream::at(spec.seed, Consumer::Loss, head.loss_position),
             next_flight: head.next_flight,
             flights: BTreeMap::new(),
-            link_free_ns: BTreeMap::new(),
+            links: BTreeMap::new(),
         }
     }
 
@@ -126,9 +140,12 @@ impl Network {
         if lost {
             return Sending::Lost(LossReason::Chance);
         }
-        let free_ns = self.link_free_ns.entry((from, to)).or_default();
-        let arrives_ns = (now_ns + latency_ns.max(1)).max(*free_ns + 1);
-        *free_ns = arrives_ns;
+        let link = self.links.entry((from, to)).or_default();
+        if link.flights == LINK_FLIGHTS_MAX {
+            return Sending::Lost(LossReason::QueueFull);
+        }
+        let arrives_ns = (now_ns + latency_ns.max(1)).max(link.free_ns + 1);
+        *link = Link { free_ns: arrives_ns, flights: link.flights + 1 };
         let flight = self.next_flight;
         self.next_flight += 1;
         self.flights.insert(flight, Flight { from, to, message, sent_ns: now_ns, arrives_ns });
@@ -137,13 +154,17 @@ impl Network {
 
     /// Takes a message out of the air.
     pub(crate) fn arrive(&mut self, flight: u64) -> Flight {
-        self.flights.remove(&flight).expect("a flight ends once")
+        let arrived = self.flights.remove(&flight).expect("a flight ends once");
+        if let Some(link) = self.links.get_mut(&(arrived.from, arrived.to)) {
+            link.flights -= 1;
+        }
+        arrived
     }
 
     /// Everything in the air is gone.
     pub(crate) fn clear(&mut self) {
         self.flights.clear();
-        self.link_free_ns.clear();
+        self.links.clear();
     }
 
     /// Whether two servers hear each other.

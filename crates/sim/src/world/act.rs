@@ -22,8 +22,9 @@ impl World {
             }
             Action::Load(LoadCommand::Stop) => self.clients.stop_loads(),
             Action::Load(LoadCommand::Start(load)) => {
-                let running = self.clients.start_load(self.now_ns, load);
-                self.queue.push(running.next_ns, Due::LoadTurn { client: running.client });
+                if let Some(running) = self.clients.start_load(self.now_ns, load) {
+                    self.queue.push(running.next_ns, Due::LoadTurn { client: running.client });
+                }
             }
             Action::Fault(fault) => self.fault(fault),
             Action::Expect(expectation) => self.expect(line, expectation),
