@@ -9,6 +9,7 @@
 
 use bytes::Bytes;
 use disk::{Disk, Ticket, Unsynced};
+use etcd::datadir::DataDir;
 use etcd::wal::{Replay, SaveId, SnapshotMark, Wal, WalError, WalEvent, WalOptions, repair};
 use proptest::prelude::*;
 
@@ -208,6 +209,22 @@ fn a_flipped_bit_stops_the_server_and_repair_leaves_it_alone() {
     assert_eq!(file, "0000000000000000-0000000000000000.wal");
     assert_eq!(repair(&mut disk, DIRECTORY), Err(error));
     assert_eq!(disk.export_metadata(), before);
+}
+
+#[test]
+fn a_simulated_directory_is_inspected_like_a_real_one() {
+    let (mut disk, mut wal) = created();
+    wal.save(&mut disk, &[entry(1, 1, 0), entry(1, 2, 2900)], Some(&state(1, 1, 2))).unwrap();
+    settle(&mut disk, &mut wal);
+    let directory = DataDir::from_disk(&disk, "/data").unwrap();
+    let summary = directory.inspect();
+    let log = summary.wal.unwrap();
+    assert_eq!((log.segments, log.entries, log.last_index, log.hard_state.commit), (2, 2, 2, 2));
+    let roles: Vec<&str> = summary.files.iter().map(|file| file.role).collect();
+    assert_eq!(roles, ["wal", "wal"]);
+    let kinds: Vec<&str> = directory.log().map(|record| record.kind).collect();
+    let first = ["crc", "metadata", "snapshot", "entry", "entry", "state"];
+    assert_eq!(kinds, [&first[..], &["crc", "metadata", "state"]].concat());
 }
 
 #[derive(Debug, Clone)]

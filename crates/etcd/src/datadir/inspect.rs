@@ -1,9 +1,12 @@
-//! The summary of a data directory.
+//! How the summary of a data directory is made.
 
 use prost::Message;
-use serde::Serialize;
 
 use super::kind::{SNAP_DIRECTORY, WAL_DIRECTORY};
+use super::summary::{
+    End, FileSummary, HardStateSummary, Inspection, MemberSummary, NotRead, SnapshotId,
+    SnapshotSummary, WalSummary,
+};
 use super::{DataDir, DataFile, Kind, LogRecord, members, snap};
 use crate::membership::{Cluster, Member};
 use crate::proto::{etcdserverpb, raftpb, walpb};
@@ -11,152 +14,6 @@ use crate::wal::{
     Decoder, Held, ReadMode, RecordKind, Replay, SegmentName, SnapshotMark, WalError, replay,
     select, valid_snapshots,
 };
-
-/// What a data directory holds. Fields that are not there say nothing about the directory: what
-/// was not read is in `not_read`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Inspection {
-    /// What it is.
-    pub kind: Kind,
-    /// Versions that the files tell of, as far as they were read.
-    pub versions: Vec<String>,
-    /// All files, by path.
-    pub files: Vec<FileSummary>,
-    /// From the log's metadata.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cluster_id: Option<u64>,
-    /// From the log's metadata.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub member_id: Option<u64>,
-    /// The members as of the commit index.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub members: Option<Vec<MemberSummary>>,
-    /// The write-ahead log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wal: Option<WalSummary>,
-    /// The `.snap` files, oldest first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub snapshots: Option<Vec<SnapshotSummary>>,
-    /// What this summary would hold, and why it does not.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub not_read: Vec<NotRead>,
-}
-
-/// One file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FileSummary {
-    /// Path in the data directory.
-    pub path: String,
-    /// Length in bytes.
-    pub size: u64,
-    /// What it is for.
-    pub role: &'static str,
-}
-
-/// One member, as `etcdctl member list` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MemberSummary {
-    /// Its id.
-    #[serde(rename = "ID")]
-    pub id: u64,
-    /// Its name, once it has published it.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub name: String,
-    /// Where the others reach it.
-    #[serde(rename = "peerURLs")]
-    pub peer_urls: Vec<String>,
-    /// Where clients reach it.
-    #[serde(rename = "clientURLs", skip_serializing_if = "Vec::is_empty")]
-    pub client_urls: Vec<String>,
-    /// Whether it has no vote.
-    #[serde(rename = "isLearner", skip_serializing_if = "std::ops::Not::not")]
-    pub is_learner: bool,
-}
-
-/// The write-ahead log.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct WalSummary {
-    /// How many segments.
-    pub segments: usize,
-    /// How many entries: those without a gap before the last one, overwritten ones left out.
-    pub entries: u64,
-    /// Index of the first of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_index: Option<u64>,
-    /// Index of the last entry, or of the snapshot that the log goes on from.
-    pub last_index: u64,
-    /// Its term.
-    pub last_term: u64,
-    /// The last hard state.
-    pub hard_state: HardStateSummary,
-    /// The newest snapshot that a server would start from: a mark at or below the commit index,
-    /// and its `.snap` file whole.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<SnapshotId>,
-    /// Whether the last record is torn, which a server repairs.
-    pub torn: bool,
-    /// Where reading ended before the end of what was written, and why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub end: Option<End>,
-}
-
-/// The hard state.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct HardStateSummary {
-    /// Current term.
-    pub term: u64,
-    /// Whom it voted for.
-    pub vote: u64,
-    /// Commit index.
-    pub commit: u64,
-}
-
-/// A snapshot's place in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SnapshotId {
-    /// Term of the last entry that it includes.
-    pub term: u64,
-    /// Index of that entry.
-    pub index: u64,
-}
-
-/// Where reading the log ended early.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct End {
-    /// Segment, when it is about one place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// Where the frame begins.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offset: Option<u64>,
-    /// The words of the real server.
-    pub reason: String,
-}
-
-/// One `.snap` file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SnapshotSummary {
-    /// Term in its name.
-    pub term: u64,
-    /// Index in its name.
-    pub index: u64,
-    /// Path in the data directory.
-    pub file: String,
-    /// Whether it is whole.
-    pub ok: bool,
-    /// The words with which the real server refuses it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-/// Something that this version does not read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NotRead {
-    /// Names of the missing fields.
-    pub fields: Vec<&'static str>,
-    /// Why they are missing.
-    pub reason: String,
-}
 
 pub(super) fn inspect(directory: &DataDir) -> Inspection {
     let files = directory.files.iter().map(|file| summarise_file(file, directory.kind)).collect();
@@ -209,36 +66,18 @@ struct Contents {
 
 impl Contents {
     fn read(directory: &DataDir, snapshots: &[SnapshotSummary]) -> Contents {
-        let segments = directory.segments();
-        let usable = |mark: &SnapshotMark| {
-            let is_same = |file: &SnapshotSummary| {
-                file.ok && (file.term, file.index) == (mark.term, mark.index)
-            };
-            mark.index > 0 && snapshots.iter().any(is_same)
+        let (snapshot, damage) = match valid_snapshots(directory.segments()) {
+            Ok(marks) => (newest_usable(marks, snapshots), None),
+            Err(error) => (None, Some(error)),
         };
-        let (marks, mut end) = match valid_snapshots(segments) {
-            Ok(marks) => (marks, None),
-            Err(error) => (Vec::new(), Some(End::of(&error))),
+        let replay = boot(directory, &snapshot.clone().unwrap_or_default());
+        let (replay, damage) = match replay {
+            Ok(replay) => (Some(replay), damage),
+            Err(error) => (None, damage.or(Some(error))),
         };
-        let snapshot = marks.into_iter().filter(usable).max_by_key(|mark| mark.index);
-        let from = snapshot.clone().unwrap_or_default();
-        let names: Vec<SegmentName> = segments.iter().map(|segment| segment.name).collect();
-        let selected = select(WAL_DIRECTORY, &names, from.index);
-        let replay = selected.and_then(|selected| {
-            let first = segments.len() - selected.len();
-            replay(&segments[first..], &from, ReadMode::Write).or_else(|error| {
-                if error.is_torn() {
-                    replay(&segments[first..], &from, ReadMode::Read)
-                } else {
-                    Err(error)
-                }
-            })
-        });
-        let replay = replay.map_err(|error| end.get_or_insert(End::of(&error)).clone()).ok();
         let torn = replay.as_ref().and_then(|replay| replay.torn.as_ref());
-        let is_torn = torn.is_some();
-        end = end.or(torn.map(End::of));
-        Contents { entries: whole_log(directory), snapshot, replay, end, torn: is_torn }
+        let end = damage.as_ref().or(torn).map(End::of);
+        Contents { entries: whole_log(directory), torn: torn.is_some(), snapshot, replay, end }
     }
 
     fn metadata(&self) -> Option<etcdserverpb::Metadata> {
@@ -282,6 +121,28 @@ impl Contents {
             members::apply(entry, &mut cluster)?;
         }
         Ok(cluster)
+    }
+}
+
+/// The newest mark whose `.snap` file is whole.
+fn newest_usable(marks: Vec<SnapshotMark>, snapshots: &[SnapshotSummary]) -> Option<SnapshotMark> {
+    let is_usable = |mark: &SnapshotMark| {
+        let is_of =
+            |file: &SnapshotSummary| file.ok && (file.term, file.index) == (mark.term, mark.index);
+        mark.index > 0 && snapshots.iter().any(is_of)
+    };
+    marks.into_iter().filter(is_usable).max_by_key(|mark| mark.index)
+}
+
+/// The log as a server reads it, or, when its end is torn, as it will after the repair.
+fn boot(directory: &DataDir, from: &SnapshotMark) -> Result<Replay, WalError> {
+    let segments = directory.segments();
+    let names: Vec<SegmentName> = segments.iter().map(|segment| segment.name).collect();
+    let selected = select(WAL_DIRECTORY, &names, from.index)?.len();
+    let segments = &segments[names.len() - selected..];
+    match replay(segments, from, ReadMode::Write) {
+        Err(error) if error.is_torn() => replay(segments, from, ReadMode::Read),
+        other => other,
     }
 }
 

@@ -15,19 +15,22 @@ mod kind;
 mod log;
 mod members;
 mod ranges;
+mod request;
 mod snap;
+mod summary;
 
 use bytes::Bytes;
 use disk::{Disk, EntryKind};
 
 pub use error::DataDirError;
-pub use inspect::{
+pub use kind::Kind;
+pub use log::{Damage, LogRecord};
+pub use ranges::{FieldRange, record_ranges};
+pub use request::{Request, RequestValue};
+pub use summary::{
     End, FileSummary, HardStateSummary, Inspection, MemberSummary, NotRead, SnapshotId,
     SnapshotSummary, WalSummary,
 };
-pub use kind::Kind;
-pub use log::{Damage, LogRecord, Request, RequestValue};
-pub use ranges::{FieldRange, record_ranges};
 
 use crate::wal::{Segment, SegmentName};
 
