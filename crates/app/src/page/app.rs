@@ -102,7 +102,7 @@ fn panels(page: &Page, motion: &SharedMotion) -> Html {
                 record={page.record} entry={page.entry} open_keys={page.open_keys.clone()} />
             <TrailStrip trail={scene.and_then(|scene| scene.trail.clone())} servers={scene.map_or(0, |scene| scene.nodes.len())} />
             <Console transcript={page.console.clone()} servers={page.servers.clone()} keys={page.keys.clone()}
-                clients={scene.map(|scene| scene.clients.clone())} playing={scene.is_some_and(|scene| scene.playback.playing)} />
+                clients={scene.map(|scene| scene.clients.clone())} />
             <EventLog log={scene.map(|scene| scene.log.clone()).unwrap_or_default()} />
         </>
     }

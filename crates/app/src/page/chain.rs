@@ -62,9 +62,20 @@ pub(crate) struct Passed {
     pub(crate) outcome: Option<Outcome>,
 }
 
-/// The seven stages of a trail in a cluster of `servers`.
+/// The stages of a trail in a cluster of `servers`: seven of a write; of a request that leaves no
+/// entry behind (a read, or one that was refused) the first and the last.
 pub(crate) fn stages(trail: &Trail, servers: usize) -> Vec<Passed> {
-    Stage::ALL.into_iter().map(|stage| passed(trail, stage, servers)).collect()
+    let ended_without = trail.outcome.is_some() && trail.index.is_none();
+    let ends = [Stage::Request, Stage::Reply];
+    let through = if reads(trail) || ended_without { &ends[..] } else { &Stage::ALL[..] };
+    through.iter().map(|stage| passed(trail, *stage, servers)).collect()
+}
+
+/// Whether a trail's request only asks.
+pub(crate) fn reads(trail: &Trail) -> bool {
+    let mut words = trail.command.split_whitespace();
+    let verb = words.next().filter(|verb| *verb != "on").or_else(|| words.nth(1));
+    matches!(verb, Some("get" | "member" | "endpoint"))
 }
 
 fn passed(trail: &Trail, stage: Stage, servers: usize) -> Passed {
@@ -163,6 +174,16 @@ mod tests {
         let stages = stages(&trail(&kinds), 3);
         assert_eq!((stages[1].done, stages[1].node), (true, Some(Node(2))));
         assert_eq!(stages[0].passed_on, Some(Node(2)));
+    }
+
+    #[test]
+    fn a_read_leaves_no_entry_behind() {
+        for command in ["get greeting", "on n2 get greeting", "member list"] {
+            let trail = Trail { command: command.into(), ..trail(&[(TrailKind::Sent, 1)]) };
+            assert_eq!(stages(&trail, 3).len(), 2, "{command}");
+        }
+        let put = Trail { command: "on n2 put get get".into(), ..trail(&[(TrailKind::Sent, 1)]) };
+        assert_eq!(stages(&put, 3).len(), 7);
     }
 
     #[test]

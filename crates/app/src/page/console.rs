@@ -30,8 +30,6 @@ pub(crate) struct Props {
     pub(crate) keys: Rc<Vec<String>>,
     /// What clients were promised.
     pub(crate) clients: Option<Rc<ClientsView>>,
-    /// Whether time runs.
-    pub(crate) playing: bool,
 }
 
 /// The console.
@@ -50,7 +48,7 @@ pub(crate) fn Console(props: &Props) -> Html {
             <div class="transcript" ref={list} role="log" tabindex="0" aria-label={words::CONSOLE}>
                 if lines == 0 { <p class="quiet">{ words::CONSOLE_HELLO }</p> }
                 { for props.transcript.exchanges.iter().map(|exchange| html! {
-                    <Said key={exchange.id} exchange={exchange.clone()} playing={props.playing} />
+                    <Said key={exchange.id} exchange={exchange.clone()} />
                 }) }
             </div>
             <Prompt draft={props.transcript.draft.clone()} at={props.transcript.at}
@@ -88,7 +86,6 @@ fn use_scroll_to_end(list: &NodeRef, changed: (usize, usize, Option<u32>)) {
 #[derive(Properties, PartialEq)]
 struct SaidProps {
     exchange: Exchange,
-    playing: bool,
 }
 
 #[component]
@@ -101,15 +98,14 @@ fn Said(props: &SaidProps) -> Html {
                 <span class="prompt">{ words::prompt(*at) }{ ">" }</span><span>{ line }</span>
                 if let Some(took) = took { <span class="took">{ span(took) }</span> }
             </div>
-            { reply(&props.exchange, props.playing) }
+            { reply(&props.exchange) }
         </div>
     }
 }
 
-fn reply(exchange: &Exchange, playing: bool) -> Html {
+fn reply(exchange: &Exchange) -> Html {
     let Some(answer) = &exchange.answer else {
-        let wait = if playing { words::WAITING } else { words::WAITING_PAUSED };
-        return html! { <div class="waiting">{ wait }</div> };
+        return html! { <div class="waiting">{ words::WAITING }</div> };
     };
     html! {
         <>

@@ -60,11 +60,9 @@ pub(crate) struct Ring {
     pub(crate) radius: f64,
     /// What fits beside the discs.
     pub(crate) detail: Detail,
-    width: f64,
+    stage: Extent,
 }
 
-/// Kept free above the ring: the sentence that says what to try.
-const ABOVE: f64 = 52.0;
 /// Kept free below the ring: the acts at hand.
 const BELOW: f64 = 62.0;
 /// A disc is never larger.
@@ -75,7 +73,7 @@ const RADIUS_MIN: f64 = 13.0;
 impl Ring {
     /// Places `servers` servers.
     pub(crate) fn new(servers: usize, stage: Extent) -> Ring {
-        let short_side = (stage.height - ABOVE - BELOW).min(stage.width).max(1.0);
+        let short_side = (stage.height - above(stage) - BELOW).min(stage.width).max(1.0);
         let radius = Self::radius(servers, short_side);
         let detail = Self::detail(servers, radius);
         let label = match detail {
@@ -84,7 +82,7 @@ impl Ring {
             Detail::Name => 4.0,
         };
         let beside = radius + if detail == Detail::Name { 8.0 } else { 44.0 };
-        let top = ABOVE + radius + 6.0;
+        let top = above(stage) + radius + 6.0;
         let bottom = (stage.height - BELOW - radius - label).max(top + 1.0);
         let across = (stage.width / 2.0 - beside).clamp(1.0, ((bottom - top) * 0.95).max(1.0));
         let on_circle: Vec<Point> = (0..servers).map(|n| on_circle(n, servers)).collect();
@@ -95,7 +93,7 @@ impl Ring {
             y: top + (bottom - top) * (point.y + 1.0) / (lowest + 1.0),
         };
         let places = on_circle.iter().map(place).collect();
-        Ring { places, radius, detail, width: stage.width }
+        Ring { places, radius, detail, stage }
     }
 
     fn radius(servers: usize, short_side: f64) -> f64 {
@@ -114,9 +112,10 @@ impl Ring {
 
     /// Where a client stands: the console at the upper left, loads below each other at the right.
     pub(crate) fn client(&self, client: u32) -> Point {
+        let y = above(self.stage) + 22.0;
         match client {
-            0 => Point { x: 44.0, y: ABOVE + 22.0 },
-            load => Point { x: self.width - 44.0, y: ABOVE + 22.0 + 34.0 * f64::from(load - 1) },
+            0 => Point { x: 44.0, y },
+            load => Point { x: self.stage.width - 44.0, y: y + 34.0 * f64::from(load - 1) },
         }
     }
 
@@ -131,6 +130,11 @@ impl Ring {
         let (one, other) = (*self.places.get(from)?, *self.places.get(to)?);
         Some((self.rim(from, other)?, self.rim(to, one)?))
     }
+}
+
+/// Kept free above the ring: the sentence that says what to try, or a notice.
+fn above(stage: Extent) -> f64 {
+    if stage.height < 420.0 { 50.0 } else { 64.0 }
 }
 
 /// A server's place on the circle of radius 1 around the origin.

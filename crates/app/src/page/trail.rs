@@ -6,7 +6,7 @@ use std::rc::Rc;
 use sim::view::Trail;
 use yew::prelude::*;
 
-use super::chain::{Passed, Stage, stages};
+use super::chain::{Passed, Stage, reads, stages};
 use super::state::{Panel, RecordPick, Turn};
 use super::wire::{Wire, use_wire};
 use super::words;
@@ -24,10 +24,11 @@ pub(crate) struct Props {
 #[component]
 pub(crate) fn TrailStrip(props: &Props) -> Html {
     let trail = props.trail.as_ref();
+    let name = words::trail(trail.is_some_and(|trail| reads(trail)));
     html! {
-        <section class="trail" aria-label={words::TRAIL}>
+        <section class="trail" aria-label={name}>
             <div class="panel-head">
-                <h2>{ words::TRAIL }</h2>
+                <h2>{ name }</h2>
                 if let Some(trail) = trail { <span class="what" title={trail.command.clone()}>{ &trail.command }</span> }
             </div>
             if let Some(trail) = trail {

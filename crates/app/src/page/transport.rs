@@ -31,8 +31,8 @@ pub(crate) fn Transport(props: &Props) -> Html {
         <div class="transport" role="group" aria-label="Time">
             <Controls playback={props.playback} ready={props.ready} />
             <div class="clock">
-                <span class="time">{ quantity::time(props.now_ns) }</span>
-                <span class="event">{ note(props) }</span>
+                <span class="time">{ props.ready.then(|| quantity::time(props.now_ns)) }</span>
+                <span class="event">{ props.ready.then(|| note(props)) }</span>
             </div>
         </div>
     }

@@ -25,7 +25,6 @@ pub(crate) const SERVERS: &str = "Servers. Arrow keys or digits select one.";
 pub(crate) const CONSOLE: &str = "Console";
 pub(crate) const LOG: &str = "Events";
 pub(crate) const LOG_EMPTY: &str = "Nothing has happened yet.";
-pub(crate) const TRAIL: &str = "The write travels";
 pub(crate) const TRAIL_EMPTY: &str =
     "Put something in the console: its way from request to reply appears here, step by step.";
 pub(crate) const CRASH: &str = "Crash";
@@ -261,6 +260,11 @@ pub(crate) fn theme(theme: Theme) -> &'static str {
         Theme::Light => "Theme: light",
         Theme::Dark => "Theme: dark",
     }
+}
+
+/// The heading over the way of the last request.
+pub(crate) fn trail(reads: bool) -> &'static str {
+    if reads { "The read travels" } else { "The write travels" }
 }
 
 /// A stage of the way of a write.

@@ -84,6 +84,19 @@ fn use_stay_at_end(list: &NodeRef, following: bool, total: u64) {
     });
 }
 
+/// A picked row can be seen, whoever picked it.
+#[hook]
+fn use_bring_into_sight(row: &NodeRef, picked: bool) {
+    let row = row.clone();
+    use_effect_with(picked, move |picked| {
+        if let Some(row) = row.cast::<web_sys::Element>().filter(|_| *picked) {
+            let nearest = web_sys::ScrollIntoViewOptions::new();
+            nearest.set_block(web_sys::ScrollLogicalPosition::Nearest);
+            row.scroll_into_view_with_scroll_into_view_options(&nearest);
+        }
+    });
+}
+
 fn segment_head(wal: &WalView, n: usize) -> Html {
     let row = &wal.rows[n];
     let begins = n == 0 || wal.rows[n - 1].segment != row.segment;
@@ -161,8 +174,10 @@ fn Row(props: &RowProps) -> Html {
     let facts = &props.facts;
     let at = facts.place;
     let pick = wire.turning(move |_: MouseEvent| Turn::PickRecord(at));
+    let row = use_node_ref();
+    use_bring_into_sight(&row, props.picked);
     html! {
-        <tr aria-selected={props.picked.to_string()} data-synced={facts.synced.to_string()} title={facts.summary.clone()} onclick={pick}>
+        <tr ref={row} aria-selected={props.picked.to_string()} data-synced={facts.synced.to_string()} title={facts.summary.clone()} onclick={pick}>
             <td class="offset">{ offset(at.offset) }</td>
             <td><button class="pick" aria-pressed={props.picked.to_string()}>{ &facts.kind }</button></td>
             <td class="number">{ &facts.numbers }</td>
