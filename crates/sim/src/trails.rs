@@ -1,7 +1,7 @@
 //! The causal chains of console requests, put together from the trace while it grows.
 //!
-//! Of the last [`TRAILS_KEPT`] requests the chain is kept; one is watched until
-//! [`PATIENCE_RECORDS`] records have passed since it began. Trails are for showing alone: nothing
+//! Of the last sixteen requests the chain is kept; one is watched for a few
+//! thousand records after it began. Trails are for showing alone: nothing
 //! in the world depends on them, and a reload forgets them.
 
 use std::collections::{BTreeMap, VecDeque};

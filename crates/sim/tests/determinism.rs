@@ -75,7 +75,7 @@ fn every_scenario_has_its_frozen_fingerprint() {
         std::fs::write(path, lines.join("\n") + "\n").expect("the table can be written");
         return;
     }
-    assert_eq!(lines, FINGERPRINTS.lines().collect::<Vec<_>>());
+    assert_eq!(lines, FINGERPRINTS.lines().collect::<Vec<_>>(), "as frozen in fingerprints.txt");
 }
 
 #[cfg_attr(not(target_arch = "wasm32"), test)]
@@ -83,10 +83,8 @@ fn every_scenario_has_its_frozen_fingerprint() {
 fn every_scenario_is_canonical_and_its_expectations_hold() {
     for (name, text) in SCENARIOS {
         if name != "everything" {
-            assert_eq!(
-                Scenario::parse(text).map(|scenario| scenario.to_string()).as_deref(),
-                Ok(text)
-            );
+            let printed = Scenario::parse(text).map(|scenario| scenario.to_string());
+            assert_eq!(printed.as_deref(), Ok(text), "{name} is not canonical");
         }
         let world = run(text);
         for judgement in world.judgements() {
@@ -99,7 +97,7 @@ fn every_scenario_is_canonical_and_its_expectations_hold() {
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
 fn a_scenario_run_twice_is_the_same_run() {
     for (name, text) in SCENARIOS {
-        assert_eq!(line(name, &run(text)), line(name, &run(text)));
+        assert_eq!(line(name, &run(text)), line(name, &run(text)), "two runs of {name}");
     }
 }
 

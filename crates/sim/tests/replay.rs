@@ -72,6 +72,19 @@ fn what_was_recorded_replays_to_the_same_moment() {
     assert_eq!(replayed.fingerprint(), played.fingerprint(), "and it goes on the same");
 }
 
+#[test]
+fn a_run_is_shared_with_its_title_and_what_it_expects_at_the_end() {
+    let mut played =
+        world("# Title\ncluster etcd nodes=1 seed=1\n1s put a 1\n2s put b 2\nexpect leader\n");
+    played.run_until(SECOND_NS + SECOND_NS / 2);
+    played.perform(command("get a"));
+    run_for(&mut played, 1);
+    let text = played.recorded().to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines[0], lines[2], lines[5]), ("# Title", "1s      put a 1", "expect leader"));
+    assert!(lines[3].ends_with(" get a") && lines[4] == "2s      put b 2", "{text}");
+}
+
 /// Runs to an event, puts head and disks away, and reloads both the world and what was put away.
 fn reload_both_ways(text: &str, event: u64) -> (World, World) {
     let mut lived = world(text);

@@ -46,6 +46,10 @@ pub struct World {
     /// Actions that have run; those of before a resume are only counted.
     recorded: Vec<Line>,
     forgotten: u64,
+    /// Of the scenario that it began with: the comments at its head …
+    heading: Arc<[String]>,
+    /// … and what is judged at the end.
+    tail: Arc<[Line]>,
 }
 
 /// An action that was taken up.
@@ -53,7 +57,7 @@ pub struct World {
 pub struct Performed {
     /// When it runs.
     pub at_ns: u64,
-    /// Its number; see [`World::operation_of`].
+    /// Its number; see [`World::fate`].
     pub action: u64,
 }
 
@@ -80,6 +84,8 @@ impl World {
             next_action: 1,
             recorded: Vec::new(),
             forgotten: 0,
+            heading: [].into(),
+            tail: [].into(),
             spec: Arc::new(spec),
         }
     }
@@ -87,6 +93,9 @@ impl World {
     /// A fresh world with all timed lines of a scenario ahead of it.
     pub fn of_scenario(scenario: &Scenario) -> World {
         let mut world = World::new(scenario.cluster.clone());
+        let is_tail = |line: &&Line| matches!(line.statement, Statement::AtEnd(_));
+        world.heading = scenario.heading.clone().into();
+        world.tail = scenario.lines.iter().filter(is_tail).cloned().collect();
         for line in &scenario.lines {
             if let Statement::At(at_ns, action) = &line.statement {
                 world.schedule(*at_ns, action.clone(), line.number);

@@ -145,7 +145,8 @@ impl World {
     /// What became of a client command that was performed.
     pub fn fate(&self, performed: Performed) -> Fate {
         let action = performed.action;
-        if let Some(ended) = self.clients.ended().rev().find(|one| one.operation.action == action) {
+        let mut answered = self.clients.console_ended().rev();
+        if let Some(ended) = answered.find(|one| one.operation.action == action) {
             return Fate::Ended(Arc::clone(ended));
         }
         let pending = self.clients.all_pending().any(|operation| operation.action == action);
@@ -177,14 +178,16 @@ impl World {
         self.forgotten == 0
     }
 
-    /// The run so far, with what still waits for its time.
+    /// The run so far, with what still waits for its time, and what the scenario that it began
+    /// with says of itself and of the end.
     pub fn recorded(&self) -> Scenario {
         let waiting = self.queue.actions().map(|(at_ns, scheduled)| Line {
             number: scheduled.line,
             statement: Statement::At(at_ns, scheduled.action.clone()),
         });
-        let lines = self.recorded.iter().cloned().chain(waiting).collect();
-        Scenario { heading: Vec::new(), cluster: (*self.spec).clone(), lines }
+        let lines = self.recorded.iter().cloned().chain(waiting).chain(self.tail.iter().cloned());
+        let (heading, cluster) = (self.heading.to_vec(), (*self.spec).clone());
+        Scenario { heading, cluster, lines: lines.collect() }
     }
 
     // ---- putting away and taking up again ----
@@ -241,6 +244,8 @@ impl World {
             next_action: head.next_action,
             recorded: Vec::new(),
             forgotten: head.recorded,
+            heading: [].into(),
+            tail: [].into(),
             spec: Arc::new(spec),
         })
     }

@@ -5,30 +5,27 @@
 //! does a client's patience of [`PATIENCE_NS`]. Reads that did not come back are failed: they
 //! change nothing either way.
 
+mod load;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use load::{LOADS_MAX, RunningLoad};
+
 use crate::machine::{Answer, AnswerBody, Certainty};
 use crate::queue::Key;
 use crate::rng::{Consumer, Stream};
-use crate::scenario::{
-    ClientCommand, ClusterSpec, KeyPattern, Load, LoadEnd, Node, SECOND_NS, Span,
-};
+use crate::scenario::{ClientCommand, ClusterSpec, Node, SECOND_NS, Span};
 use crate::view::Outcome;
 
 /// etcdctl's `--command-timeout`.
 pub const PATIENCE_NS: u64 = 5 * SECOND_NS;
 /// The console's client number; loads count from 1.
 pub const CONSOLE: u32 = 0;
-/// Operations that ended and are still told about.
-const ENDED_KEPT: usize = 256;
-/// Loads that run at a time; a further one does not start.
-pub const LOADS_MAX: usize = 64;
-/// A load holds back while it has this many operations under way.
-const LOAD_PENDING_MAX: usize = 1_000;
-
+/// Operations that ended and are still told about; of the console's, so many more.
+const ENDED_KEPT: usize = 64;
 /// An operation.
 #[derive(Clone, Debug)]
 pub struct Operation {
@@ -94,19 +91,6 @@ pub struct Operations {
     pub unknown: u64,
 }
 
-/// A load that runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunningLoad {
-    /// Its client number.
-    pub client: u32,
-    /// What it does.
-    pub load: Load,
-    /// Operations begun.
-    pub begun: u64,
-    pub(crate) next_ns: u64,
-    ends_ns: u64,
-}
-
 /// What goes into the head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClientsHead {
@@ -131,6 +115,8 @@ pub struct Clients {
     /// Requests of before a reload, which nobody will ever answer.
     orphans: Vec<(u64, bool)>,
     ended: VecDeque<Arc<Ended>>,
+    /// Of the console alone: an answer must not be swept away by loads.
+    console_ended: VecDeque<Arc<Ended>>,
     loads: BTreeMap<u32, RunningLoad>,
     operations: Operations,
     turn: u64,
@@ -175,6 +161,7 @@ impl Clients {
             pending: BTreeMap::new(),
             orphans: head.pending,
             ended: VecDeque::new(),
+            console_ended: VecDeque::new(),
             loads: head.loads.into_iter().map(|load| (load.client, load)).collect(),
             operations: head.operations,
             turn: head.turn,
@@ -265,10 +252,10 @@ impl Clients {
         let operation = self.pending.remove(&request).expect("an operation ends once");
         self.operations.count(outcome);
         let ended = Arc::new(Ended { operation, at_ns, outcome, answer });
-        if self.ended.len() == ENDED_KEPT {
-            self.ended.pop_front();
+        if ended.operation.client == CONSOLE {
+            keep(&mut self.console_ended, &ended);
         }
-        self.ended.push_back(Arc::clone(&ended));
+        keep(&mut self.ended, &ended);
         ended
     }
 
@@ -298,52 +285,6 @@ impl Clients {
         ended
     }
 
-    /// One more load, unless there are [`LOADS_MAX`].
-    pub(crate) fn start_load(&mut self, now_ns: u64, load: Load) -> Option<&RunningLoad> {
-        if self.loads.len() == LOADS_MAX {
-            return None;
-        }
-        let client = self.next_client;
-        self.next_client += 1;
-        let ends_ns = match load.until {
-            LoadEnd::For(time_ns) => now_ns + time_ns,
-            LoadEnd::Never | LoadEnd::Count(_) => u64::MAX,
-        };
-        let running = RunningLoad { client, load, begun: 0, next_ns: now_ns + 1, ends_ns };
-        Some(self.loads.entry(client).or_insert(running))
-    }
-
-    pub(crate) fn stop_loads(&mut self) {
-        self.loads.clear();
-    }
-
-    /// A load's turn: what it asks now, and when its next turn is. `None` when it has ended.
-    pub(crate) fn load_turn(&mut self, now_ns: u64, client: u32) -> Option<LoadTurn> {
-        let under_way = self.pending.values().filter(|one| one.client == client).count();
-        let running = self.loads.get_mut(&client)?;
-        let done = matches!(running.load.until, LoadEnd::Count(count) if running.begun >= count);
-        if done || now_ns >= running.ends_ns {
-            self.loads.remove(&client);
-            return None;
-        }
-        running.next_ns = now_ns + running.load.interval_ns().max(1);
-        let next_ns = running.next_ns;
-        if under_way >= LOAD_PENDING_MAX {
-            return Some(LoadTurn { command: None, next_ns });
-        }
-        running.begun += 1;
-        let value = value_text(running.begun, running.load.value_bytes as usize);
-        let key = fill(&running.load.key, &mut self.stream);
-        Some(LoadTurn { command: Some(ClientCommand::Put { key, value }), next_ns })
-    }
-
-    /// Loads take the servers that are up in turn.
-    pub(crate) fn next_of(&mut self, up: &[Node]) -> Option<Node> {
-        let place = self.turn.checked_rem(up.len() as u64)?;
-        self.turn += 1;
-        up.get(usize::try_from(place).ok()?).copied()
-    }
-
     /// An operation without an answer.
     pub fn pending(&self, request: u64) -> Option<&Operation> {
         self.pending.get(&request)
@@ -359,21 +300,15 @@ impl Clients {
         self.ended.iter()
     }
 
+    /// Operations of the console that ended lately, newest last.
+    pub fn console_ended(&self) -> impl DoubleEndedIterator<Item = &Arc<Ended>> {
+        self.console_ended.iter()
+    }
+
     /// How all operations so far ended.
     pub fn operations(&self) -> Operations {
         self.operations
     }
-
-    /// Loads that run.
-    pub fn loads(&self) -> impl Iterator<Item = &RunningLoad> {
-        self.loads.values()
-    }
-}
-
-/// What a load does in its turn.
-pub(crate) struct LoadTurn {
-    pub(crate) command: Option<ClientCommand>,
-    pub(crate) next_ns: u64,
 }
 
 impl Operation {
@@ -396,25 +331,19 @@ impl Operations {
     }
 }
 
+fn keep(ended: &mut VecDeque<Arc<Ended>>, one: &Arc<Ended>) {
+    if ended.len() == ENDED_KEPT {
+        ended.pop_front();
+    }
+    ended.push_back(Arc::clone(one));
+}
+
 fn outcome(certainty: Certainty, is_read: bool) -> Outcome {
     match certainty {
         Certainty::Done => Outcome::Acknowledged,
         Certainty::Unknown if !is_read => Outcome::Unknown,
         Certainty::Unknown | Certainty::NotDone => Outcome::Failed,
     }
-}
-
-/// The operation's number, filled with zeros on the left or cut there.
-fn value_text(number: u64, bytes: usize) -> String {
-    let text = format!("{number:0bytes$}");
-    text[text.len() - bytes..].to_owned()
-}
-
-fn fill(pattern: &KeyPattern, stream: &mut Stream) -> String {
-    let Some((low, high)) = pattern.range else { return pattern.prefix.clone() };
-    let width = (high - low).saturating_add(1);
-    let number = low + stream.below(width);
-    format!("{}{number}{}", pattern.prefix, pattern.suffix)
 }
 
 impl ClientCommand {

@@ -1,0 +1,181 @@
+//! What a server process is to the world: inputs, effects, and what it says of itself.
+
+use std::sync::Arc;
+
+use disk::{Disk, Ticket};
+use serde::{Deserialize, Serialize};
+
+use super::EtcdProcess;
+use crate::scenario::{ClientCommand, Node};
+use crate::view::{Role, Timer};
+
+/// A server process: one call, no operating system.
+///
+/// Reads and writes on the disk are immediate; a sync is a ticket that comes back as
+/// [`Input::Synced`]. `Err` is the process's death with the message that the real one would leave.
+pub trait Process {
+    /// One input, all its effects.
+    fn step(
+        &mut self,
+        now_ns: u64,
+        input: Input,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal>;
+}
+
+/// What happens to a process.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// It starts; first of all inputs.
+    Boot,
+    /// Its clock ticks.
+    Tick,
+    /// A peer's message arrives.
+    Message(Message),
+    /// A sync that it issued is complete.
+    Synced(Ticket),
+    /// A client asks.
+    Request {
+        /// Comes back with the answer.
+        id: u64,
+        /// What is asked.
+        command: Arc<ClientCommand>,
+    },
+    /// Its transport cannot reach a peer.
+    Unreachable(Node),
+}
+
+/// What a process does.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    /// Messages to peers.
+    pub messages: Vec<(Node, Message)>,
+    /// Answers to requests.
+    pub replies: Vec<(u64, Answer)>,
+    /// What is worth telling, in order.
+    pub trace: Vec<ServerEvent>,
+}
+
+/// A message between servers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Message {
+    /// raft, as etcd speaks it.
+    Etcd(Arc<raft::Message>),
+}
+
+/// Something that a server tells about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ServerEvent {
+    /// etcd's.
+    Etcd(::etcd::server::ServerEvent),
+}
+
+/// A server's answer to a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// How sure the client can be.
+    pub certainty: Certainty,
+    /// The store's revision, of an answer that has one.
+    pub revision: Option<i64>,
+    /// The answer itself.
+    pub body: AnswerBody,
+}
+
+/// Whether the request took effect, as far as the answer tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Certainty {
+    /// It did.
+    Done,
+    /// It did not and will not.
+    NotDone,
+    /// It may still.
+    Unknown,
+}
+
+/// An answer in the engine's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AnswerBody {
+    /// etcd's reply.
+    Etcd(::etcd::request::Reply),
+    /// An error, as the client prints it.
+    Error(String),
+}
+
+/// Why a process died.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fatal {
+    /// The message that it died with.
+    pub reason: String,
+}
+
+/// The process on a machine.
+#[derive(Clone, Debug)]
+pub enum Server {
+    /// etcd.
+    Etcd(Box<EtcdProcess>),
+}
+
+impl Process for Server {
+    fn step(
+        &mut self,
+        now_ns: u64,
+        input: Input,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        match self {
+            Server::Etcd(server) => server.step(now_ns, input, disk, effects),
+        }
+    }
+}
+
+/// What a server says of itself, whatever its engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerStatus {
+    /// It still reads its disk.
+    pub is_booting: bool,
+    /// Its part.
+    pub role: Role,
+    /// Its term.
+    pub term: u64,
+    /// Whom it takes for the leader.
+    pub leader: Option<Node>,
+    /// Whom it voted for.
+    pub vote: Option<Node>,
+    /// Last index of its log.
+    pub last_index: u64,
+    /// Commit index.
+    pub commit: u64,
+    /// Applied index.
+    pub applied: u64,
+    /// Revision of its store.
+    pub revision: i64,
+    /// Ticks since it heard from a leader, of how many it waits.
+    pub election: Timer,
+    /// Ticks since its last heartbeat.
+    pub heartbeat: Timer,
+}
+
+impl Server {
+    /// What it says of itself.
+    pub fn status(&self) -> ServerStatus {
+        match self {
+            Server::Etcd(server) => server.status(),
+        }
+    }
+
+    /// Index and term of the recent entry that carries a proposal.
+    pub(crate) fn find_entry(&self, proposal: u64) -> Option<(u64, u64)> {
+        match self {
+            Server::Etcd(server) => server.find_entry(proposal),
+        }
+    }
+
+    /// A key's value in its own store.
+    pub fn value(&self, key: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Server::Etcd(server) => server.value(key),
+        }
+    }
+}
