@@ -47,7 +47,7 @@ pub(crate) struct Passed {
     /// The server to look at.
     pub(crate) node: Option<Node>,
     /// The leader that it was passed on to, when the client asked another server.
-    pub(crate) passed_on: Option<Node>,
+    pub(crate) forwarded_to: Option<Node>,
     /// The record to look at.
     pub(crate) record: Option<RecordPlace>,
     /// The raft index to look at.
@@ -88,7 +88,7 @@ fn passed(trail: &Trail, stage: Stage, servers: usize) -> Passed {
         done: step.is_some(),
         after_ns: step.map(|step| step.at_ns.saturating_sub(began)),
         node: step.and_then(|step| step.node.or_else(|| receiver(trail))),
-        passed_on: passed_on(trail),
+        forwarded_to: forwarded_to(trail),
         record: step.and_then(|step| step.record).or(leader_record),
         index: trail.index,
         term: trail.term,
@@ -119,7 +119,7 @@ fn is_entry(step: &TrailStep) -> bool {
     matches!(step.kind, TrailKind::Appended | TrailKind::Replicated)
 }
 
-fn passed_on(trail: &Trail) -> Option<Node> {
+fn forwarded_to(trail: &Trail) -> Option<Node> {
     let leader = trail.steps.iter().find(|step| is_entry(step))?.node;
     leader.filter(|_| leader != receiver(trail))
 }
@@ -173,7 +173,7 @@ mod tests {
         kinds.push((TrailKind::Appended, 2));
         let stages = stages(&trail(&kinds), 3);
         assert_eq!((stages[1].done, stages[1].node), (true, Some(Node(2))));
-        assert_eq!(stages[0].passed_on, Some(Node(2)));
+        assert_eq!(stages[0].forwarded_to, Some(Node(2)));
     }
 
     #[test]

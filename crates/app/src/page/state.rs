@@ -334,7 +334,7 @@ impl Page {
             Turn::MoreRows => self.rows = self.rows.saturating_mul(2),
             Turn::Type(draft) => self.console_mut().type_in(draft),
             Turn::Prompt(at) => self.console_mut().at = at,
-            Turn::Asked(id, line) => self.console_mut().asked(id, &line),
+            Turn::Asked(id, line) => self.asked(id, &line),
             Turn::Older => self.console_mut().older(),
             Turn::Newer => self.console_mut().newer(),
             Turn::ShareAsked(id) => self.share = Share::Asked(id),
@@ -432,6 +432,9 @@ impl Page {
             (self.selected, self.record, self.entry) = (None, None, None);
             self.said_event = 0;
         }
+        if opening == Opening::Waiting {
+            self.scene = None;
+        }
         // A refused link is followed by the session that opens instead: its sentence stays.
         let refused = matches!(self.opening, Some(Opening::LinkRefused { .. }));
         if !refused || !matches!(opening, Opening::Fresh | Opening::Recovered(_)) {
@@ -510,6 +513,14 @@ impl Page {
         if Panel::OF_SERVER.contains(&panel) && self.tab != panel {
             (self.tab, self.rows) = (panel, ROWS);
         }
+    }
+
+    /// Whoever goes on working has seen that everything is there again.
+    fn asked(&mut self, id: RequestId, line: &str) {
+        self.opening.take_if(|opening| {
+            matches!(opening, Opening::Recovered(recovery) if recovery.damaged.is_empty())
+        });
+        self.console_mut().asked(id, line);
     }
 
     fn console_mut(&mut self) -> &mut Transcript {

@@ -128,6 +128,25 @@ fn a_refused_link_is_said_although_the_stored_session_opens_after_it() {
 }
 
 #[test]
+fn a_recovery_is_said_until_the_visitor_goes_on_and_damage_until_it_is_read() {
+    let whole = Opening::Recovered(Recovery::default());
+    let damage = Recovery { damaged: vec!["page 3 of n1".into()], ..Recovery::default() };
+    for (opening, stays) in [(whole, false), (Opening::Recovered(damage), true)] {
+        let page = Page::default().after(Turn::Told(Event::Opened(opening)));
+        let page = page.after(Turn::Asked(1, "get a".into()));
+        assert_eq!(page.opening.is_some(), stays);
+        assert_eq!(page.after(Turn::OpeningRead).opening, None);
+    }
+}
+
+#[test]
+fn a_session_that_waits_for_storage_shows_no_other_run() {
+    let page = draw(Page::default(), |_| {});
+    let page = page.after(Turn::Told(Event::Opened(Opening::Waiting)));
+    assert_eq!(page.scene, None);
+}
+
+#[test]
 fn important_events_are_said_once() {
     let line = LogLine {
         event: 9,

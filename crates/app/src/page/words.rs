@@ -283,7 +283,7 @@ pub(crate) fn stage(stage: Stage) -> &'static str {
 /// What is known of a stage, in a few words.
 pub(crate) fn stage_fact(passed: &Passed, servers: usize) -> String {
     let fact = match passed.stage {
-        Stage::Request => passed.node.map(|node| match passed.passed_on {
+        Stage::Request => passed.node.map(|node| match passed.forwarded_to {
             Some(leader) => format!("to {node}, on to {leader}"),
             None => format!("to {node}"),
         }),
@@ -356,7 +356,6 @@ pub(crate) const PROMPT_INPUT: &str = "Command";
 pub(crate) const PROMPT_PLACEHOLDER: &str = "put greeting hello";
 pub(crate) const CONSOLE_HELLO: &str = "etcdctl's words, and the laboratory's: put, get, del, compact, crash, restart, isolate, heal, load. Tab completes, ↑ recalls, help lists them all.";
 pub(crate) const WAITING: &str = "waiting for the cluster…";
-pub(crate) const WAITING_PAUSED: &str = "sent; time stands still. Play or step for the answer.";
 
 pub(crate) const SHARE_TITLE: &str = "This run, at this moment";
 pub(crate) const SHARE_TEXT: &str = "The link carries every action since the beginning. Whoever opens it sees the same run, paused here; nothing is uploaded anywhere.";

@@ -147,7 +147,7 @@ fn Entry(props: &EntryProps) -> Html {
     let index = props.index;
     html! {
         <li>
-            <button class="entry arrived" data-state={style(props.state)} aria-pressed={props.picked.to_string()}
+            <button class="entry" data-state={style(props.state)} aria-pressed={props.picked.to_string()}
                 aria-label={props.label.clone()} title={props.label.clone()}
                 onclick={wire.turning(move |_| Turn::PickEntry(index))}>
                 <span class="index">{ index }</span>

@@ -4,10 +4,11 @@
 //! moves them by their own transform objects, and touches an attribute only when it changed.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use sim::scenario::Node;
-use sim::view::{Endpoint, NodeView};
+use sim::view::{Endpoint, NodeView, Timer};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use web_sys::{Document, Element, SvgGraphicsElement, SvgTransform, SvgsvgElement, Window};
@@ -113,7 +114,12 @@ struct Easel {
     timers: Element,
     messages: Element,
     arcs: Vec<Arc>,
-    tokens: Vec<Token>,
+    /// By flight.
+    tokens: BTreeMap<u64, Token>,
+    spare: Vec<Token>,
+    /// Which drawing this is; what the last one did not touch has landed.
+    drawing: u32,
+    /// The visitor asked for less motion: messages stand halfway.
     still: bool,
 }
 
@@ -126,7 +132,17 @@ impl Easel {
             .ok()
             .flatten()
             .is_some_and(|query| query.matches());
-        Some(Easel { document, svg, timers, messages, arcs: Vec::new(), tokens: Vec::new(), still })
+        Some(Easel {
+            document,
+            svg,
+            timers,
+            messages,
+            arcs: Vec::new(),
+            tokens: BTreeMap::new(),
+            spare: Vec::new(),
+            drawing: 0,
+            still,
+        })
     }
 
     fn draw(&mut self, cast: &mut Cast, motion: &mut Motion, now_ms: f64) {
@@ -158,7 +174,12 @@ impl Easel {
 
     fn share(node: &NodeView, tick_ns: u64, display_ns: f64) -> f64 {
         match Part::of(node) {
-            Part::Leader => run_out(node.heartbeat, node.next_tick_ns, tick_ns, display_ns),
+            // A leader's timer is the time to its next heartbeat.
+            Part::Leader => {
+                let timeout = node.heartbeat.timeout.max(1);
+                let heartbeat = Timer { timeout, ..node.heartbeat };
+                run_out(heartbeat, node.next_tick_ns, tick_ns, display_ns)
+            }
             Part::Follower | Part::Candidate | Part::PreCandidate => {
                 run_out(node.election, node.next_tick_ns, tick_ns, display_ns)
             }
@@ -166,23 +187,30 @@ impl Easel {
         }
     }
 
+    /// A message keeps its element for its whole flight; landed ones give theirs to the next.
     fn draw_messages(&mut self, cast: &Cast, motion: &Motion) {
-        let mut used = 0;
+        self.drawing = self.drawing.wrapping_add(1);
+        let (drawing, still) = (self.drawing, self.still);
         for (flight, share) in motion.flying() {
             let Some((from, to)) = way(&cast.ring, flight.from, flight.to) else { continue };
-            if used == self.tokens.len() {
-                let Some(token) = Token::new(&self.document, &self.svg, &self.messages) else {
-                    break;
-                };
-                self.tokens.push(token);
-            }
-            let share = if self.still { 0.5 } else { share };
-            self.tokens[used].show(flight.look, from.towards(to, share));
-            used += 1;
+            let Some(token) = self.token(flight.id) else { break };
+            let share = if still { 0.5 } else { share };
+            token.show(flight.look, from.towards(to, share), drawing);
         }
-        for token in &mut self.tokens[used..] {
+        let landed = self.tokens.extract_if(.., |_, token| token.drawing != drawing);
+        self.spare.extend(landed.map(|(_, mut token)| {
             token.hide();
+            token
+        }));
+    }
+
+    fn token(&mut self, flight: u64) -> Option<&mut Token> {
+        if !self.tokens.contains_key(&flight) {
+            let new = || Token::new(&self.document, &self.svg, &self.messages);
+            let token = self.spare.pop().or_else(new)?;
+            self.tokens.insert(flight, token);
         }
+        self.tokens.get_mut(&flight)
     }
 }
 
@@ -259,6 +287,7 @@ struct Token {
     letter: Element,
     transform: SvgTransform,
     look: Option<Look>,
+    drawing: u32,
 }
 
 impl Token {
@@ -272,11 +301,12 @@ impl Token {
         let graphics: &SvgGraphicsElement = group.dyn_ref()?;
         let transform =
             graphics.transform().base_val().initialize(&svg.create_svg_transform()).ok()?;
-        Some(Token { group, shape, letter, transform, look: None })
+        Some(Token { group, shape, letter, transform, look: None, drawing: 0 })
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "pixels of a screen")]
-    fn show(&mut self, look: Look, at: Point) {
+    fn show(&mut self, look: Look, at: Point, drawing: u32) {
+        self.drawing = drawing;
         if self.look != Some(look) {
             let reply = if look.reply { " reply" } else { "" };
             set(&self.group, "class", &format!("msg {}{reply}", look.class));
