@@ -79,6 +79,7 @@ fn words(what: &TraceEvent) -> Option<Words> {
 fn power_cut(survived: u64, lost: u64) -> String {
     match (survived, lost) {
         (0, 0) => "loses power; everything was synced".to_owned(),
+        (0, 1) => "loses power and 1 write that was not synced".to_owned(),
         (0, lost) => format!("loses power and {lost} writes that were not synced"),
         (survived, lost) => {
             format!("loses power and {lost} of {} unsynced writes", survived + lost)
