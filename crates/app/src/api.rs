@@ -74,7 +74,10 @@ pub fn install(bridge: &Bridge) -> Result<(), JsValue> {
     call(&api, bridge, "state", |bridge, _| async move {
         match bridge.request(|id| Command::State { id }).await.map_err(refused)? {
             Answer::State(state) => Ok(to_js(&state)),
-            other => Err(unexpected(&other)),
+            other @ (Answer::Done
+            | Answer::Console(_)
+            | Answer::Link(_)
+            | Answer::Fingerprint(_)) => Err(unexpected(&other)),
         }
     })?;
     call(&api, bridge, "fingerprint", |bridge, _| async move {
@@ -132,7 +135,9 @@ fn text(result: Result<Answer, Refusal>) -> Result<JsValue, JsValue> {
 fn console(result: Result<Answer, Refusal>) -> Result<JsValue, JsValue> {
     let answer = match result {
         Ok(Answer::Console(answer)) => answer,
-        Ok(other) => return Err(unexpected(&other)),
+        Ok(
+            other @ (Answer::Done | Answer::Link(_) | Answer::State(_) | Answer::Fingerprint(_)),
+        ) => return Err(unexpected(&other)),
         Err(refusal) => ConsoleAnswer { error: Some(refusal.to_string()), ..Default::default() },
     };
     let object = Object::new();

@@ -133,6 +133,12 @@ impl Session {
         self.say(Event::Reply { id, result });
     }
 
+    fn reply_all(&mut self, replies: Vec<Reply>) {
+        for reply in replies {
+            self.reply(reply);
+        }
+    }
+
     // ---- commands ----
 
     /// A command that is about this session; gives it back when it is about another one.
@@ -186,7 +192,7 @@ impl Session {
     /// Answers that the store must hold first.
     fn answer(&mut self, replies: Vec<Reply>) {
         match &mut self.keeping {
-            Keeping::Memory(_) => replies.into_iter().for_each(|reply| self.reply(reply)),
+            Keeping::Memory(_) => self.reply_all(replies),
             Keeping::Store(keeper) | Keeping::Halted(keeper, _) => keeper.hold(replies),
         }
     }
@@ -225,8 +231,10 @@ impl Session {
         self.tell_status();
         if let Keeping::Store(keeper) | Keeping::Halted(keeper, _) = keeping {
             let (replies, flushes) = keeper.into_waiting();
-            replies.into_iter().for_each(|reply| self.reply(reply));
-            flushes.into_iter().for_each(|id| self.flush(id));
+            self.reply_all(replies);
+            for id in flushes {
+                self.flush(id);
+            }
         }
     }
 
@@ -241,7 +249,7 @@ impl Session {
     /// The session leaves the stage: nobody who waits is left without an answer.
     pub fn leave(&mut self) {
         let replies = self.run.abandon();
-        replies.into_iter().for_each(|reply| self.reply(reply));
+        self.reply_all(replies);
     }
 
     // ---- time ----
@@ -318,7 +326,7 @@ impl Session {
                 keeper.failed();
                 self.attempt += 1;
                 self.failures += 1;
-                self.refused(error);
+                self.refused(&error);
             }
             (_, Keeping::Memory(_) | Keeping::Halted(..)) => {}
         }
@@ -326,10 +334,10 @@ impl Session {
 
     fn release(&mut self, released: Released) {
         self.outputs.extend(released.frame.map(Output::Show));
-        released.replies.into_iter().for_each(|reply| self.reply(reply));
+        self.reply_all(released.replies);
     }
 
-    fn refused(&mut self, error: StoreError) {
+    fn refused(&mut self, error: &StoreError) {
         let message = error.to_string();
         let status = match error {
             StoreError::Lost { .. } => return self.go_on_in_memory(MemoryReason::TakenOver),

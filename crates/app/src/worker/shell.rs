@@ -510,6 +510,7 @@ enum LinkRefusal {
     TooLate(u64),
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is the last stop of an error")]
 fn in_words(error: StoreError) -> StorageStatus {
     let message = error.to_string();
     match error {
