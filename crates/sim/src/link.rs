@@ -102,10 +102,12 @@ impl Link {
 
     /// Makes the link; a run whose link nobody could open has none.
     pub fn encode(&self) -> Result<String, LinkError> {
+        let scenario = self.scenario.to_string();
+        Scenario::parse(&scenario)?;
         let content = Version1 {
             version: 1,
             engine: self.engine.clone(),
-            scenario: self.scenario.to_string(),
+            scenario,
             moment: self.moment,
             fingerprint: self.fingerprint,
             view: self.view.clone(),

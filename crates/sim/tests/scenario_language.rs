@@ -319,3 +319,11 @@ proptest! {
         let _ = Scenario::parse(&format!("cluster etcd nodes=3 seed=1\n{line}\n"));
     }
 }
+
+#[test]
+fn every_verb_is_in_the_documentation() {
+    let page = include_str!("../../../docs/scenario-language.md").replace("\\|", "|");
+    for verb in verbs() {
+        assert!(page.contains(&format!("`{}`", verb.usage)), "{}", verb.usage);
+    }
+}

@@ -12,8 +12,8 @@ use winnow::token::rest;
 use super::error::Problem;
 use super::word::Word;
 
-/// No scenario reaches further than a virtual day.
-pub const TIME_MAX_NS: u64 = 24 * 3_600 * SECOND_NS;
+/// No scenario reaches further than thirty virtual days.
+pub const TIME_MAX_NS: u64 = 30 * 24 * 3_600 * SECOND_NS;
 /// Nanoseconds in a second.
 pub const SECOND_NS: u64 = 1_000_000_000;
 /// Nanoseconds in a millisecond.
@@ -100,7 +100,7 @@ fn decimal(amount: u64, scale: u64) -> String {
 impl Word {
     pub(crate) fn time(&self) -> Result<u64, Problem> {
         parse_time(&self.text).ok_or_else(|| {
-            self.problem("not a time:", "a time such as `250ms` or `2.5s`, up to 24h")
+            self.problem("not a time:", "a time such as `250ms` or `2.5s`, up to 720h")
         })
     }
 
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_time_is_refused() {
-        for text in ["", "s", "5", "5 s", "-5s", "5.s", ".5s", "5sec", "25h", "99999999999999h"] {
+        for text in ["", "s", "5", "5 s", "-5s", "5.s", ".5s", "5sec", "721h", "99999999999999h"] {
             assert_eq!(parse_time(text), None, "{text}");
         }
     }
