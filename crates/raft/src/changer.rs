@@ -14,12 +14,16 @@ use crate::types::{ConfState, NodeId};
 /// Why a change cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub(crate) struct ChangeError(String);
+pub struct ChangeError(String);
 
+/// The configuration after a change, with each member's progress.
 type Changed = Result<(Config, IdMap<Progress>), ChangeError>;
 
 /// Works out what a change makes of the configuration in a tracker, without touching it.
-pub(crate) struct Changer {
+///
+/// The core does this when a committed change is applied; who wants to know beforehand can ask.
+#[derive(Clone, Debug)]
+pub struct Changer {
     config: Config,
     progress: IdMap<Progress>,
     last_index: u64,
@@ -34,7 +38,8 @@ macro_rules! refuse {
 }
 
 impl Changer {
-    pub(crate) fn new(tracker: &Tracker, last_index: u64) -> Self {
+    /// `last_index` is where the probing of new members begins.
+    pub fn new(tracker: &Tracker, last_index: u64) -> Self {
         Self {
             config: tracker.config.clone(),
             progress: tracker.progress.clone(),
@@ -44,7 +49,7 @@ impl Changer {
     }
 
     /// The kind of change that the proposal asks for.
-    pub(crate) fn change(self, change: &ConfChangeV2) -> Changed {
+    pub fn change(self, change: &ConfChangeV2) -> Changed {
         if change.leave_joint() {
             self.leave_joint()
         } else if let Some(auto_leave) = change.enter_joint() {
@@ -55,7 +60,7 @@ impl Changer {
     }
 
     /// Both configurations are in force from here on.
-    pub(crate) fn enter_joint(mut self, auto_leave: bool, changes: &[ConfChangeSingle]) -> Changed {
+    pub fn enter_joint(mut self, auto_leave: bool, changes: &[ConfChangeSingle]) -> Changed {
         self.check()?;
         if self.config.voters.is_joint() {
             refuse!("config is already joint");
@@ -70,7 +75,7 @@ impl Changer {
     }
 
     /// The incoming configuration alone is in force from here on.
-    pub(crate) fn leave_joint(mut self) -> Changed {
+    pub fn leave_joint(mut self) -> Changed {
         self.check()?;
         if !self.config.voters.is_joint() {
             refuse!("can't leave a non-joint config");
@@ -91,7 +96,7 @@ impl Changer {
     }
 
     /// Moves at most one voter.
-    pub(crate) fn simple(mut self, changes: &[ConfChangeSingle]) -> Changed {
+    pub fn simple(mut self, changes: &[ConfChangeSingle]) -> Changed {
         self.check()?;
         if self.config.voters.is_joint() {
             refuse!("can't apply simple config change in joint config");

@@ -7,6 +7,7 @@
 
 use crate::changer;
 use crate::config::Randomness;
+use crate::describe::ProtoText;
 use crate::election::Campaign;
 use crate::error::{Error, Result, fatal};
 use crate::logger::{Level, Logger, log};
@@ -228,9 +229,10 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             log!(
                 self.log.logger,
                 Warning,
-                "{:x} attempted to restore snapshot but it is not in the ConfState {state:?}; \
+                "{:x} attempted to restore snapshot but it is not in the ConfState {}; \
                  should never happen",
-                self.id
+                self.id,
+                ProtoText(&state)
             );
             return Ok(false);
         }
@@ -244,7 +246,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         self.tracker = Tracker::new(self.tracker.max_inflight, self.tracker.max_inflight_bytes);
         match changer::restore(self.tracker.clone(), self.log.last_index()?, &state) {
             Ok(members) => self.switch_to(members, &state)?,
-            Err(error) => fatal!("unable to restore config {state:?}: {error}"),
+            Err(error) => fatal!("unable to restore config {}: {error}", ProtoText(&state)),
         }
         self.log_snapshot(Level::Info, "restored", id)?;
         Ok(true)

@@ -73,7 +73,7 @@ impl fmt::Display for IdSet {
 
 /// A map from node ids, sorted; each id has a dense slot as long as none comes or goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct IdMap<V>(Vec<(NodeId, V)>);
+pub struct IdMap<V>(Vec<(NodeId, V)>);
 
 impl<V> Default for IdMap<V> {
     fn default() -> Self {
@@ -82,15 +82,22 @@ impl<V> Default for IdMap<V> {
 }
 
 impl<V> IdMap<V> {
-    pub(crate) fn len(&self) -> usize {
+    /// How many ids there are.
+    pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Whether there are no ids.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn id_at(&self, slot: usize) -> NodeId {
         self.0[slot].0
     }
 
-    pub(crate) fn get(&self, id: NodeId) -> Option<&V> {
+    /// The value of an id.
+    pub fn get(&self, id: NodeId) -> Option<&V> {
         self.slot(id).ok().map(|slot| &self.0[slot].1)
     }
 
@@ -98,7 +105,8 @@ impl<V> IdMap<V> {
         self.slot(id).ok().map(|slot| &mut self.0[slot].1)
     }
 
-    pub(crate) fn contains(&self, id: NodeId) -> bool {
+    /// Whether the id is there.
+    pub fn contains(&self, id: NodeId) -> bool {
         self.slot(id).is_ok()
     }
 
@@ -119,7 +127,8 @@ impl<V> IdMap<V> {
         self.0.clear();
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, &V)> {
+    /// Ids and values, by ascending id.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, &V)> {
         self.0.iter().map(|(id, value)| (*id, value))
     }
 
@@ -129,5 +138,12 @@ impl<V> IdMap<V> {
 
     fn slot(&self, id: NodeId) -> Result<usize, usize> {
         self.0.binary_search_by_key(&id, |(id, _)| *id)
+    }
+}
+
+/// One line for each id.
+impl<V: fmt::Display> fmt::Display for IdMap<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iter().try_for_each(|(id, value)| writeln!(f, "{id}: {value}"))
     }
 }

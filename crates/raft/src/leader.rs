@@ -7,6 +7,7 @@
 
 use crate::conf_change::{AnyConfChange, ConfChangeV2};
 use crate::config::Randomness;
+use crate::describe::ProtoText;
 use crate::error::{Error, Result, fatal};
 use crate::logger::{Logger, log};
 use crate::message::{Message, MessageType};
@@ -108,17 +109,16 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             if entry.entry_type == EntryType::Normal {
                 continue;
             }
-            let change = match AnyConfChange::of_entry(entry) {
-                Ok(change) => ConfChangeV2::from(change),
-                Err(error) => return Err(Error::InvalidMessage(error.to_string())),
-            };
-            match self.refusal(&change) {
+            let change = AnyConfChange::of_entry(entry)
+                .map_err(|error| Error::InvalidMessage(error.to_string()))?;
+            match self.refusal(&change.clone().into()) {
                 Some(reason) if !self.disable_conf_change_validation => {
                     log!(
                         self.log.logger,
                         Info,
-                        "{:x} ignoring conf change {change:?} at config {}: {reason}",
+                        "{:x} ignoring conf change {} at config {}: {reason}",
                         self.id,
+                        ProtoText(&change),
                         self.tracker.config
                     );
                     *entry = Entry::default();

@@ -53,6 +53,7 @@ mod chunks;
 mod conf_change;
 mod conf_change_codec;
 mod config;
+mod describe;
 mod election;
 mod error;
 mod follower;
@@ -79,13 +80,14 @@ mod types;
 mod unstable;
 mod validate;
 
+pub use changer::{ChangeError, Changer};
 pub use conf_change::{
     AnyConfChange, ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2,
 };
 pub use conf_change_codec::DecodeError;
 pub use config::{Config, NO_LIMIT, Randomness};
 pub use error::{Error, Result};
-pub use ids::IdSet;
+pub use ids::{IdMap, IdSet};
 pub use inflights::Inflights;
 pub use logger::{Level, Logger, Silent};
 pub use memory::MemoryStorage;
@@ -97,7 +99,7 @@ pub use read_only::{ReadOnlyOption, ReadState};
 pub use ready::Ready;
 pub use status::{BasicStatus, Status};
 pub use storage::{Storage, StorageError};
-pub use tracker::Config as GroupConfig;
+pub use tracker::{Config as GroupConfig, Tracker};
 pub use types::{
     ConfState, Entry, EntryId, EntryType, HardState, NONE, NodeId, Role, Snapshot,
     SnapshotMetadata, SoftState,

@@ -3,7 +3,8 @@
 use crate::changer::Changer;
 use crate::conf_change::ConfChangeV2;
 use crate::config::Randomness;
-use crate::error::{Error, Result};
+use crate::describe::ProtoText;
+use crate::error::{Error, Result, fatal};
 use crate::ids::IdMap;
 use crate::logger::{Logger, log};
 use crate::progress::Progress;
@@ -29,9 +30,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     ) -> Result<()> {
         let state = self.switch(config, progress)?;
         if !state.is_equivalent(expected) {
-            return Err(Error::Fatal(format!(
-                "ConfStates not equivalent: {expected:?} and {state:?}"
-            )));
+            let (expected, state) = (ProtoText(expected), ProtoText(&state));
+            fatal!("ConfStates not equivalent: {expected} and {state}");
         }
         Ok(())
     }

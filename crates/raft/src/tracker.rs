@@ -53,18 +53,21 @@ impl fmt::Display for Config {
     }
 }
 
-/// Members and their progress.
+/// The members of a group and what its leader knows of each.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tracker {
-    pub(crate) config: Config,
-    pub(crate) progress: IdMap<Progress>,
+pub struct Tracker {
+    /// Who is in the group, as what.
+    pub config: Config,
+    /// Each member's progress.
+    pub progress: IdMap<Progress>,
     votes: IdMap<bool>,
     pub(crate) max_inflight: usize,
     pub(crate) max_inflight_bytes: u64,
 }
 
 impl Tracker {
-    pub(crate) fn new(max_inflight: usize, max_inflight_bytes: u64) -> Self {
+    /// Nobody yet; of each member, so many appends and payload bytes may be on their way.
+    pub fn new(max_inflight: usize, max_inflight_bytes: u64) -> Self {
         Self { max_inflight, max_inflight_bytes, ..Self::default() }
     }
 
