@@ -143,3 +143,14 @@ impl From<AnyConfChange> for ConfChangeV2 {
         }
     }
 }
+
+/// What became of a proposed change, as far as the proposer's node can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proposed {
+    /// It was sent to the leader, which decides.
+    Forwarded,
+    /// It is in the leader's log, to be applied once it is committed.
+    Appended,
+    /// The leader may not make it now, for this reason, and appended an empty entry instead.
+    NoOp(String),
+}

@@ -112,7 +112,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             let change = AnyConfChange::of_entry(entry)
                 .map_err(|error| Error::InvalidMessage(error.to_string()))?;
             match self.refusal(&change.clone().into()) {
-                Some(reason) if !self.disable_conf_change_validation => {
+                Some(reason) => {
                     log!(
                         self.log.logger,
                         Info,
@@ -123,14 +123,17 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                     );
                     *entry = Entry::default();
                 }
-                _ => self.pending_conf_index = index,
+                None => self.pending_conf_index = index,
             }
         }
         Ok(())
     }
 
     /// Why a configuration change may not be made now.
-    fn refusal(&self, change: &ConfChangeV2) -> Option<String> {
+    pub(crate) fn refusal(&self, change: &ConfChangeV2) -> Option<String> {
+        if self.disable_conf_change_validation {
+            return None;
+        }
         let is_joint = self.tracker.config.voters.is_joint();
         let leaves_joint = change.changes.is_empty();
         if self.pending_conf_index > self.log.applied {

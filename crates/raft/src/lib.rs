@@ -82,7 +82,8 @@ mod validate;
 
 pub use changer::{ChangeError, Changer};
 pub use conf_change::{
-    AnyConfChange, ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2,
+    AnyConfChange, ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType,
+    ConfChangeV2, Proposed,
 };
 pub use conf_change_codec::DecodeError;
 pub use config::{Config, NO_LIMIT, Randomness};

@@ -165,7 +165,7 @@ pub struct Message {
     pub reject: bool,
     /// Where the sender guesses that the logs agree.
     pub reject_hint: u64,
-    /// The read that is being confirmed, or the kind of campaign.
+    /// The round of reads that is being confirmed, or the kind of campaign.
     pub context: Bytes,
     /// What to deliver once a storage message was carried out.
     pub responses: Vec<Message>,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::conf_change::{AnyConfChange, ConfChange, ConfChangeType, ConfChangeV2};
+use crate::conf_change::{AnyConfChange, ConfChange, ConfChangeType, ConfChangeV2, Proposed};
 use crate::config::{Config, Randomness};
 use crate::error::{Error, Result};
 use crate::logger::{Logger, Silent};
@@ -139,11 +139,18 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
     /// Proposes a change of the configuration.
     ///
     /// The leader turns it into an empty entry when it may not be made now: one is pending, or the
-    /// joint configuration must be left first.
-    pub fn propose_conf_change(&mut self, change: impl Into<AnyConfChange>) -> Result<()> {
+    /// joint configuration must be left first. Only the leader itself can say so.
+    pub fn propose_conf_change(&mut self, change: impl Into<AnyConfChange>) -> Result<Proposed> {
         let change = change.into();
-        let entry_type = change.entry_type();
-        self.propose_entry(Entry { entry_type, ..Entry::normal(change.encode()) })
+        let (entry_type, data) = (change.entry_type(), change.encode());
+        let is_leader = self.raft.role == Role::Leader;
+        let refusal = self.raft.refusal(&change.into());
+        self.propose_entry(Entry { entry_type, ..Entry::normal(data) })?;
+        Ok(match refusal {
+            _ if !is_leader => Proposed::Forwarded,
+            None => Proposed::Appended,
+            Some(reason) => Proposed::NoOp(reason),
+        })
     }
 
     fn propose_entry(&mut self, entry: Entry) -> Result<()> {

@@ -2,6 +2,11 @@
 //!
 //! Raft thesis 6.4. *Safe* reads ask a quorum, with a heartbeat, whether this is still the leader;
 //! *lease* reads trust the clock instead, and are right only as far as clocks are.
+//!
+//! The heartbeats of each read carry a round of their own, counted up within the leader's term, and
+//! not the reader's context as upstream's do: a reader that asks again with the same context would
+//! else be answered on an acknowledgement of its first attempt, which proves nothing about now
+//! (etcd 20418). A follower gives back whatever it got, so both kinds work with both.
 
 use std::collections::VecDeque;
 
@@ -35,20 +40,18 @@ pub struct ReadState {
 struct Pending {
     request: Message,
     index: u64,
+    round: u64,
     acks: IdSet,
 }
 
-impl Pending {
-    fn context(&self) -> &Bytes {
-        &self.request.entries[0].data
-    }
-}
-
-/// Reads that wait for their quorum, oldest first; contexts are unique.
+/// Reads that wait for their quorum, oldest first.
+///
+/// Invariants: rounds increase, and none is used twice in the leader's term.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadOnly {
     pub(crate) option: ReadOnlyOption,
     queue: VecDeque<Pending>,
+    last_round: u64,
 }
 
 impl ReadOnly {
@@ -56,16 +59,24 @@ impl ReadOnly {
         Self { option, ..Self::default() }
     }
 
-    /// A read came in at this commit index; one with the same context waits already.
-    pub(crate) fn add_request(&mut self, index: u64, request: Message) {
+    /// A read came in at this commit index; gives the context of its round. Asked again while it
+    /// waits, the same reader waits for the round that is on its way.
+    pub(crate) fn add_request(&mut self, index: u64, request: Message) -> Bytes {
         let context = &request.entries[0].data;
-        if self.find(context).is_none() {
-            self.queue.push_back(Pending { request, index, acks: IdSet::default() });
+        let is_same = |pending: &&Pending| {
+            pending.request.from == request.from && pending.request.entries[0].data == *context
+        };
+        if let Some(pending) = self.queue.iter().find(is_same) {
+            return wire(pending.round);
         }
+        self.last_round += 1;
+        let round = self.last_round;
+        self.queue.push_back(Pending { request, index, round, acks: IdSet::default() });
+        wire(round)
     }
 
     /// A node acknowledged the heartbeat with this context; gives everyone who did.
-    pub(crate) fn receive_ack(&mut self, id: NodeId, context: &Bytes) -> Option<&IdSet> {
+    pub(crate) fn receive_ack(&mut self, id: NodeId, context: &[u8]) -> Option<&IdSet> {
         let slot = self.find(context)?;
         let pending = &mut self.queue[slot];
         pending.acks.insert(id);
@@ -73,17 +84,23 @@ impl ReadOnly {
     }
 
     /// The read with this context has its quorum, and so have all before it.
-    pub(crate) fn advance(&mut self, context: &Bytes) -> Vec<(Message, u64)> {
+    pub(crate) fn advance(&mut self, context: &[u8]) -> Vec<(Message, u64)> {
         let Some(slot) = self.find(context) else { return Vec::new() };
         self.queue.drain(..=slot).map(|pending| (pending.request, pending.index)).collect()
     }
 
     /// The context of the newest read that waits: its quorum serves all.
     pub(crate) fn last_context(&self) -> Bytes {
-        self.queue.back().map_or_else(Bytes::new, |pending| pending.context().clone())
+        self.queue.back().map_or_else(Bytes::new, |pending| wire(pending.round))
     }
 
-    fn find(&self, context: &Bytes) -> Option<usize> {
-        self.queue.iter().position(|pending| pending.context() == context)
+    fn find(&self, context: &[u8]) -> Option<usize> {
+        let round = u64::from_be_bytes(context.try_into().ok()?);
+        self.queue.binary_search_by_key(&round, |pending| pending.round).ok()
     }
+}
+
+/// A round as heartbeats carry it.
+fn wire(round: u64) -> Bytes {
+    Bytes::copy_from_slice(&round.to_be_bytes())
 }

@@ -1,7 +1,5 @@
 //! Thesis 6.4: linearizable reads on the leader.
 
-use bytes::Bytes;
-
 use crate::config::Randomness;
 use crate::error::{Error, Result};
 use crate::logger::Logger;
@@ -51,8 +49,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     fn begin_read(&mut self, message: Message) {
         match self.read_only.option {
             ReadOnlyOption::Safe => {
-                let context = message.entries[0].data.clone();
-                self.read_only.add_request(self.log.committed, message);
+                let context = self.read_only.add_request(self.log.committed, message);
                 self.read_only.receive_ack(self.id, &context);
                 self.broadcast_heartbeat(&context);
             }
@@ -74,7 +71,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
     }
 
-    fn finish_reads(&mut self, context: &Bytes) {
+    fn finish_reads(&mut self, context: &[u8]) {
         for (request, index) in self.read_only.advance(context) {
             self.answer_read(request, index);
         }

@@ -56,7 +56,7 @@ impl Cluster {
             "tick-heartbeat" => (0..heartbeat_tick).try_for_each(|_| node.tick()),
             "tick" => (0..command.number(1)?).try_for_each(|_| node.tick()),
             "propose" => node.propose(command.word(1)?.to_owned()),
-            "propose-conf-change" => node.propose_conf_change(proposed_change(command)?),
+            "propose-conf-change" => node.propose_conf_change(proposed_change(command)?).map(drop),
             "read-index" => node.read_index(command.word(1)?.to_owned()),
             "transfer-leadership" => node.transfer_leader(value(command, "to")?),
             "forget-leader" => node.forget_leader(),
