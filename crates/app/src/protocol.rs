@@ -327,6 +327,20 @@ pub enum StorageStatus {
     },
 }
 
+/// In a few words, for refusals.
+impl std::fmt::Display for StorageStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Persistent { .. } => f.write_str("the session is in IndexedDB"),
+            Self::InMemory { .. } => f.write_str("the session is in memory alone"),
+            Self::HeldByOtherTab => f.write_str("another tab has the session"),
+            Self::Full { message } | Self::Missing { message } | Self::Damaged { message } => {
+                f.write_str(message)
+            }
+        }
+    }
+}
+
 /// Why a session is in memory alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MemoryReason {

@@ -13,17 +13,18 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 
-use futures_channel::oneshot;
 use js_sys::{Array, Function, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    DomException, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest,
-    IdbRequest, IdbTransaction,
+    IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest, IdbRequest,
+    IdbTransaction,
 };
 
 use super::error::StoreError;
-use super::layout::{Address, Key, SCHEMA, Store};
+use super::keys::{bytes, js_key, sort_in, whole_number};
+use super::layout::{Key, SCHEMA, Store};
 use super::record::{Damage, seal};
+use super::request::{Ended, answer, hear, listen, missing, refused, tell_once, teller};
 use super::slice::{Slice, Write};
 use super::stored::{Records, Writer};
 
@@ -267,51 +268,6 @@ fn commit(transaction: &IdbTransaction) {
     let _ = transaction.commit();
 }
 
-/// Listens for the end of a transaction.
-struct Ended {
-    transaction: IdbTransaction,
-    outcome: Option<oneshot::Receiver<Result<JsValue, StoreError>>>,
-    _complete: Closure<dyn FnMut()>,
-    _abort: Closure<dyn FnMut()>,
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.transaction.set_oncomplete(None);
-        self.transaction.set_onabort(None);
-    }
-}
-
-impl Ended {
-    fn of(transaction: &IdbTransaction) -> Self {
-        let (tell, outcome) = teller();
-        let complete = Closure::<dyn FnMut()>::new({
-            let tell = tell.clone();
-            move || tell_once(&tell, Ok(JsValue::UNDEFINED))
-        });
-        let abort = Closure::<dyn FnMut()>::new({
-            let transaction = transaction.clone();
-            move || tell_once(&tell, Err(why_aborted(transaction.error())))
-        });
-        transaction.set_oncomplete(Some(complete.as_ref().unchecked_ref()));
-        transaction.set_onabort(Some(abort.as_ref().unchecked_ref()));
-        let transaction = transaction.clone();
-        Self { transaction, outcome: Some(outcome), _complete: complete, _abort: abort }
-    }
-
-    async fn wait(mut self) -> Result<(), StoreError> {
-        let outcome = self.outcome.take().expect("waited for once");
-        hear(outcome).await.map(|_| ())
-    }
-}
-
-fn why_aborted(error: Option<DomException>) -> StoreError {
-    match error {
-        Some(error) => refused(error.into()),
-        None => StoreError::Aborted { message: "the transaction was aborted".to_string() },
-    }
-}
-
 async fn read_all(transaction: &IdbTransaction) -> Result<Records, StoreError> {
     let mut found = Vec::new();
     for name in Store::ALL {
@@ -327,50 +283,6 @@ async fn read_all(transaction: &IdbTransaction) -> Result<Records, StoreError> {
         }
     }
     Ok(records)
-}
-
-/// Keys that are none of ours are passed over.
-fn sort_in(records: &mut Records, store: Store, key: &Array, record: Vec<u8>) {
-    let number = |at: u32| key.get(at).as_f64().and_then(whole_number);
-    let small = |at: u32| number(at).and_then(|number| u32::try_from(number).ok());
-    match (store, key.get(0).as_string().as_deref()) {
-        (Store::Meta, Some("writer")) => records.writer = Some(record),
-        (Store::Meta, Some("checkpoint")) => {
-            records.checkpoint.extend(small(1).map(|part| (part, record)));
-        }
-        (Store::Slices, None) => {
-            records.slices.extend(number(0).zip(small(1)).map(|key| (key, record)));
-        }
-        (Store::Pages, None) => {
-            let address = small(0).zip(small(1)).zip(small(2));
-            records
-                .pages
-                .extend(address.map(|((node, file), page)| (Address { node, file, page }, record)));
-        }
-        (Store::Actions, None) => records.actions.extend(small(0).map(|piece| (piece, record))),
-        (Store::Meta | Store::Slices | Store::Pages | Store::Actions, _) => {}
-    }
-}
-
-/// A number of JavaScript's that counts something.
-#[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
-#[expect(clippy::cast_sign_loss, reason = "checked to be in range")]
-fn whole_number(number: f64) -> Option<u64> {
-    const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
-    ((0.0..=WHOLE_MAX).contains(&number) && number.fract() == 0.0).then_some(number as u64)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "slices stay far below 2^53")]
-fn js_key(key: Key) -> JsValue {
-    let small = |number: u32| JsValue::from(number);
-    let parts: Vec<JsValue> = match key {
-        Key::Writer => vec!["writer".into()],
-        Key::Checkpoint(part) => vec!["checkpoint".into(), small(part)],
-        Key::Slice(number, part) => vec![JsValue::from(number as f64), small(part)],
-        Key::Page(Address { node, file, page }) => vec![small(node), small(file), small(page)],
-        Key::Actions(piece) => vec![small(piece)],
-    };
-    parts.into_iter().collect::<Array>().into()
 }
 
 fn make(transaction: &IdbTransaction, write: &Write) -> Result<(), StoreError> {
@@ -396,89 +308,4 @@ fn put(store: &IdbObjectStore, key: Key, record: &[u8]) -> Result<(), StoreError
 
 fn store(transaction: &IdbTransaction, store: Store) -> Result<IdbObjectStore, StoreError> {
     transaction.object_store(store.name()).map_err(refused)
-}
-
-/// What is not a `Uint8Array` reads as no bytes, which no record is.
-fn bytes(value: &JsValue) -> Vec<u8> {
-    value.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).unwrap_or_default()
-}
-
-type Tell = Rc<RefCell<Option<oneshot::Sender<Result<JsValue, StoreError>>>>>;
-
-fn teller() -> (Tell, oneshot::Receiver<Result<JsValue, StoreError>>) {
-    let (tell, heard) = oneshot::channel();
-    (Rc::new(RefCell::new(Some(tell))), heard)
-}
-
-fn tell_once(tell: &Tell, outcome: Result<JsValue, StoreError>) {
-    if let Some(tell) = tell.borrow_mut().take() {
-        // Nobody listens any more: nobody needs to know.
-        let _ = tell.send(outcome);
-    }
-}
-
-async fn hear(
-    heard: oneshot::Receiver<Result<JsValue, StoreError>>,
-) -> Result<JsValue, StoreError> {
-    heard.await.unwrap_or_else(|_| {
-        Err(StoreError::Aborted { message: "the request was dropped".to_string() })
-    })
-}
-
-async fn answer(request: &IdbRequest) -> Result<JsValue, StoreError> {
-    let (tell, heard) = teller();
-    let listeners = listen(request, &tell);
-    let outcome = hear(heard).await;
-    drop(listeners);
-    outcome
-}
-
-struct Listeners {
-    request: IdbRequest,
-    _success: Closure<dyn FnMut()>,
-    _error: Closure<dyn FnMut()>,
-}
-
-impl Drop for Listeners {
-    fn drop(&mut self) {
-        self.request.set_onsuccess(None);
-        self.request.set_onerror(None);
-    }
-}
-
-fn listen(request: &IdbRequest, tell: &Tell) -> Listeners {
-    let success = Closure::<dyn FnMut()>::new({
-        let (request, tell) = (request.clone(), Rc::clone(tell));
-        move || tell_once(&tell, request.result().map_err(refused))
-    });
-    let error = Closure::<dyn FnMut()>::new({
-        let (request, tell) = (request.clone(), Rc::clone(tell));
-        move || tell_once(&tell, Err(why_aborted(request.error().ok().flatten())))
-    });
-    request.set_onsuccess(Some(success.as_ref().unchecked_ref()));
-    request.set_onerror(Some(error.as_ref().unchecked_ref()));
-    Listeners { request: request.clone(), _success: success, _error: error }
-}
-
-fn said(error: &JsValue) -> String {
-    match error.dyn_ref::<DomException>() {
-        Some(error) => format!("{}: {}", error.name(), error.message()),
-        None => format!("{error:?}"),
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is the last stop of an error")]
-fn refused(error: JsValue) -> StoreError {
-    let name = error.dyn_ref::<DomException>().map(DomException::name);
-    let message = said(&error);
-    if name.as_deref() == Some("QuotaExceededError") {
-        StoreError::Full { message }
-    } else {
-        StoreError::Aborted { message }
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is the last stop of an error")]
-fn missing(error: JsValue) -> StoreError {
-    StoreError::Missing { message: said(&error) }
 }

@@ -13,7 +13,7 @@
 //! | [`slice`] | what one transaction writes |
 //! | [`backlog`] | what is due, and which slice comes next |
 //! | [`stored`] | what the records mean when a session is opened |
-//! | [`database`] | the transactions themselves (browser) |
+//! | [`database`] | the transactions themselves (browser), over `request` and `keys` |
 //! | [`lock`] | one writer a session (browser) |
 //!
 //! Promises: a slice is there whole or not at all, and only after the one before it; of two writers
@@ -24,10 +24,14 @@ pub mod backlog;
 #[cfg(target_arch = "wasm32")]
 pub mod database;
 pub mod error;
+#[cfg(target_arch = "wasm32")]
+mod keys;
 pub mod layout;
 #[cfg(target_arch = "wasm32")]
 pub mod lock;
 pub mod record;
+#[cfg(target_arch = "wasm32")]
+mod request;
 pub mod slice;
 pub mod stored;
 

@@ -205,7 +205,7 @@ impl Session {
                 self.reply((id, Err(Refusal::Storage { message })));
             }
             Keeping::Halted(_, status) => {
-                let message = format!("the store does not take the session: {status:?}");
+                let message = status.to_string();
                 self.reply((id, Err(Refusal::Storage { message })));
             }
         }
