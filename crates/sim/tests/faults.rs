@@ -5,10 +5,11 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use sim::machine::{Server, ServerEvent};
 use sim::scenario::{ClientCommand, SECOND_NS};
 use sim::trace::TraceEvent;
 use sim::view::{Outcome, cluster_view};
-use sim::{Node, World, machine::Server};
+use sim::{Node, World};
 use support::{command, conditions, run_for, world};
 
 /// Every put, by request, and the revision at which it was acknowledged.
@@ -16,6 +17,9 @@ use support::{command, conditions, run_for, world};
 struct Witness {
     puts: BTreeMap<u64, (String, String)>,
     acknowledged: BTreeMap<u64, i64>,
+    /// Power cuts that lost something, and torn records that were cut off a log.
+    losses: u64,
+    repairs: u64,
 }
 
 impl Witness {
@@ -27,6 +31,14 @@ impl Witness {
     }
 
     fn see(&mut self, what: &TraceEvent) {
+        if let TraceEvent::Told(_, ServerEvent::Etcd(etcd::server::ServerEvent::Repaired { .. })) =
+            what
+        {
+            self.repairs += 1;
+        }
+        if let TraceEvent::PowerCut { lost: 1.., .. } = what {
+            self.losses += 1;
+        }
         if let TraceEvent::Requested { request, command, .. } = what
             && let ClientCommand::Put { key, value } = command.as_ref()
         {
@@ -70,8 +82,8 @@ fn crash_and_recover(seed: u64) -> (Witness, World) {
     let (operation, torn) = (1 + seed % 97, if seed.is_multiple_of(2) { " torn" } else { "" });
     let target = ["n1", "n2", "n3", "leader", "all"][usize::try_from(seed % 5).expect("small")];
     let mut world = world(&format!(
-        "cluster etcd nodes=3 seed={seed} segment=4KB\n\
-         0s load put key=k/{{0..9}} value=60B rate=100/s for=5s\n\
+        "cluster etcd nodes=3 seed={seed} segment=16KB\n\
+         0s load put key=k/{{0..9}} value=700B rate=100/s for=5s\n\
          2s crash {target}{torn} at disk-operation {operation}\n\
          3.5s crash all{torn}\n\
          4s restart all\n"
@@ -83,7 +95,7 @@ fn crash_and_recover(seed: u64) -> (Witness, World) {
 
 #[test]
 fn a_power_cut_at_any_disk_operation_loses_nothing_acknowledged() {
-    let mut acknowledged = 0;
+    let (mut acknowledged, mut losses, mut repairs) = (0, 0, 0);
     for seed in 1..=150 {
         let (witness, world) = crash_and_recover(seed);
         let context = format!("seed {seed}");
@@ -91,7 +103,10 @@ fn a_power_cut_at_any_disk_operation_loses_nothing_acknowledged() {
         assert!(world.leader().is_some(), "{context}: nobody leads");
         witness.demand_all(&world, &context);
         acknowledged += witness.acknowledged.len();
+        losses += witness.losses;
+        repairs += witness.repairs;
     }
+    assert!(losses > 150 && repairs > 5, "it was no crash: {losses} losses, {repairs} repairs");
     assert!(acknowledged > 150 * 50, "it was no load: {acknowledged}");
 }
 
@@ -99,8 +114,8 @@ fn a_power_cut_at_any_disk_operation_loses_nothing_acknowledged() {
 fn a_power_cut_in_the_middle_of_recovery_loses_nothing_acknowledged() {
     for seed in 1..=40_u64 {
         let mut world = world(&format!(
-            "cluster etcd nodes=3 seed={seed} segment=4KB\n\
-             0s load put key=k/{{0..9}} value=60B rate=100/s for=3s\n\
+            "cluster etcd nodes=3 seed={seed} segment=16KB\n\
+             0s load put key=k/{{0..9}} value=700B rate=100/s for=3s\n\
              2s crash all torn\n"
         ));
         let mut witness = Witness::default();
