@@ -11,7 +11,7 @@ use super::scene::Part;
 use super::state::{Hint, Panel, Theme};
 
 pub(crate) const NAME: &str = "Quorarium";
-pub(crate) const STARTING: &str = "Three etcd servers are on their way.";
+pub(crate) const STARTING: &str = "Three servers are on their way.";
 pub(crate) const PLAY: &str = "Play";
 pub(crate) const PAUSE: &str = "Pause";
 pub(crate) const STEP: &str = "Step one event";
