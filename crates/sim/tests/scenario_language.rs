@@ -130,6 +130,15 @@ fn too_much_text_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn one_endless_line_is_read_in_no_time() {
+    let words = "é ".repeat(TEXT_BYTES_MAX / 3 - 20);
+    let error = refused(&format!("put {words}"));
+    assert_eq!((error.line, error.column), (2, 9));
+    assert!(refused(&"partition ".repeat(90_000)).column == 11);
+    assert!(refused(&format!("put {}", "'".repeat(900_001))).to_string().contains("not closed"));
+}
+
+#[test]
 fn every_example_of_the_help_reads() {
     for verb in verbs() {
         let action = parse_command(verb.example, Context { nodes: 3 });

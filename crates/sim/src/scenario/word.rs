@@ -44,9 +44,25 @@ fn double_quoted(input: &mut Input<'_>) -> Result<(), ErrMode<ContextError>> {
     alt((preceded('\\', any).void(), none_of(['"', '\\']).void())).parse_next(input)
 }
 
-fn column_at(line: &str, byte: usize) -> u32 {
-    let before = line.get(..byte).unwrap_or(line).chars().count();
-    u32::try_from(before + 1).unwrap_or(u32::MAX)
+/// Counts columns while reading goes on, so that a long line is counted once.
+struct Columns<'a> {
+    line: &'a str,
+    byte: usize,
+    column: u32,
+}
+
+impl<'a> Columns<'a> {
+    fn of(line: &'a str) -> Columns<'a> {
+        Columns { line, byte: 0, column: 1 }
+    }
+
+    /// The column of a byte that is not before the last one asked for.
+    fn at(&mut self, byte: usize) -> u32 {
+        let skipped = self.line.get(self.byte..byte).map_or(0, |text| text.chars().count());
+        self.column = self.column.saturating_add(u32::try_from(skipped).unwrap_or(u32::MAX));
+        self.byte = byte;
+        self.column
+    }
 }
 
 impl Words {
@@ -55,16 +71,17 @@ impl Words {
         if let Some((byte, found)) = line.char_indices().find(|(_, c)| c.is_control() && *c != '\t')
         {
             let problem = format!("control character U+{:04X}", u32::from(found));
-            return Err(Problem::new(column_at(line, byte), problem, "printable text"));
+            return Err(Problem::new(Columns::of(line).at(byte), problem, "printable text"));
         }
         let mut input = LocatingSlice::new(line);
+        let mut columns = Columns::of(line);
         let mut words = std::collections::VecDeque::new();
         loop {
             let _: Result<_, ErrMode<ContextError>> = space0.parse_next(&mut input);
             if input.is_empty() || input.starts_with('#') {
                 break;
             }
-            let column = column_at(line, line.len() - input.len());
+            let column = columns.at(line.len() - input.len());
             let unclosed = || Problem::new(column, "a quote that is not closed", "a closing quote");
             let raw = raw_word(&mut input).map_err(|_| unclosed())?;
             if !input.is_empty() && !input.starts_with([' ', '\t']) {
@@ -73,7 +90,7 @@ impl Words {
             let text = shlex::split(raw).ok_or_else(unclosed)?.concat();
             words.push_back(Word { text, column });
         }
-        Ok(Words { words, end_column: column_at(line, line.len()) })
+        Ok(Words { words, end_column: columns.at(line.len()) })
     }
 
     /// The column of the next word, or the one after the line's last character.
