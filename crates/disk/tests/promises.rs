@@ -48,6 +48,25 @@ fn a_sync_covers_what_was_live_when_it_was_issued() {
 }
 
 #[test]
+fn a_range_is_durable_once_a_sync_that_covers_it_is_done() {
+    let mut disk = with_file("/a", &[7; PAGE_BYTES + 100]);
+    let file = disk.open("/a").unwrap();
+    let (first, second) = (0..100_u64, 4_096..4_196_u64);
+    assert!(!disk.is_durable(file, first.clone()), "nothing was synced");
+    sync_all(&mut disk, "/a");
+    disk.write(file, 4_100, b"later").unwrap();
+    assert!(disk.is_durable(file, first), "another page changed");
+    assert!(!disk.is_durable(file, second.clone()), "it lies in the middle");
+    assert!(disk.is_durable(file, 4_096..4_100), "just before it");
+    assert!(disk.is_durable(file, 4_105..4_196), "just after it");
+    assert!(disk.is_durable(file, 4_100..4_100), "no bytes at all");
+    disk.write(file, 4_196, b"beyond").unwrap();
+    sync_all(&mut disk, "/a");
+    assert!(disk.is_durable(file, 0..4_202));
+    assert!(!disk.is_durable(file, 0..4_203), "beyond the end there is nothing to keep");
+}
+
+#[test]
 fn an_older_sync_that_completes_later_takes_nothing_back() {
     let mut disk = with_file("/a", b"one");
     sync_all(&mut disk, "/a");
