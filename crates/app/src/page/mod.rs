@@ -1,6 +1,6 @@
 //! The page: one screen, fixed places, every panel a view of plain data that the worker sends.
 //!
-//! What it knows is [`state::Page`], changed by one pure function; what is drawn from it are small
+//! What it knows is `state::Page`, changed by one pure function; what is drawn from it are small
 //! components that compare two pointers to see that they have nothing to do. Geometry, motion,
 //! completion and key bindings are pure as well and tested on the host. No consensus, storage or
 //! scenario logic lives here: a click becomes a line of the scenario language and goes to the worker.

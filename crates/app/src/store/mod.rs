@@ -10,11 +10,11 @@
 //! |---|---|
 //! | [`layout`] | object stores and keys |
 //! | [`record`] | a checksum before the bytes |
-//! | [`slice`] | what one transaction writes |
+//! | [`mod@slice`] | what one transaction writes |
 //! | [`backlog`] | what is due, and which slice comes next |
 //! | [`stored`] | what the records mean when a session is opened |
-//! | [`database`] | the transactions themselves (browser), over `request` and `keys` |
-//! | [`lock`] | one writer a session (browser) |
+//! | `database` | the transactions themselves (browser), over `request` and `keys` |
+//! | `lock` | one writer a session (browser) |
 //!
 //! Promises: a slice is there whole or not at all, and only after the one before it; of two writers
 //! the one that opened last wins, and the other's next transaction aborts and says so; whatever the
