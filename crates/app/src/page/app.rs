@@ -36,7 +36,7 @@ pub(crate) fn App() -> Html {
     use_selection(&page, &wire);
     html! {
         <ContextProvider<Wire> context={wire}>
-            <main class="screen" data-panel={page.panel.id()}>{ panels(&page, &motion) }</main>
+            <main class="screen" data-panel={page.panel.id()} inert={page.covered()}>{ panels(&page, &motion) }</main>
             { cards(&page) }
             <p class="only-heard" role="status" aria-live="polite">{ &page.said }</p>
         </ContextProvider<Wire>>

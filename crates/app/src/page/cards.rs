@@ -1,5 +1,6 @@
 //! Cards over the screen: the link that is shared, help, an engine that stopped.
 
+use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
@@ -20,7 +21,8 @@ struct CardProps {
     children: Html,
 }
 
-/// A card takes the focus when it opens; Escape closes it (see `app`).
+/// A card takes the focus when it opens and gives it back when it closes. What lies behind it is
+/// inert meanwhile (see `app`), and Escape closes it (see `outside`).
 #[component]
 fn Card(props: &CardProps) -> Html {
     let wire = use_wire();
@@ -28,9 +30,12 @@ fn Card(props: &CardProps) -> Html {
     {
         let card = card.clone();
         use_effect_with((), move |()| {
-            if let Some(card) = card.cast::<HtmlElement>() {
-                // An element that is on the page can be focused.
-                let _ = card.focus();
+            let before = card.cast::<HtmlElement>().and_then(|card| take_focus(&card));
+            move || {
+                if let Some(before) = before {
+                    // What has left the page meanwhile is not focused, and that is fine.
+                    let _ = before.focus();
+                }
             }
         });
     }
@@ -45,6 +50,14 @@ fn Card(props: &CardProps) -> Html {
             </div>
         </div>
     }
+}
+
+/// Focuses a card; gives what had the focus before.
+fn take_focus(card: &HtmlElement) -> Option<HtmlElement> {
+    let before = card.owner_document().and_then(|document| document.active_element());
+    // An element that is on the page can be focused.
+    let _ = card.focus();
+    before.and_then(|before| before.dyn_into().ok())
 }
 
 /// What the share card shows.

@@ -131,7 +131,7 @@ pub(crate) fn use_keyboard(page: &UseReducerHandle<Page>, wire: &Wire) {
 /// Whether a key is the page's and not that of what has the focus.
 fn wanted(event: &KeyboardEvent, wish: Wish, page: &Page) -> bool {
     let held = event.ctrl_key() || event.meta_key() || event.alt_key();
-    let card = page.help || page.share != Share::Closed;
+    let card = page.covered();
     let at = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let within =
         |selector| at.as_ref().is_some_and(|at| matches!(at.closest(selector), Ok(Some(_))));

@@ -175,6 +175,8 @@ pub(crate) enum Hint {
     Crash(Node),
     /// Start it again.
     Restart(Node),
+    /// Look why it stopped by itself.
+    Look(Node),
     /// Cut a server off.
     Partition(Node),
     /// Mend the network.
@@ -361,6 +363,11 @@ impl Page {
         self.scene.as_ref()?.server.as_ref().filter(|depth| depth.node == looked_at)
     }
 
+    /// Whether a card lies over the screen.
+    pub(crate) fn covered(&self) -> bool {
+        self.help || self.share != Share::Closed || matches!(self.engine, Engine::Stopped { .. })
+    }
+
     /// What the worker should put into its pictures: the list that is on the screen alone.
     pub(crate) fn selection(&self) -> Selection {
         let window =
@@ -389,7 +396,8 @@ impl Page {
         }
         let Some(leader) = scene.leader else { return Some(Hint::Election) };
         if let Some(down) = scene.nodes.iter().find(|node| !Part::of(node).is_up()) {
-            return Some(Hint::Restart(down.node));
+            let failed = Part::of(down) == Part::Failed;
+            return Some(if failed { Hint::Look(down.node) } else { Hint::Restart(down.node) });
         }
         if scene.groups.len() > 1 {
             return Some(Hint::Heal);

@@ -83,6 +83,15 @@ fn hints_lead_from_a_write_to_a_crash_to_a_partition() {
 }
 
 #[test]
+fn a_server_that_stopped_by_itself_is_looked_at_and_not_started_again() {
+    let page = draw(Page::default(), |picture| {
+        let reason = "walpb: crc mismatch".into();
+        picture.view.cluster.nodes[0].condition = Condition::Failed { reason };
+    });
+    assert_eq!(page.hint(), Some(Hint::Look(Node(1))));
+}
+
+#[test]
 fn a_partition_cuts_off_what_is_marked_or_else_the_selected_server() {
     let page = draw(Page::default(), |_| {});
     assert_eq!(page.partition_line().as_deref(), Some("isolate n2"));

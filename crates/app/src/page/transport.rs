@@ -97,6 +97,10 @@ fn SpeedChoice(props: &SpeedProps) -> Html {
             { for Speed::LADDER.iter().map(|speed| html! {
                 <option key={speed.to_string()} selected={*speed == props.speed}>{ speed.to_string() }</option>
             }) }
+            // A speed that came by `window.quorarium` is shown and offered as long as it lasts.
+            if !Speed::LADDER.contains(&props.speed) {
+                <option selected=true>{ props.speed.to_string() }</option>
+            }
         </select>
     }
 }

@@ -119,6 +119,12 @@ pub(crate) fn hint(hint: Hint) -> (String, Option<String>) {
             format!("{node} is down and the others carry on. Start it again from its disk:"),
             Some(format!("restart {node}")),
         ),
+        Hint::Look(node) => (
+            format!(
+                "{node} stopped by itself and says why. Select it and look at its WAL; the others carry on."
+            ),
+            None,
+        ),
         Hint::Partition(node) => (
             format!("Now cut the network around {node}, the leader:"),
             Some(format!("isolate {node}")),

@@ -24,7 +24,7 @@ pub(crate) fn HintLine(props: &Props) -> Html {
         <p class="hint">
             <span>{ sentence }</span>
             if let Some(line) = line { <Doing {line} /> }
-            if hint == Hint::Leave {
+            if matches!(hint, Hint::Leave | Hint::Look(_)) {
                 <button class="plain" aria-label={words::NO_HINTS} title={words::NO_HINTS}
                     onclick={wire.turning(|_| Turn::NoHints)}>{ Icon::Close.draw() }</button>
             }
