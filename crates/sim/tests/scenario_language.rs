@@ -2,6 +2,7 @@
 //! reads back.
 #![cfg(not(target_arch = "wasm32"))]
 
+use etcd::server::Version;
 use proptest::prelude::*;
 use sim::scenario::{
     Action, ClientAction, ClientCommand, ClusterSpec, Context, Expectation, Expected, Fault, Get,
@@ -116,6 +117,8 @@ fn the_cluster_comes_first_and_has_bounds() {
         ("cluster etc nodes=3", "unknown engine"),
         ("cluster etcd nodes=3 nodes=5", "given twice"),
         ("cluster etcd latency=3ms..1ms", "span of time"),
+        ("cluster etcd pre-vote=maybe", "`true` or `false`"),
+        ("cluster etcd version=3.5.1", "3.4.0 to 3.4.44 are known"),
     ] {
         let error = Scenario::parse(text).expect_err(text).to_string();
         assert!(error.contains(part), "{text}: {error}");
@@ -279,8 +282,12 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 fn scenario() -> impl Strategy<Value = Scenario> {
-    let cluster = (any::<u64>(), 0..10_u64.pow(9), 0..10_u64.pow(9), 2..99_u32).prop_map(
-        |(seed, low_ns, more_ns, election_ticks)| ClusterSpec {
+    let version = (0..=44_u16).prop_map(|patch| Version { major: 3, minor: 4, patch });
+    let span = (0..10_u64.pow(9), 0..10_u64.pow(9));
+    let cluster = (any::<u64>(), span, 2..99_u32, any::<bool>(), version).prop_map(
+        |(seed, (low_ns, more_ns), election_ticks, pre_vote, version)| ClusterSpec {
+            pre_vote,
+            version,
             nodes: 5,
             seed,
             election_ticks,

@@ -145,7 +145,8 @@ pub(super) fn config(spec: &ClusterSpec, node: Node) -> ServerConfig {
         tick_ns: spec.tick_ns,
         segment_bytes: spec.segment_bytes,
         data_dir: DATA_DIR.to_owned(),
-        pre_vote: true,
+        pre_vote: spec.pre_vote,
+        version: spec.version,
         ..config
     }
 }

@@ -1,11 +1,13 @@
 //! The first line: which cluster.
 //!
 //! ```text
-//! cluster etcd nodes=3 seed=42 [tick=100ms] [election=10] [latency=1ms..3ms] [sync=1ms..4ms] [segment=64MB]
+//! cluster etcd nodes=3 seed=42 [tick=100ms] [election=10] [pre-vote=true] [latency=1ms..3ms]
+//!     [sync=1ms..4ms] [segment=64MB] [version=3.4.34]
 //! ```
 
 use std::fmt;
 
+use etcd::server::Version;
 use serde::{Deserialize, Serialize};
 
 use super::error::Problem;
@@ -70,12 +72,16 @@ pub struct ClusterSpec {
     pub tick_ns: u64,
     /// Ticks without a leader before a server campaigns (the lower bound; it draws up to twice).
     pub election_ticks: u32,
+    /// Whether a server asks if it would win before it campaigns (etcd's `--pre-vote`).
+    pub pre_vote: bool,
     /// How long a message travels between two servers, or a server and a client.
     pub latency: Span,
     /// How long an fsync takes.
     pub sync: Span,
     /// Size at which a log segment is cut.
     pub segment_bytes: u64,
+    /// The release whose rules the servers follow.
+    pub version: Version,
 }
 
 impl Default for ClusterSpec {
@@ -86,17 +92,21 @@ impl Default for ClusterSpec {
             seed: 1,
             tick_ns: 100 * MILLISECOND_NS,
             election_ticks: 10,
+            pre_vote: true,
             latency: Span::milliseconds(1, 3),
             sync: Span::milliseconds(1, 4),
             segment_bytes: 64_000_000,
+            version: Version::default(),
         }
     }
 }
 
-const KEYS: [&str; 7] = ["nodes", "seed", "tick", "election", "latency", "sync", "segment"];
+const KEYS: [&str; 9] =
+    ["nodes", "seed", "tick", "election", "pre-vote", "latency", "sync", "segment", "version"];
 
 pub(super) const USAGE: &str = "cluster etcd nodes=N seed=N [tick=T] [election=TICKS] \
-                                [latency=T..T] [sync=T..T] [segment=SIZE]";
+                                [pre-vote=true|false] [latency=T..T] [sync=T..T] [segment=SIZE] \
+                                [version=3.4.N]";
 
 impl ClusterSpec {
     /// Reads what follows the word `cluster`.
@@ -133,6 +143,8 @@ impl ClusterSpec {
             "seed" => self.seed = value.number("a seed: a whole number")?,
             "tick" => self.tick_ns = value.time()?.clamp(MILLISECOND_NS, 10 * SECOND_NS),
             "election" => self.election_ticks = small(value.number_in(2, 1_000, "ticks")?),
+            "pre-vote" => self.pre_vote = flag(value)?,
+            "version" => self.version = version(value)?,
             "latency" => self.latency = span(value)?,
             "sync" => self.sync = span(value)?,
             "segment" => self.segment_bytes = value.size(1 << 30)?.max(4_096),
@@ -143,6 +155,17 @@ impl ClusterSpec {
         }
         Ok(())
     }
+}
+
+fn flag(word: &Word) -> Result<bool, Problem> {
+    word.text.parse().map_err(|_| word.problem("neither yes nor no:", "`true` or `false`"))
+}
+
+fn version(word: &Word) -> Result<Version, Problem> {
+    let known = |error: etcd::server::UnknownVersion| {
+        Problem::new(word.column, error.to_string(), "one of these, such as `3.4.34`")
+    };
+    word.text.parse().map_err(known)
 }
 
 fn span(word: &Word) -> Result<Span, Problem> {
@@ -165,6 +188,9 @@ impl fmt::Display for ClusterSpec {
         if self.election_ticks != usual.election_ticks {
             write!(f, " election={}", self.election_ticks)?;
         }
+        if self.pre_vote != usual.pre_vote {
+            write!(f, " pre-vote={}", self.pre_vote)?;
+        }
         if self.latency != usual.latency {
             write!(f, " latency={}", self.latency)?;
         }
@@ -173,6 +199,9 @@ impl fmt::Display for ClusterSpec {
         }
         if self.segment_bytes != usual.segment_bytes {
             write!(f, " segment={}", print_size(self.segment_bytes))?;
+        }
+        if self.version != usual.version {
+            write!(f, " version={}", self.version)?;
         }
         Ok(())
     }
