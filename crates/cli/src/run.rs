@@ -108,7 +108,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 impl Arguments {
     fn until_ns(&self, scenario: &Scenario) -> Result<u64, Failure> {
         let Some(text) = &self.until else { return Ok(scenario.ends_ns()) };
-        let usage = || Failure::Usage(format!("--until {text}: not a time such as 10s, up to 720h"));
+        let usage =
+            || Failure::Usage(format!("--until {text}: not a time such as 10s, up to 720h"));
         parse_time(text).ok_or_else(usage)
     }
 }
