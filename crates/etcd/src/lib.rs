@@ -1,6 +1,7 @@
 //! An etcd server without an operating system: log, storage, state machine.
 
 pub mod apply;
+pub mod bolt;
 pub mod datadir;
 pub mod membership;
 pub mod mvcc;

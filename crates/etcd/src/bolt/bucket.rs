@@ -1,0 +1,108 @@
+//! A bucket: a tree of pages, or one leaf inside a value.
+
+use bytes::Bytes;
+
+use super::page::{HEADER_BYTES, LeafElement, Page, u64_at};
+use super::{Cursor, Fault, File, Item, Problem};
+
+/// Bytes of a bucket's value in front of an inline page.
+pub(super) const BUCKET_BYTES: usize = 16;
+
+/// A bucket of a file.
+#[derive(Debug, Clone)]
+pub struct Bucket<'a> {
+    file: &'a File,
+    root: Root,
+    sequence: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Root {
+    /// The tree begins at this page.
+    Page(u64),
+    /// All of it.
+    Inline(Page),
+}
+
+/// What a key of a bucket holds.
+#[derive(Debug, Clone)]
+pub enum Value<'a> {
+    /// Bytes.
+    Bytes(Bytes),
+    /// Another bucket.
+    Bucket(Bucket<'a>),
+}
+
+impl<'a> Bucket<'a> {
+    pub(super) fn at_page(file: &'a File, root: u64) -> Bucket<'a> {
+        Bucket { file, root: Root::Page(root), sequence: 0 }
+    }
+
+    /// The bucket that an element of a leaf holds.
+    pub(super) fn of_element(
+        file: &'a File,
+        page: &Page,
+        index: usize,
+        element: &LeafElement,
+    ) -> Result<Bucket<'a>, Problem> {
+        let LeafElement { value, value_offset, .. } = element;
+        let short = || {
+            let bytes = value.len();
+            page.element_problem(index, Fault::ShortBucket { index, bytes })
+        };
+        if value.len() < BUCKET_BYTES {
+            return Err(short());
+        }
+        let (root, sequence) = (u64_at(value, 0), u64_at(value, 8));
+        if root != 0 {
+            return Ok(Bucket { file, root: Root::Page(root), sequence });
+        }
+        if value.len() < BUCKET_BYTES + HEADER_BYTES {
+            return Err(short());
+        }
+        let offset = value_offset + BUCKET_BYTES as u64;
+        let inline = Page::new(page.id, offset, value.slice(BUCKET_BYTES..))?;
+        Ok(Bucket { file, root: Root::Inline(inline), sequence })
+    }
+
+    /// The bucket's counter, which etcd does not use.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The page that the tree begins at; `None` for an inline bucket.
+    pub fn root_page(&self) -> Option<u64> {
+        match self.root {
+            Root::Page(page) => Some(page),
+            Root::Inline(_) => None,
+        }
+    }
+
+    pub(super) fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// A cursor in front of the first key.
+    pub fn cursor(&self) -> Cursor<'a> {
+        Cursor::new(self.file, self.root.clone())
+    }
+
+    /// What `key` holds.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value<'a>>, Problem> {
+        let mut cursor = self.cursor();
+        match cursor.seek(key)? {
+            Some(Item { key: found, .. }) if found[..] != *key => Ok(None),
+            Some(item) if item.is_bucket => cursor.bucket().map(|bucket| bucket.map(Value::Bucket)),
+            Some(item) => Ok(Some(Value::Bytes(item.value))),
+            None => Ok(None),
+        }
+    }
+
+    /// The bucket of that name inside this one.
+    pub fn bucket(&self, name: &[u8]) -> Result<Option<Bucket<'a>>, Problem> {
+        Ok(match self.get(name)? {
+            Some(Value::Bucket(bucket)) => Some(bucket),
+            Some(Value::Bytes(_)) | None => None,
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! A file as a whole: its meta pages, and its pages by number.
+
+use bytes::Bytes;
+
+use super::freelist;
+use super::image::Image;
+use super::meta::META_END;
+use super::page::{HEADER_BYTES, Header, Page};
+use super::{
+    Bucket, Check, Fault, Meta, MetaFault, OpenError, PAGE_BYTES_MAX, PAGE_BYTES_MIN, Problem,
+    check,
+};
+
+/// An open file.
+///
+/// * `meta` is whole, and of the later of the transactions whose meta page is.
+/// * Pages are only given out if they lie in the file and below the high water mark.
+#[derive(Debug, Clone)]
+pub struct File {
+    image: Image,
+    meta: Meta,
+    /// What is wrong with meta pages 0 and 1.
+    faults: [Option<MetaFault>; 2],
+}
+
+impl File {
+    /// Opens a file of `len` bytes; zeros at the end of `bytes` may have been left out. One meta
+    /// page may be damaged: then the other one's transaction is the state.
+    pub fn open(bytes: Bytes, len: u64) -> Result<File, OpenError> {
+        let image = Image::new(bytes, len);
+        let first = meta_at(&image, 0);
+        let second = match first {
+            Ok(meta) => meta_at(&image, u64::from(meta.page_bytes)),
+            Err(_) => second_meta(&image),
+        };
+        let faults = [first.err(), second.err()];
+        let meta = match (first, second) {
+            (Ok(first), Ok(second)) if second.transaction > first.transaction => second,
+            (Ok(meta), _) | (Err(_), Ok(meta)) => meta,
+            (Err(first), Err(second)) => return Err(OpenError { first, second }),
+        };
+        Ok(File { image, meta, faults })
+    }
+
+    /// The root of the state that is read.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// What is wrong with the meta pages that are not whole, by page number.
+    pub fn meta_faults(&self) -> impl Iterator<Item = (u64, MetaFault)> {
+        (0..).zip(self.faults).filter_map(|(page, fault)| Some((page, fault?)))
+    }
+
+    /// Length of the file.
+    pub fn len(&self) -> u64 {
+        self.image.len()
+    }
+
+    /// Whether the file has no bytes, which no open file is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of the pages below the high water mark: what etcd calls the size of the database.
+    pub fn size_bytes(&self) -> u64 {
+        self.meta.high_water.saturating_mul(self.page_bytes())
+    }
+
+    /// The bucket of all buckets.
+    pub fn root(&self) -> Bucket<'_> {
+        Bucket::at_page(self, self.meta.root)
+    }
+
+    /// The numbers of the free pages, if the file has a freelist.
+    pub fn freelist(&self) -> Result<Option<Vec<u64>>, Problem> {
+        let Some(id) = self.meta.freelist else { return Ok(None) };
+        freelist::read(&self.page(id)?).map(Some)
+    }
+
+    /// Walks all pages and says what is wrong, and what the file is made of.
+    pub fn check(&self) -> Check {
+        check::check(self)
+    }
+
+    /// Where a page begins.
+    pub(super) fn offset(&self, id: u64) -> u64 {
+        id.saturating_mul(self.page_bytes())
+    }
+
+    pub(super) fn page_bytes(&self) -> u64 {
+        u64::from(self.meta.page_bytes)
+    }
+
+    /// How many whole or begun pages the file has room for.
+    pub(super) fn pages_in_file(&self) -> u64 {
+        self.meta.high_water.min(self.len().div_ceil(self.page_bytes()))
+    }
+
+    /// A page with its overflow.
+    pub(super) fn page(&self, id: u64) -> Result<Page, Problem> {
+        let offset = self.offset(id);
+        let problem = |fault| Problem { page: id, offset, fault };
+        let high_water = self.meta.high_water;
+        if id >= high_water {
+            return Err(problem(Fault::OutOfBounds { high_water }));
+        }
+        let past_end = || problem(Fault::PastEnd { len: self.len() });
+        let header = self.image.range(offset, HEADER_BYTES as u64).ok_or_else(past_end)?;
+        let header = Header::parse(&header);
+        let pages = u64::from(header.overflow) + 1;
+        if pages > high_water - id {
+            return Err(problem(Fault::OutOfBounds { high_water }));
+        }
+        let bytes = self.image.range(offset, pages * self.page_bytes()).ok_or_else(past_end)?;
+        let page = Page::new(id, offset, bytes)?;
+        if header.id != id {
+            return Err(problem(Fault::WrongId { found: header.id }));
+        }
+        Ok(page)
+    }
+}
+
+fn meta_at(image: &Image, offset: u64) -> Result<Meta, MetaFault> {
+    let page = image.range(offset, META_END as u64).ok_or(MetaFault::Missing)?;
+    let meta = Meta::parse(&page)?;
+    let is_second = offset > 0;
+    if is_second && u64::from(meta.page_bytes) != offset {
+        return Err(MetaFault::PageSize { found: meta.page_bytes });
+    }
+    Ok(meta)
+}
+
+/// Meta page 1 when meta page 0 does not say where: at the place of the page size it states.
+fn second_meta(image: &Image) -> Result<Meta, MetaFault> {
+    let sizes = (0..).map(|shift| u64::from(PAGE_BYTES_MIN) << shift);
+    let sizes = sizes.take_while(|size| *size <= u64::from(PAGE_BYTES_MAX));
+    let mut fault = MetaFault::Missing;
+    for size in sizes {
+        match meta_at(image, size) {
+            Ok(meta) => return Ok(meta),
+            Err(MetaFault::Missing | MetaFault::Magic) => {}
+            Err(closer) => fault = closer,
+        }
+    }
+    Err(fault)
+}

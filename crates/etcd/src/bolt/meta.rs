@@ -1,0 +1,90 @@
+//! A meta page: where everything begins.
+
+use super::page::{u32_at, u64_at};
+
+/// Smallest page that is read.
+pub const PAGE_BYTES_MIN: u32 = 1 << 10;
+/// Largest page that is read.
+pub const PAGE_BYTES_MAX: u32 = 64 << 10;
+
+/// Bytes of a page up to the end of the meta.
+pub(super) const META_END: usize = 80;
+const MAGIC: u32 = 0xED0C_DAED;
+const VERSION: u32 = 2;
+const NO_FREELIST: u64 = u64::MAX;
+
+/// The root of one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// Bytes of a page.
+    pub page_bytes: u32,
+    /// The page of the root bucket.
+    pub root: u64,
+    /// The page of the freelist, if it is kept in the file. etcd keeps none.
+    pub freelist: Option<u64>,
+    /// Pages in the file: all numbers are below.
+    pub high_water: u64,
+    /// The transaction.
+    pub transaction: u64,
+}
+
+/// Why a meta page is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MetaFault {
+    /// The file ends before it.
+    #[error("missing")]
+    Missing,
+    /// It does not begin with the magic number.
+    #[error("invalid database")]
+    Magic,
+    /// The format is another one.
+    #[error("version mismatch: {found}")]
+    Version {
+        /// Its version.
+        found: u32,
+    },
+    /// The checksum is wrong.
+    #[error("checksum error")]
+    Checksum,
+    /// The page size is none, or not the distance between the meta pages.
+    #[error("page size {found}")]
+    PageSize {
+        /// What it says.
+        found: u32,
+    },
+}
+
+impl Meta {
+    /// Reads the meta page that begins with these bytes.
+    pub(super) fn parse(page: &[u8]) -> Result<Meta, MetaFault> {
+        if page.len() < META_END {
+            return Err(MetaFault::Missing);
+        }
+        if u32_at(page, 16) != MAGIC {
+            return Err(MetaFault::Magic);
+        }
+        if u32_at(page, 20) != VERSION {
+            return Err(MetaFault::Version { found: u32_at(page, 20) });
+        }
+        if u64_at(page, 72) != fnv1a(&page[16..72]) {
+            return Err(MetaFault::Checksum);
+        }
+        let page_bytes = u32_at(page, 24);
+        if !(PAGE_BYTES_MIN..=PAGE_BYTES_MAX).contains(&page_bytes) || !page_bytes.is_power_of_two()
+        {
+            return Err(MetaFault::PageSize { found: page_bytes });
+        }
+        Ok(Meta {
+            page_bytes,
+            root: u64_at(page, 32),
+            freelist: Some(u64_at(page, 48)).filter(|page| *page != NO_FREELIST),
+            high_water: u64_at(page, 56),
+            transaction: u64_at(page, 64),
+        })
+    }
+}
+
+fn fnv1a(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
