@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use etcd::datadir::{Inspection, Kind, WalSummary};
+use etcd::datadir::{BackendSummary, FileDamage, Inspection, Kind, WalSummary};
 
 use crate::archive;
 use crate::failure::Failure;
@@ -45,6 +45,10 @@ fn describe(inspection: &Inspection) -> Vec<String> {
     lines.extend(members(inspection));
     lines.extend(inspection.wal.iter().flat_map(wal));
     lines.extend(snapshots(inspection));
+    lines.extend(inspection.backend.iter().map(backend));
+    lines.extend(store(inspection));
+    lines.extend(leases(inspection));
+    lines.extend(inspection.damage.iter().map(damage));
     lines.push("files:".into());
     let file = |file: &etcd::datadir::FileSummary| {
         format!("  {:>12}  {:<16}  {}", file.size, file.role, file.path)
@@ -107,4 +111,40 @@ fn snapshots(inspection: &Inspection) -> Vec<String> {
             format!("snapshot: term {} index {}  {state}", snapshot.term, snapshot.index)
         })
         .collect()
+}
+
+fn backend(backend: &BackendSummary) -> String {
+    let BackendSummary { file, page_size, transaction, size, size_in_use, .. } = backend;
+    let keys = backend.total_keys.map_or("keys not counted".into(), |keys| format!("{keys} keys"));
+    format!(
+        "backend: {file}, {size} bytes, {size_in_use} in use, pages of {page_size}, \
+         transaction {transaction}, {} buckets, {keys}",
+        backend.buckets
+    )
+}
+
+fn store(inspection: &Inspection) -> Option<String> {
+    let (revision, compact) = (inspection.revision?, inspection.compact_revision?);
+    let index = inspection.consistent_index?;
+    let hash = inspection.hash_kv.map(|hash| format!(", hash {hash:08x}")).unwrap_or_default();
+    let snapshot = inspection.snapshot_hash;
+    let snapshot = snapshot.map(|hash| format!(", snapshot hash {hash:08x}")).unwrap_or_default();
+    Some(format!(
+        "keys: revision {revision}, compacted at {compact}, consistent index \
+         {index}{hash}{snapshot}"
+    ))
+}
+
+fn leases(inspection: &Inspection) -> Vec<String> {
+    let leases = inspection.leases.iter().flatten();
+    let leases = leases.map(|lease| format!("lease: {:x}, {} s", lease.id, lease.ttl));
+    let alarms = inspection.alarms.iter().flatten();
+    let alarms =
+        alarms.map(|alarm| format!("alarm: {} of member {:x}", alarm.alarm, alarm.member_id));
+    leases.chain(alarms).collect()
+}
+
+fn damage(damage: &FileDamage) -> String {
+    let place = damage.offset.map(|offset| format!(" offset {offset}")).unwrap_or_default();
+    format!("DAMAGED: {}{place}: {}", damage.file, damage.detail)
 }

@@ -7,7 +7,7 @@ use super::summary::{
     End, FileSummary, HardStateSummary, Inspection, MemberSummary, NotRead, SnapshotId,
     SnapshotSummary, WalSummary,
 };
-use super::{DataDir, DataFile, Kind, LogRecord, members, snap};
+use super::{DataDir, DataFile, Kind, LogRecord, backend, members, snap};
 use crate::membership::{Cluster, Member};
 use crate::proto::{etcdserverpb, raftpb, walpb};
 use crate::wal::{
@@ -26,10 +26,22 @@ pub(super) fn inspect(directory: &DataDir) -> Inspection {
         members: None,
         wal: None,
         snapshots: None,
+        revision: None,
+        compact_revision: None,
+        consistent_index: None,
+        hash_kv: None,
+        snapshot_hash: None,
+        leases: None,
+        alarms: None,
+        backend: None,
+        damage: Vec::new(),
         not_read: not_read(directory),
     };
     if directory.kind == Kind::Etcd {
         inspect_etcd(directory, &mut inspection);
+    }
+    if directory.kind != Kind::Zookeeper {
+        backend::summary::inspect(directory, &mut inspection);
     }
     inspection
 }
@@ -188,7 +200,7 @@ impl End {
     }
 }
 
-fn summarise_member(member: &Member) -> MemberSummary {
+pub(super) fn summarise_member(member: &Member) -> MemberSummary {
     let Member { id, name, peer_urls, client_urls, is_learner } = member.clone();
     MemberSummary { id, name, peer_urls, client_urls, is_learner }
 }
@@ -245,16 +257,7 @@ fn not_read(directory: &DataDir) -> Vec<NotRead> {
         vec![NotRead { fields: fields.to_vec(), reason: format!("{what} not read yet") }]
     };
     match directory.kind {
-        Kind::Etcd => {
-            let fields =
-                ["revision", "compact_revision", "consistent_index", "hash_kv", "leases", "alarms"];
-            later(&fields, "the backend (member/snap/db) is")
-        }
-        Kind::EtcdSnapshot => later(
-            &["revision", "compact_revision", "consistent_index", "hash_kv", "snapshot_hash"],
-            "bbolt files are",
-        ),
-        Kind::Bbolt => later(&["buckets"], "bbolt files are"),
+        Kind::Etcd | Kind::EtcdSnapshot | Kind::Bbolt => Vec::new(),
         Kind::Zookeeper => later(
             &[
                 "restored_zxid",

@@ -5,10 +5,11 @@
 //! ([`DataDir::inspect`]) and every record of the log with the byte range of every field
 //! ([`DataDir::log`]). Nothing here writes, and damage is shown, not refused.
 //!
-//! Read so far: the write-ahead log, and the members in `.snap` files. The backend
-//! (`member/snap/db`), snapshot files of `etcdctl` and ZooKeeper's directories are recognised;
-//! a summary names what it does not read yet in `not_read`.
+//! Read so far: the write-ahead log, the members in `.snap` files, the backend
+//! (`member/snap/db`, snapshot files of `etcdctl`, bare bbolt files). ZooKeeper's directories are
+//! recognised; a summary names what it does not read yet in `not_read`.
 
+mod backend;
 mod error;
 mod inspect;
 mod kind;
@@ -22,14 +23,15 @@ mod summary;
 use bytes::Bytes;
 use disk::{Disk, EntryKind};
 
+pub use backend::{BackendError, BackendFile};
 pub use error::DataDirError;
 pub use kind::Kind;
 pub use log::{Damage, LogRecord};
 pub use ranges::{FieldRange, record_ranges};
 pub use request::{Request, RequestValue};
 pub use summary::{
-    End, FileSummary, HardStateSummary, Inspection, MemberSummary, NotRead, SnapshotId,
-    SnapshotSummary, WalSummary,
+    AlarmSummary, BackendSummary, End, FileDamage, FileSummary, HardStateSummary, Inspection,
+    LeaseSummary, MemberSummary, NotRead, SnapshotId, SnapshotSummary, WalSummary,
 };
 
 use crate::wal::{Segment, SegmentName};
@@ -99,6 +101,11 @@ impl DataDir {
     /// A summary of the whole directory.
     pub fn inspect(&self) -> Inspection {
         inspect::inspect(self)
+    }
+
+    /// The backend, opened.
+    pub fn backend(&self) -> Result<BackendFile, BackendError> {
+        BackendFile::of(self)
     }
 
     /// Every record of the log, damaged ones included.

@@ -29,6 +29,33 @@ pub struct Inspection {
     /// The `.snap` files, oldest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshots: Option<Vec<SnapshotSummary>>,
+    /// The revision of the last change in the backend. The log may hold later ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+    /// The lowest revision that can be read; -1 if nothing was compacted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compact_revision: Option<i64>,
+    /// The last entry of the log whose changes the backend has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consistent_index: Option<u64>,
+    /// The hash of the backend's history, as `etcdctl endpoint hashkv` computes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash_kv: Option<u32>,
+    /// The hash of a snapshot file, as `etcdctl snapshot status` computes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_hash: Option<u32>,
+    /// The leases in the backend, by id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leases: Option<Vec<LeaseSummary>>,
+    /// The alarms raised in the backend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<Vec<AlarmSummary>>,
+    /// The bbolt file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<BackendSummary>,
+    /// Damage in the backend or in a snapshot file. That of the log is in `wal`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub damage: Vec<FileDamage>,
     /// What this summary would hold, and why it does not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_read: Vec<NotRead>,
@@ -148,4 +175,59 @@ pub struct NotRead {
     pub fields: Vec<&'static str>,
     /// Why they are missing.
     pub reason: String,
+}
+
+/// A lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeaseSummary {
+    /// Its id.
+    pub id: i64,
+    /// Seconds it was granted for.
+    pub ttl: i64,
+    /// Seconds left at the last checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining_ttl: Option<i64>,
+}
+
+/// A raised alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AlarmSummary {
+    /// The member that raised it.
+    pub member_id: u64,
+    /// `NOSPACE` or `CORRUPT`.
+    pub alarm: &'static str,
+}
+
+/// A bbolt file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackendSummary {
+    /// Path in the data directory.
+    pub file: String,
+    /// Bytes of a page.
+    pub page_size: u32,
+    /// The transaction whose state is read.
+    pub transaction: u64,
+    /// Bytes of all pages.
+    pub size: u64,
+    /// Bytes of the pages that are not free.
+    pub size_in_use: u64,
+    /// Keys of all buckets, unless damage keeps them from being counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_keys: Option<u64>,
+    /// Pages that nothing uses.
+    pub free_pages: u64,
+    /// How many buckets.
+    pub buckets: u64,
+}
+
+/// Damage at a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileDamage {
+    /// Path in the data directory.
+    pub file: String,
+    /// Byte of the file, when it is about one place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// What is wrong.
+    pub detail: String,
 }

@@ -15,6 +15,7 @@ mod convert;
 pub mod etcdserverpb;
 mod fields;
 mod go;
+pub mod leasepb;
 mod logged;
 pub mod membership;
 pub mod mvccpb;

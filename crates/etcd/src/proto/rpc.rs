@@ -229,6 +229,14 @@ pub struct AlarmRequest {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct AlarmMember {
+    #[prost(uint64, tag = "1")]
+    pub member_id: u64,
+    #[prost(enumeration = "AlarmType", tag = "2")]
+    pub alarm: i32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct AuthEnableRequest {}
 
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
