@@ -193,3 +193,92 @@ pub(crate) fn store(node: &mut Node, ready: &Ready) {
         node.storage_mut().set_hard_state(state);
     }
 }
+
+/// Carries out what a node wants, alone; gives what it sends.
+pub(crate) fn pump(node: &mut Node) -> Vec<Message> {
+    let mut messages = Vec::new();
+    while node.has_ready() {
+        let ready = node.ready().unwrap();
+        store(node, &ready);
+        messages.extend(ready.messages);
+        for entry in &ready.committed_entries {
+            if entry.entry_type != EntryType::Normal {
+                node.apply_conf_change(AnyConfChange::of_entry(entry).unwrap()).unwrap();
+            }
+        }
+        node.advance().unwrap();
+    }
+    messages
+}
+
+pub(crate) fn message(msg_type: MessageType, from: NodeId, to: NodeId, term: u64) -> Message {
+    Message { from, to, term, ..Message::new(msg_type) }
+}
+
+/// The node takes the message; gives what it sends then.
+pub(crate) fn step(node: &mut Node, message: Message) -> Vec<Message> {
+    node.step(message).unwrap();
+    pump(node)
+}
+
+/// An entry that no one needs to look into.
+pub(crate) fn entry(term: u64, index: u64) -> Entry {
+    Entry { term, index, ..Entry::normal("some data") }
+}
+
+/// A node whose log holds an entry of each of these terms.
+pub(crate) fn node_with_log(config: Config, voters: &[NodeId], terms: &[u64]) -> Node {
+    let mut storage = MemoryStorage::with_conf_state(ConfState::of_voters(voters));
+    let entries: Vec<_> = terms.iter().zip(1..).map(|(term, index)| entry(*term, index)).collect();
+    storage.append(&entries).unwrap();
+    let term = terms.last().copied().unwrap_or(0);
+    storage.set_hard_state(raft::HardState { term, ..raft::HardState::default() });
+    RawNode::new(config, storage, Counting(7)).unwrap()
+}
+
+/// Node 1 of these voters, elected by all; nobody has its first entry yet.
+pub(crate) fn lead(node: &mut Node) {
+    node.campaign().unwrap();
+    pump(node);
+    let BasicStatusOf { id, term } = status_of(node);
+    for from in node.status().config.voters.ids().iter().filter(|from| *from != id) {
+        step(node, message(MessageType::VoteResp, from, id, term));
+    }
+    assert_eq!(node.basic_status().soft_state.role, Role::Leader, "elected");
+}
+
+pub(crate) struct BasicStatusOf {
+    pub(crate) id: NodeId,
+    pub(crate) term: u64,
+}
+
+pub(crate) fn status_of(node: &Node) -> BasicStatusOf {
+    let status = node.basic_status();
+    BasicStatusOf { id: status.id, term: status.hard_state.term }
+}
+
+/// A leader as [`lead`] makes it.
+pub(crate) fn leader(config: Config, voters: &[NodeId]) -> Node {
+    let mut leader = node(config, voters);
+    lead(&mut leader);
+    leader
+}
+
+/// A member acknowledges everything up to `index`; gives what the leader sends then.
+pub(crate) fn ack(leader: &mut Node, from: NodeId, index: u64) -> Vec<Message> {
+    let BasicStatusOf { id, term } = status_of(leader);
+    step(leader, Message { index, ..message(MessageType::AppResp, from, id, term) })
+}
+
+/// A member refuses an append behind `index` and says where the logs may agree.
+pub(crate) fn refuse(leader: &mut Node, from: NodeId, index: u64, hint: u64) -> Vec<Message> {
+    let BasicStatusOf { id, term } = status_of(leader);
+    let response = message(MessageType::AppResp, from, id, term);
+    step(leader, Message { index, reject: true, reject_hint: hint, ..response })
+}
+
+/// Those of the messages that go to `to` and are of the type.
+pub(crate) fn to(messages: &[Message], to: NodeId, msg_type: MessageType) -> Vec<Message> {
+    let meant = messages.iter().filter(|one| one.to == to && one.msg_type == msg_type);
+    meant.cloned().collect()
+}
