@@ -395,3 +395,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
 fn fatal_storage(error: &StorageError) -> Error {
     Error::Fatal(error.to_string())
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

@@ -186,3 +186,7 @@ impl Unstable {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "unstable_tests.rs"]
+mod tests;

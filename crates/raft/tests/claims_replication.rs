@@ -160,11 +160,14 @@ fn commit() {
     assert_eq!(one.log().committed(), 2, "three have entry 2");
 }
 
+/// Before, terms, commit; then the last index, the commit index, and whether it is refused.
+type AppendCase<'a> = ((u64, u64), &'a [u64], u64, (u64, u64, bool));
+
 #[test]
 fn handle_msg_app() {
     // The follower has entries of terms 1 and 2. Message: after, terms, commit; then the last
     // index, the commit index, and whether it is refused.
-    let cases: [((u64, u64), &[u64], u64, (u64, u64, bool)); 11] = [
+    let cases: [AppendCase<'_>; 11] = [
         ((3, 2), &[], 3, (2, 0, true)),
         ((3, 3), &[], 3, (2, 0, true)),
         ((1, 1), &[], 1, (2, 1, false)),
@@ -225,10 +228,13 @@ fn follower_check_msg_app() {
     }
 }
 
+/// Before, the terms that are sent; then the terms of the log and those that are written.
+type WriteCase<'a> = ((u64, u64), &'a [u64], &'a [u64], &'a [u64]);
+
 #[test]
 fn follower_append_entries() {
     // The follower has terms 1, 2. What is sent; then the terms of its log and what it writes.
-    let cases: [((u64, u64), &[u64], &[u64], &[u64]); 4] = [
+    let cases: [WriteCase<'_>; 4] = [
         ((2, 2), &[3], &[1, 2, 3], &[3]),
         ((1, 1), &[3, 4], &[1, 3, 4], &[3, 4]),
         ((0, 0), &[1], &[1, 2], &[]),

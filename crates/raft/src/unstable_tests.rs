@@ -1,0 +1,169 @@
+//! Claims of upstream's tests about the unstable end of the log.
+
+use super::Unstable;
+use crate::logger::Silent;
+use crate::types::{Entry, EntryId, Snapshot, SnapshotMetadata};
+
+fn entry(term: u64, index: u64) -> Entry {
+    Entry { term, index, ..Entry::default() }
+}
+
+fn snapshot(term: u64, index: u64) -> Snapshot {
+    let metadata = SnapshotMetadata { index, term, ..SnapshotMetadata::default() };
+    Snapshot { metadata, ..Snapshot::default() }
+}
+
+/// Entries from index 5 on, of these terms.
+fn of(terms: &[u64]) -> Unstable {
+    let mut unstable = Unstable::new(5);
+    let entries: Vec<_> = terms.iter().zip(5..).map(|(term, index)| entry(*term, index)).collect();
+    if !entries.is_empty() {
+        unstable.truncate_and_append(&entries, &Silent);
+    }
+    unstable
+}
+
+/// A snapshot at 4 of term 1, and entries from 5 on.
+fn behind_snapshot(terms: &[u64]) -> Unstable {
+    Unstable { snapshot: Some(snapshot(1, 4)), ..of(terms) }
+}
+
+fn ids(entries: &[Entry]) -> Vec<(u64, u64)> {
+    entries.iter().map(|entry| (entry.term, entry.index)).collect()
+}
+
+fn all(unstable: &Unstable) -> Vec<(u64, u64)> {
+    unstable.entries.iter().map(|entry| (entry.term, entry.index)).collect()
+}
+
+#[test]
+fn unstable_maybe_first_index() {
+    assert_eq!((of(&[1]).first_index(), of(&[]).first_index()), (None, None), "storage knows");
+    assert_eq!(behind_snapshot(&[]).first_index(), Some(5), "the snapshot decides");
+    assert_eq!(behind_snapshot(&[1]).first_index(), Some(5), "with entries too");
+}
+
+#[test]
+fn maybe_last_index() {
+    assert_eq!(of(&[1]).last_index(), Some(5), "of the last entry");
+    assert_eq!(behind_snapshot(&[1]).last_index(), Some(5), "of the last entry");
+    assert_eq!(behind_snapshot(&[]).last_index(), Some(4), "of the snapshot");
+    assert_eq!(of(&[]).last_index(), None, "storage knows");
+}
+
+#[test]
+fn unstable_maybe_term() {
+    let terms = |unstable: Unstable| (3..=6).map(|index| unstable.term(index)).collect::<Vec<_>>();
+    assert_eq!(terms(of(&[2])), [None, None, Some(2), None], "entries");
+    assert_eq!(terms(behind_snapshot(&[2])), [None, Some(1), Some(2), None], "and the snapshot");
+    assert_eq!(terms(behind_snapshot(&[])), [None, Some(1), None, None], "the snapshot alone");
+    assert_eq!(terms(of(&[])), [None; 4], "nothing");
+}
+
+#[test]
+fn unstable_restore() {
+    let mut unstable = behind_snapshot(&[1]);
+    unstable.accept_in_progress();
+    unstable.restore(snapshot(2, 6));
+    assert_eq!((unstable.offset(), unstable.offset_in_progress()), (7, 7), "begins behind it");
+    assert_eq!((unstable.len(), unstable.has_next_entries()), (0, false), "without entries");
+    assert_eq!(unstable.next_snapshot(), Some(&snapshot(2, 6)), "which is to be written");
+}
+
+#[test]
+fn unstable_next_entries() {
+    let mut unstable = of(&[1, 1]);
+    assert_eq!(ids(&unstable.next_entries()), [(1, 5), (1, 6)], "none is being written");
+    unstable.accept_in_progress();
+    assert_eq!(unstable.next_entries(), [], "all are");
+    unstable.truncate_and_append(&[entry(1, 7)], &Silent);
+    assert_eq!(ids(&unstable.next_entries()), [(1, 7)], "the rest");
+}
+
+#[test]
+fn unstable_next_snapshot() {
+    assert_eq!(of(&[1]).next_snapshot(), None, "there is none");
+    let mut unstable = behind_snapshot(&[]);
+    assert_eq!(unstable.next_snapshot(), Some(&snapshot(1, 4)), "to be written");
+    unstable.accept_in_progress();
+    assert_eq!(unstable.next_snapshot(), None, "being written");
+    assert!(unstable.snapshot().is_some(), "but not written yet");
+}
+
+#[test]
+fn unstable_accept_in_progress() {
+    for (unstable, expected) in [
+        (of(&[]), (5, false)),
+        (of(&[1]), (6, false)),
+        (of(&[1, 1]), (7, false)),
+        (behind_snapshot(&[]), (5, true)),
+        (behind_snapshot(&[1, 1]), (7, true)),
+    ] {
+        let mut accepted = unstable.clone();
+        accepted.accept_in_progress();
+        let actual = (accepted.offset_in_progress(), accepted.snapshot_in_progress);
+        assert_eq!(actual, expected, "{unstable:?}");
+        accepted.accept_in_progress();
+        assert_eq!(accepted.offset_in_progress(), expected.0, "a second time changes nothing");
+    }
+}
+
+/// The entries' terms, what is acknowledged; then the offset and how many are left; why.
+type StableCase<'a> = (&'a [u64], (u64, u64), (u64, usize), &'a str);
+
+#[test]
+fn unstable_stable_to() {
+    let cases: [StableCase<'_>; 8] = [
+        (&[], (1, 5), (5, 0), "nothing there"),
+        (&[1], (1, 5), (6, 0), "the only one"),
+        (&[1, 1], (1, 5), (6, 1), "the first one"),
+        (&[2], (1, 5), (5, 1), "it was replaced: of another term"),
+        (&[1], (1, 4), (5, 1), "it is stable already"),
+        (&[3], (2, 4), (5, 1), "stable already, of an older term"),
+        (&[1, 2], (2, 6), (7, 0), "with all before it"),
+        (&[1], (1, 6), (5, 1), "not there yet"),
+    ];
+    for (terms, (term, index), expected, why) in cases {
+        for in_progress in [false, true] {
+            let mut unstable = of(terms);
+            if in_progress {
+                unstable.accept_in_progress();
+            }
+            unstable.stable_to(EntryId { term, index }, &Silent);
+            assert_eq!((unstable.offset(), unstable.len()), expected, "{why}");
+            assert!(unstable.offset_in_progress() >= unstable.offset(), "{why}");
+        }
+    }
+    let mut unstable = behind_snapshot(&[1]);
+    unstable.stable_to(EntryId { term: 1, index: 4 }, &Silent);
+    assert_eq!((unstable.offset(), unstable.len()), (5, 1), "the snapshot's own index is not ours");
+}
+
+type Ids<'a> = &'a [(u64, u64)];
+
+/// Terms, whether they are being written, what comes; then offset, what is being written, all.
+type AppendCase<'a> = (&'a [u64], bool, Ids<'a>, (u64, u64), Ids<'a>);
+
+#[test]
+fn unstable_truncate_and_append() {
+    let cases: [AppendCase<'_>; 7] = [
+        (&[1], false, &[(1, 6), (1, 7)], (5, 5), &[(1, 5), (1, 6), (1, 7)]),
+        (&[1], true, &[(1, 6)], (5, 6), &[(1, 5), (1, 6)]),
+        (&[1], false, &[(2, 5), (2, 6)], (5, 5), &[(2, 5), (2, 6)]),
+        (&[1], false, &[(2, 4), (2, 5)], (4, 4), &[(2, 4), (2, 5)]),
+        (&[1], true, &[(2, 4)], (4, 4), &[(2, 4)]),
+        (&[1, 1, 1], false, &[(2, 6)], (5, 5), &[(1, 5), (2, 6)]),
+        (&[1, 1, 1], true, &[(2, 7), (2, 8)], (5, 7), &[(1, 5), (1, 6), (2, 7), (2, 8)]),
+    ];
+    for (terms, in_progress, new, offsets, expected) in cases {
+        let mut unstable = of(terms);
+        if in_progress {
+            unstable.accept_in_progress();
+        }
+        let entries: Vec<_> = new.iter().map(|(term, index)| entry(*term, *index)).collect();
+        unstable.truncate_and_append(&entries, &Silent);
+        let actual = (unstable.offset(), unstable.offset_in_progress());
+        assert_eq!(actual, offsets, "{terms:?}, then {new:?}");
+        assert_eq!(all(&unstable), expected, "{terms:?}, then {new:?}");
+    }
+}
