@@ -7,7 +7,7 @@ use yew::prelude::*;
 use super::glyph::{message_path, role_path};
 use super::scene::Part;
 use super::state::{Share, Turn};
-use super::wire::use_wire;
+use super::wire::{Wire, use_wire};
 use super::words;
 
 #[derive(Properties, PartialEq)]
@@ -17,8 +17,24 @@ struct CardProps {
     class: &'static str,
     /// What closing does; a card without it stays.
     #[prop_or_default]
-    close: Option<Turn>,
+    close: Option<Closing>,
     children: Html,
+}
+
+/// What a card's closing turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    Share,
+    Help,
+}
+
+impl Closing {
+    fn turn(self) -> Turn {
+        match self {
+            Closing::Share => Turn::ShareClosed,
+            Closing::Help => Turn::Help(false),
+        }
+    }
 }
 
 /// A card takes the focus when it opens and gives it back when it closes. What lies behind it is
@@ -44,8 +60,8 @@ fn Card(props: &CardProps) -> Html {
             <div class={classes!("card", props.class)} ref={card} role="dialog" aria-modal="true" aria-label={props.title} tabindex="-1">
                 <h2>{ props.title }</h2>
                 { props.children.clone() }
-                if let Some(close) = props.close.clone() {
-                    <div class="foot"><button onclick={wire.turning(move |_| close.clone())}>{ words::CLOSE }</button></div>
+                if let Some(close) = props.close {
+                    <div class="foot"><button onclick={wire.turning(move |_| close.turn())}>{ words::CLOSE }</button></div>
                 }
             </div>
         </div>
@@ -70,20 +86,21 @@ pub(crate) struct ShareProps {
 /// The link, or why there is none.
 #[component]
 pub(crate) fn ShareCard(props: &ShareProps) -> Html {
+    let wire = use_wire();
     let inside = match &props.share {
         Share::Closed => return html! {},
         Share::Asked(_) => html! { <p role="status">{ words::SHARE_WAIT }</p> },
         Share::Refused(why) => html! { <><p>{ words::SHARE_REFUSED }</p><pre>{ why }</pre></> },
-        Share::Made { hash, copied } => made(hash, *copied),
+        Share::Made { hash, copied } => made(&wire, hash, *copied),
     };
-    html! { <Card title={words::SHARE_TITLE} close={Turn::ShareClosed}>{ inside }</Card> }
+    html! { <Card title={words::SHARE_TITLE} close={Closing::Share}>{ inside }</Card> }
 }
 
-fn made(hash: &str, copied: Option<bool>) -> Html {
+fn made(wire: &Wire, hash: &str, copied: Option<bool>) -> Html {
     html! {
         <>
             <p>{ words::SHARE_TEXT }</p>
-            <LinkBox link={whole(hash)} copied={copied == Some(true)} />
+            { link_box(wire, whole(hash), copied == Some(true)) }
             if copied == Some(false) { <p role="status">{ words::SHARE_BY_HAND }</p> }
         </>
     }
@@ -97,27 +114,19 @@ pub(crate) fn whole(hash: &str) -> String {
     format!("{before}{hash}")
 }
 
-#[derive(Properties, PartialEq)]
-struct LinkBoxProps {
-    link: String,
-    copied: bool,
-}
-
-#[component]
-fn LinkBox(props: &LinkBoxProps) -> Html {
-    let wire = use_wire();
-    let link = props.link.clone();
-    let copy = Callback::from(move |_| copy(&wire, link.clone()));
+fn link_box(wire: &Wire, link: String, copied: bool) -> Html {
+    let (wire, shown) = (wire.clone(), link.clone());
+    let click = Callback::from(move |_| copy(&wire, link.clone()));
     html! {
         <div class="link-box">
-            <input readonly=true aria-label={words::LINK} value={props.link.clone()} />
-            <button class="strong" onclick={copy}>{ if props.copied { words::COPIED } else { words::COPY } }</button>
+            <input readonly=true aria-label={words::LINK} value={shown} />
+            <button class="strong" onclick={click}>{ if copied { words::COPIED } else { words::COPY } }</button>
         </div>
     }
 }
 
 /// Puts a link into the clipboard and tells the page whether that worked.
-pub(crate) fn copy(wire: &super::wire::Wire, link: String) {
+pub(crate) fn copy(wire: &Wire, link: String) {
     let wire = wire.clone();
     wasm_bindgen_futures::spawn_local(async move {
         let done = match web_sys::window() {
@@ -136,7 +145,7 @@ pub(crate) fn copy(wire: &super::wire::Wire, link: String) {
 #[component]
 pub(crate) fn HelpCard() -> Html {
     html! {
-        <Card title={words::HELP} class="help-card" close={Turn::Help(false)}>
+        <Card title={words::HELP} class="help-card" close={Closing::Help}>
             <p>{ words::HELP_ABOUT }</p>
             <div class="columns">
                 <div>

@@ -138,12 +138,12 @@ fn Prompt(props: &PromptProps) -> Html {
     };
     html! {
         <div class="ask">
-            <At at={props.at} servers={props.servers.clone()} />
+            { spoken_to(&wire, props.at, &props.servers) }
             <input id={PROMPT} aria-label={words::PROMPT_INPUT} placeholder={words::PROMPT_PLACEHOLDER}
                 value={props.draft.clone()} oninput={typed}
                 onkeydown={pressed(&wire, props)} onpaste={pasted(&wire, props.at)}
                 autocomplete="off" autocapitalize="off" autocorrect="off" spellcheck="false" enterkeyhint="send" />
-            <Offers draft={props.draft.clone()} servers={props.servers.clone()} keys={props.keys.clone()} />
+            { offers(&wire, props) }
         </div>
     }
 }
@@ -203,44 +203,27 @@ fn pasted(wire: &Wire, at: Option<Node>) -> Callback<Event> {
     })
 }
 
-#[derive(Properties, PartialEq)]
-struct AtProps {
-    at: Option<Node>,
-    servers: Rc<Vec<Node>>,
-}
-
 /// Which server the prompt speaks to.
-#[component]
-fn At(props: &AtProps) -> Html {
-    let wire = use_wire();
-    let servers = Rc::clone(&props.servers);
+fn spoken_to(wire: &Wire, at: Option<Node>, servers: &Rc<Vec<Node>>) -> Html {
+    let (wire, named) = (wire.clone(), Rc::clone(servers));
     let change = Callback::from(move |event: Event| {
         let select = event.target().and_then(|target| target.dyn_into::<HtmlSelectElement>().ok());
         let chosen = select.and_then(|select| usize::try_from(select.selected_index()).ok());
-        let node = chosen.and_then(|chosen| chosen.checked_sub(1)).and_then(|n| servers.get(n));
+        let node = chosen.and_then(|chosen| chosen.checked_sub(1)).and_then(|n| named.get(n));
         wire.turn(Turn::Prompt(node.copied()));
     });
     html! {
         <select class="at" aria-label={words::PROMPT_TITLE} title={words::PROMPT_TITLE} onchange={change}>
-            <option selected={props.at.is_none()}>{ words::prompt(None) }{ ">" }</option>
-            { for props.servers.iter().map(|node| html! {
-                <option key={node.0} selected={props.at == Some(*node)}>{ words::prompt(Some(*node)) }{ ">" }</option>
+            <option selected={at.is_none()}>{ words::prompt(None) }{ ">" }</option>
+            { for servers.iter().map(|node| html! {
+                <option key={node.0} selected={at == Some(*node)}>{ words::prompt(Some(*node)) }{ ">" }</option>
             }) }
         </select>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct OffersProps {
-    draft: String,
-    servers: Rc<Vec<Node>>,
-    keys: Rc<Vec<String>>,
-}
-
 /// What could stand at the cursor.
-#[component]
-fn Offers(props: &OffersProps) -> Html {
-    let wire = use_wire();
+fn offers(wire: &Wire, props: &PromptProps) -> Html {
     if props.draft.is_empty() {
         return html! {};
     }

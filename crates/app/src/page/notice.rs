@@ -39,7 +39,7 @@ pub(crate) fn Notices(props: &Props) -> Html {
             if let Some(status) = &props.storage { { storage(&wire, status) } }
             if let Some(began) = &props.opening { { opening(&wire, began, props.visiting) } }
             if let Some(refusal) = &props.refusal {
-                { notice("broken", refusal, html! { <Dismiss turn={Turn::RefusalRead} /> }) }
+                { notice("broken", refusal, dismiss(&wire, words::DISMISS, || Turn::RefusalRead)) }
             }
         </div>
     }
@@ -64,9 +64,9 @@ fn opening(wire: &Wire, opening: &Opening, visiting: bool) -> Html {
     let acts = html! {
         if visiting {
             { act(wire, words::BACK_TO_MINE, false, |wire| { wire.ask(|id| Command::Return { id }); }) }
-            <Dismiss turn={Turn::OpeningRead} word={words::STAY} />
+            { dismiss(wire, words::STAY, || Turn::OpeningRead) }
         } else {
-            <Dismiss turn={Turn::OpeningRead} />
+            { dismiss(wire, words::DISMISS, || Turn::OpeningRead) }
         }
     };
     notice(kind, &said, acts)
@@ -99,16 +99,6 @@ fn act(wire: &Wire, word: &'static str, strong: bool, act: impl Fn(&Wire) + 'sta
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct DismissProps {
-    turn: Turn,
-    #[prop_or(words::DISMISS)]
-    word: &'static str,
-}
-
-#[component]
-fn Dismiss(props: &DismissProps) -> Html {
-    let wire = use_wire();
-    let turn = props.turn.clone();
-    html! { <button onclick={wire.turning(move |_| turn.clone())}>{ props.word }</button> }
+fn dismiss(wire: &Wire, word: &'static str, turn: fn() -> Turn) -> Html {
+    html! { <button onclick={wire.turning(move |_| turn())}>{ word }</button> }
 }

@@ -21,7 +21,8 @@ impl Point {
 
     /// How far it is to `to`.
     pub(crate) fn distance(self, to: Point) -> f64 {
-        (to.x - self.x).hypot(to.y - self.y)
+        let (across, down) = (to.x - self.x, to.y - self.y);
+        (across * across + down * down).sqrt()
     }
 }
 
@@ -142,7 +143,19 @@ fn on_circle(number: usize, servers: usize) -> Point {
     let share = f64::from(u32::try_from(number).unwrap_or(0))
         / f64::from(u32::try_from(servers.max(1)).unwrap_or(1));
     let angle = share * TAU - FRAC_PI_2;
-    Point { x: angle.cos(), y: angle.sin() }
+    let (x, y) = cosine_and_sine(angle);
+    Point { x, y }
+}
+
+/// The browser has them; bringing our own would cost the page 10 KB.
+#[cfg(target_arch = "wasm32")]
+fn cosine_and_sine(angle: f64) -> (f64, f64) {
+    (js_sys::Math::cos(angle), js_sys::Math::sin(angle))
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn cosine_and_sine(angle: f64) -> (f64, f64) {
+    (angle.cos(), angle.sin())
 }
 
 #[cfg(test)]

@@ -186,7 +186,7 @@ pub(crate) enum Hint {
 }
 
 /// All that the page knows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Page {
     /// The worker.
     pub(crate) engine: Engine,
@@ -264,7 +264,7 @@ impl Default for Page {
 }
 
 /// Something that changes what the page knows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Turn {
     /// The worker spoke.
     Told(Event),

@@ -37,7 +37,7 @@ pub(crate) fn TopBar(props: &Props) -> Html {
             <h1 class="brand">{ mark() }{ words::NAME }</h1>
             if let Some(title) = &props.title { <span class="scenario">{ title }</span> }
             <div class="end">
-                if let Some(status) = &props.storage { <Storage status={status.clone()} /> }
+                if let Some(status) = &props.storage { { storage(status) } }
                 <button class="plain" onclick={share} aria-label={words::SHARE}>
                     { Icon::Share.draw() }<span class="word">{ words::SHARE }</span>
                 </button>
@@ -62,15 +62,9 @@ fn theme_icon(theme: Theme) -> Icon {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct StorageProps {
-    status: StorageStatus,
-}
-
 /// Says in a word where the session is kept, and in its title why.
-#[component]
-fn Storage(props: &StorageProps) -> Html {
-    let (word, title, state) = words::storage(&props.status);
+fn storage(status: &StorageStatus) -> Html {
+    let (word, title, state) = words::storage(status);
     html! {
         <span class="storage" data-state={state} {title}>
             <span class="dot" aria-hidden="true" />{ word }

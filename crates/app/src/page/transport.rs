@@ -70,21 +70,13 @@ fn Controls(props: &ControlsProps) -> Html {
                 aria-keyshortcuts=".">
                 { Icon::Step.draw() }
             </button>
-            <SpeedChoice {speed} {playing} />
+            { speed_choice(&wire, speed, playing) }
         </>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct SpeedProps {
-    speed: Speed,
-    playing: bool,
-}
-
-#[component]
-fn SpeedChoice(props: &SpeedProps) -> Html {
-    let wire = use_wire();
-    let playing = props.playing;
+fn speed_choice(wire: &Wire, shown: Speed, playing: bool) -> Html {
+    let wire = wire.clone();
     let change = Callback::from(move |event: Event| {
         let select = event.target().and_then(|target| target.dyn_into::<HtmlSelectElement>().ok());
         let rung = select.and_then(|select| usize::try_from(select.selected_index()).ok());
@@ -95,11 +87,11 @@ fn SpeedChoice(props: &SpeedProps) -> Html {
     html! {
         <select class="speed" aria-label={words::SPEED} title={words::SPEED} onchange={change}>
             { for Speed::LADDER.iter().map(|speed| html! {
-                <option key={speed.to_string()} selected={*speed == props.speed}>{ speed.to_string() }</option>
+                <option key={speed.to_string()} selected={*speed == shown}>{ speed.to_string() }</option>
             }) }
             // A speed that came by `window.quorarium` is shown and offered as long as it lasts.
-            if !Speed::LADDER.contains(&props.speed) {
-                <option selected=true>{ props.speed.to_string() }</option>
+            if !Speed::LADDER.contains(&shown) {
+                <option selected=true>{ shown.to_string() }</option>
             }
         </select>
     }
@@ -128,11 +120,17 @@ pub(crate) fn set_speed(wire: &Wire, speed: Speed, playing: bool) {
     }
 }
 
-/// The next rung of the ladder, up or down.
+/// The next rung of the ladder, up or down; the last one stays.
 pub(crate) fn rung(speed: Speed, up: bool) -> Speed {
-    let at = Speed::LADDER.iter().position(|one| *one == speed).unwrap_or(0);
-    let next = if up { at + 1 } else { at.saturating_sub(1) };
-    Speed::LADDER[next.min(Speed::LADDER.len() - 1)]
+    let is_below = |one: &Speed, other: &Speed| {
+        u64::from(one.num) * u64::from(other.den) < u64::from(other.num) * u64::from(one.den)
+    };
+    let [slowest, .., fastest] = Speed::LADDER;
+    if up {
+        Speed::LADDER.into_iter().find(|rung| is_below(&speed, rung)).unwrap_or(fastest)
+    } else {
+        Speed::LADDER.into_iter().rfind(|rung| is_below(rung, &speed)).unwrap_or(slowest)
+    }
 }
 
 #[cfg(test)]
@@ -145,5 +143,12 @@ mod tests {
         assert_eq!(rung(slowest, false), slowest);
         assert_eq!(rung(fastest, true), fastest);
         assert_eq!(rung(rung(Speed::DEFAULT, true), false), Speed::DEFAULT);
+    }
+
+    #[test]
+    fn a_speed_between_two_rungs_goes_to_its_neighbours() {
+        let between = Speed { num: 1, den: 5 };
+        assert_eq!(rung(between, true), Speed { num: 1, den: 3 });
+        assert_eq!(rung(between, false), Speed { num: 1, den: 10 });
     }
 }

@@ -8,7 +8,7 @@ use yew::prelude::*;
 
 use crate::page::quantity::count;
 use crate::page::state::Turn;
-use crate::page::wire::use_wire;
+use crate::page::wire::{Wire, use_wire};
 use crate::page::words;
 
 /// What is shown.
@@ -20,6 +20,7 @@ pub(super) struct Props {
 
 #[component]
 pub(super) fn Keys(props: &Props) -> Html {
+    let wire = use_wire();
     let store = &props.store;
     html! {
         <>
@@ -31,15 +32,13 @@ pub(super) fn Keys(props: &Props) -> Html {
             if store.keys.is_empty() {
                 <div class="empty"><p>{ words::NO_KEYS }</p></div>
             } else {
-                <Table store={store.clone()} open={props.open.clone()} />
+                { table(&wire, props) }
             }
         </>
     }
 }
 
-#[component]
-fn Table(props: &Props) -> Html {
-    let wire = use_wire();
+fn table(wire: &Wire, props: &Props) -> Html {
     let more = (props.store.keys.len() as u64) < props.store.total;
     html! {
         <>
@@ -67,11 +66,12 @@ struct KeyProps {
 
 #[component]
 fn Key(props: &KeyProps) -> Html {
+    let wire = use_wire();
     let view = &props.view;
     html! {
         <>
             <tr class={classes!(view.value.is_none().then_some("tombstone"))}>
-                <td class="key"><Toggle name={view.key.clone()} open={props.open} alone={view.earlier.is_empty()} /></td>
+                <td class="key">{ toggle(&wire, view, props.open) }</td>
                 <td class="value" title={view.value.clone()}>{ value(view.value.as_ref()) }</td>
                 <td class="number">{ positive(view.create_revision) }</td>
                 <td class="number">{ view.mod_revision }</td>
@@ -82,24 +82,15 @@ fn Key(props: &KeyProps) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct ToggleProps {
-    name: String,
-    open: bool,
-    /// There is no history to open.
-    alone: bool,
-}
-
-#[component]
-fn Toggle(props: &ToggleProps) -> Html {
-    let wire = use_wire();
-    if props.alone {
-        return html! { <span class="pick alone">{ &props.name }</span> };
+/// Opens and closes the history of a key, when it has one.
+fn toggle(wire: &Wire, view: &KeyView, open: bool) -> Html {
+    if view.earlier.is_empty() {
+        return html! { <span class="pick alone">{ &view.key }</span> };
     }
-    let name = props.name.clone();
+    let key = view.key.clone();
     html! {
-        <button class="pick" aria-expanded={props.open.to_string()}
-            onclick={wire.turning(move |_| Turn::ToggleKey(name.clone()))}>{ &props.name }</button>
+        <button class="pick" aria-expanded={open.to_string()}
+            onclick={wire.turning(move |_| Turn::ToggleKey(key.clone()))}>{ &view.key }</button>
     }
 }
 

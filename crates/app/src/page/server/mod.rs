@@ -45,7 +45,7 @@ pub(crate) fn Server(props: &Props) -> Html {
     html! {
         <section class="server" aria-label={node.name.clone()}>
             <div class="server-head">
-                <Who name={node.name.clone()} part={Part::of(node)} term={node.term} />
+                { who(node) }
                 <Tabs class="tabs" panels={&Panel::OF_SERVER[..]} shown={props.tab} label={words::LOOK_INSIDE} />
             </div>
             <div class="server-body" role="tabpanel" tabindex="0" aria-label={words::panel(props.tab)}>
@@ -58,20 +58,13 @@ pub(crate) fn Server(props: &Props) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct WhoProps {
-    name: AttrValue,
-    part: Part,
-    term: u64,
-}
-
-#[component]
-fn Who(props: &WhoProps) -> Html {
+fn who(node: &NodeView) -> Html {
+    let part = Part::of(node);
     html! {
         <div class="who">
-            { role_inline(props.part) }
-            <h2>{ &props.name }</h2>
-            <span class="role">{ words::server_line(props.part, props.term) }</span>
+            { role_inline(part) }
+            <h2>{ &node.name }</h2>
+            <span class="role">{ words::server_line(part, node.term) }</span>
         </div>
     }
 }

@@ -9,7 +9,7 @@ use yew::prelude::*;
 use crate::page::quantity;
 use crate::page::scene::Part;
 use crate::page::state::Turn;
-use crate::page::wire::use_wire;
+use crate::page::wire::{Wire, use_wire};
 use crate::page::words;
 
 /// What stands above the strip.
@@ -46,36 +46,31 @@ pub(super) struct Props {
 
 #[component]
 pub(super) fn Raft(props: &Props) -> Html {
+    let wire = use_wire();
     let raft = &props.raft;
     let shown = props.picked.and_then(|index| raft.entries.iter().find(|one| one.index == index));
     let shown = shown.or(raft.entries.last());
     html! {
         <>
-            <FactList facts={props.facts.clone()} />
+            { fact_list(&props.facts) }
             <div class="strip-wrap">
                 <h3>{ range(raft) }</h3>
                 <ol class="strip">
-                    { sentinel(raft) }
+                    { sentinel(&wire, raft) }
                     { for raft.entries.iter().map(|entry| html! {
                         <Entry key={entry.index} index={entry.index} term={entry.term} state={entry.state}
                             label={label(entry)} picked={shown.is_some_and(|shown| shown.index == entry.index)} />
                     }) }
                 </ol>
-                <StripLegend />
+                { strip_legend() }
             </div>
             if let Some(entry) = shown { { detail(entry) } }
         </>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct FactListProps {
-    facts: Facts,
-}
-
-#[component]
-fn FactList(props: &FactListProps) -> Html {
-    let Facts { part, term, vote, leader, commit, applied } = props.facts;
+fn fact_list(facts: &Facts) -> Html {
+    let Facts { part, term, vote, leader, commit, applied } = *facts;
     let named = |node: Option<Node>| node.map_or_else(|| "—".to_owned(), |node| node.to_string());
     let facts = [
         ("role", words::part(part).to_owned()),
@@ -102,7 +97,7 @@ fn range(raft: &RaftView) -> String {
     )
 }
 
-fn sentinel(raft: &RaftView) -> Html {
+fn sentinel(wire: &Wire, raft: &RaftView) -> Html {
     let hidden = raft.entries.first().map_or(0, |first| first.index - raft.first_index);
     html! {
         <>
@@ -112,22 +107,15 @@ fn sentinel(raft: &RaftView) -> Html {
                     <span class="term">{ format!("t{}", raft.sentinel_term) }</span>
                 </span>
             </li>
-            if hidden > 0 { <li><Older {hidden} /></li> }
+            if hidden > 0 { <li>{ older(wire, hidden) }</li> }
         </>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct OlderProps {
-    hidden: u64,
-}
-
-#[component]
-fn Older(props: &OlderProps) -> Html {
-    let wire = use_wire();
+fn older(wire: &Wire, hidden: u64) -> Html {
     html! {
         <button class="plain" onclick={wire.turning(|_| Turn::MoreRows)} title={words::OLDER_ROWS}>
-            { format!("… {}", quantity::count(props.hidden)) }
+            { format!("… {}", quantity::count(hidden)) }
         </button>
     }
 }
@@ -176,8 +164,7 @@ fn style(state: EntryState) -> &'static str {
     }
 }
 
-#[component]
-fn StripLegend() -> Html {
+fn strip_legend() -> Html {
     let states =
         [EntryState::Applied, EntryState::Committed, EntryState::Appended, EntryState::Unstable];
     html! {

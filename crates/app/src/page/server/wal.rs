@@ -7,7 +7,7 @@ use yew::prelude::*;
 
 use crate::page::quantity::{count, offset, size};
 use crate::page::state::{RecordPick, Turn};
-use crate::page::wire::use_wire;
+use crate::page::wire::{Wire, use_wire};
 use crate::page::words;
 
 use super::hex::Record;
@@ -48,6 +48,7 @@ struct ListProps {
 
 #[component]
 fn List(props: &ListProps) -> Html {
+    let wire = use_wire();
     let list = use_node_ref();
     use_stay_at_end(&list, props.following, props.wal.total);
     let wal = &props.wal;
@@ -60,7 +61,7 @@ fn List(props: &ListProps) -> Html {
                     <th class="number">{ "index/term" }</th><th>{ "crc" }</th><th>{ "synced" }</th>
                 </tr></thead>
                 <tbody>
-                    if hidden > 0 { <Older {hidden} /> }
+                    if hidden > 0 { { older(&wire, hidden) } }
                     { for wal.rows.iter().enumerate().map(|(n, row)| html! {
                         <>
                             { segment_head(wal, n) }
@@ -115,18 +116,11 @@ fn segment_line(segment: &SegmentView) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct OlderProps {
-    hidden: u64,
-}
-
-#[component]
-fn Older(props: &OlderProps) -> Html {
-    let wire = use_wire();
+fn older(wire: &Wire, hidden: u64) -> Html {
     html! {
         <tr><td colspan="5">
             <button class="plain" onclick={wire.turning(|_| Turn::MoreRows)}>
-                { format!("{} ({})", words::OLDER_ROWS, count(props.hidden)) }
+                { format!("{} ({})", words::OLDER_ROWS, count(hidden)) }
             </button>
         </td></tr>
     }

@@ -9,7 +9,7 @@ use yew::prelude::*;
 use crate::page::glyph::message_path;
 use crate::page::scene::Part;
 use crate::page::state::Turn;
-use crate::page::wire::use_wire;
+use crate::page::wire::{Wire, use_wire};
 use crate::page::words;
 
 /// What the acts are about.
@@ -37,48 +37,38 @@ pub(crate) fn Acts(props: &Props) -> Html {
     html! {
         <div class="acts" role="toolbar" aria-label={selected.name.clone()}>
             <span class="who">{ &selected.name }</span>
-            <Act word={words::CRASH} title={words::CRASH_TITLE} shortcut="c" line={part.is_up().then(|| format!("crash {node}"))} />
-            <Act word={words::RESTART} title={words::RESTART_TITLE} shortcut="r" line={(!part.is_up()).then(|| format!("restart {node}"))} />
-            <Act word={cut} title={cut_title} shortcut="p" line={props.partition.clone().map(|line| line.to_string())} />
-            <Act word={words::HEAL} title={words::HEAL_TITLE} shortcut="h" line={(!props.whole).then(|| "heal".to_owned())} />
+            { act(&wire, "c", words::CRASH, words::CRASH_TITLE, part.is_up().then(|| format!("crash {node}"))) }
+            { act(&wire, "r", words::RESTART, words::RESTART_TITLE, (!part.is_up()).then(|| format!("restart {node}"))) }
+            { act(&wire, "p", cut, &cut_title, props.partition.as_deref().map(ToOwned::to_owned)) }
+            { act(&wire, "h", words::HEAL, words::HEAL_TITLE, (!props.whole).then(|| "heal".to_owned())) }
             <button class="plain" aria-pressed={marked.to_string()} title={words::MARK_TITLE} aria-keyshortcuts="x"
                 onclick={wire.turning(move |_| Turn::Mark(node))}>
                 { words::MARK }<kbd aria-hidden="true">{ "x" }</kbd>
             </button>
-            <Legend />
+            { legend() }
         </div>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct ActProps {
-    word: AttrValue,
-    title: AttrValue,
-    shortcut: AttrValue,
-    /// What it does; nothing when it would do nothing.
+/// A button that does a line; without one it would do nothing, and says so.
+fn act(
+    wire: &Wire,
+    key: &'static str,
+    word: &'static str,
+    title: &str,
     line: Option<String>,
-}
-
-#[component]
-fn Act(props: &ActProps) -> Html {
-    let wire = use_wire();
-    let line = props.line.clone();
-    let click = Callback::from(move |_| {
-        if let Some(line) = &line {
-            wire.perform(line.clone());
-        }
-    });
+) -> Html {
+    let (wire, idle) = (wire.clone(), line.is_none());
+    let click = Callback::from(move |_| line.iter().for_each(|line| wire.perform(line.clone())));
     html! {
-        <button disabled={props.line.is_none()} title={props.title.clone()} onclick={click}
-            aria-keyshortcuts={props.shortcut.clone()}>
-            { &props.word }<kbd aria-hidden="true">{ &props.shortcut }</kbd>
+        <button disabled={idle} title={title.to_owned()} onclick={click} aria-keyshortcuts={key}>
+            { word }<kbd aria-hidden="true">{ key }</kbd>
         </button>
     }
 }
 
 /// What the letters on moving messages mean.
-#[component]
-fn Legend() -> Html {
+fn legend() -> Html {
     let shown = [("append", "entries"), ("heartbeat", "heartbeat"), ("vote", "vote")];
     html! {
         <div class="legend" aria-hidden="true">

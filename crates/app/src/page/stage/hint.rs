@@ -4,7 +4,7 @@ use yew::prelude::*;
 
 use crate::page::glyph::Icon;
 use crate::page::state::{Hint, Panel, Turn};
-use crate::page::wire::use_wire;
+use crate::page::wire::{Wire, use_wire};
 use crate::page::words;
 
 /// What is said.
@@ -23,7 +23,7 @@ pub(crate) fn HintLine(props: &Props) -> Html {
     html! {
         <p class="hint">
             <span>{ sentence }</span>
-            if let Some(line) = line { <Doing {line} /> }
+            if let Some(line) = line { { doing(&wire, line) } }
             if matches!(hint, Hint::Leave | Hint::Look(_)) {
                 <button class="plain" aria-label={words::NO_HINTS} title={words::NO_HINTS}
                     onclick={wire.turning(|_| Turn::NoHints)}>{ Icon::Close.draw() }</button>
@@ -32,19 +32,12 @@ pub(crate) fn HintLine(props: &Props) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct DoingProps {
-    line: String,
-}
-
 /// Runs the line in the console, where the visitor sees what it was.
-#[component]
-fn Doing(props: &DoingProps) -> Html {
-    let wire = use_wire();
-    let line = props.line.clone();
+fn doing(wire: &Wire, line: String) -> Html {
+    let (wire, word) = (wire.clone(), line.clone());
     let click = Callback::from(move |_| {
         wire.turn(Turn::Show(Panel::Console));
         wire.console(None, &line);
     });
-    html! { <button class="mono" onclick={click}>{ &props.line }</button> }
+    html! { <button class="mono" onclick={click}>{ word }</button> }
 }
