@@ -36,12 +36,15 @@ fn storage_term() {
     assert_eq!(terms, [below, Ok(3), Ok(4), Ok(5), beyond], "from the sentinel to the end");
 }
 
+/// From, to, limit in bytes; then terms and indexes of what comes.
+type RangeCase<'a> = ((u64, u64, u64), &'a [(u64, u64)]);
+
 #[test]
 fn storage_entries() {
     let mut storage = storage();
     storage.append(&[entry(6, 6)]).unwrap();
     let one = entry(4, 4).encoded_size();
-    let cases: [((u64, u64, u64), &[(u64, u64)]); 7] = [
+    let cases: [RangeCase<'_>; 7] = [
         ((4, 5, u64::MAX), &[(4, 4)]),
         ((4, 6, u64::MAX), &[(4, 4), (5, 5)]),
         ((4, 7, u64::MAX), &[(4, 4), (5, 5), (6, 6)]),
@@ -106,9 +109,12 @@ fn storage_create_snapshot() {
     }
 }
 
+/// Terms and indexes of what comes, and of the log then; why.
+type AppendCase<'a> = (&'a [(u64, u64)], &'a [(u64, u64)], &'a str);
+
 #[test]
 fn storage_append() {
-    let cases: [(&[(u64, u64)], &[(u64, u64)], &str); 6] = [
+    let cases: [AppendCase<'_>; 6] = [
         (&[(1, 1), (2, 2)], &[(4, 4), (5, 5)], "all of it is compacted"),
         (&[(4, 4), (5, 5)], &[(4, 4), (5, 5)], "the same again"),
         (&[(6, 4), (6, 5)], &[(6, 4), (6, 5)], "overwrites"),
