@@ -88,7 +88,7 @@ export const damage = [
     claim: "a full store stops the world, says so, and lets the visitor go on in memory",
     test: (place) =>
       visit(place, async (visitor, context) => {
-        await visitor.leader();
+        await visitor.hurry();
         const browser = await context.newCDPSession(visitor.page);
         const origin = new URL(place.address).origin;
         await browser.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1 });

@@ -70,7 +70,7 @@ struct Shell {
     selection: RefCell<Selection>,
     is_changing: Cell<bool>,
     is_timed: Cell<bool>,
-    renewed_ms: Cell<f64>,
+    renew_at_ms: Cell<f64>,
     tick: RefCell<Option<Closure<dyn FnMut()>>>,
 }
 
@@ -84,7 +84,7 @@ impl Shell {
             selection: RefCell::default(),
             is_changing: Cell::new(false),
             is_timed: Cell::new(false),
-            renewed_ms: Cell::new(0.0),
+            renew_at_ms: Cell::new(0.0),
             tick: RefCell::default(),
         });
         let hear = Closure::<dyn FnMut(MessageEvent)>::new({
@@ -211,17 +211,20 @@ impl Shell {
         if let Some(session) = self.session.borrow_mut().as_mut() {
             session.turn(nanoseconds(began_ms), &mut out_of_time);
         }
-        self.renew_lifeline(began_ms);
+        self.renew_lifeline();
         self.flush_outputs();
     }
 
-    fn renew_lifeline(&self, now_ms: f64) {
-        if now_ms - self.renewed_ms.get() < LIFELINE_EVERY_MS {
+    fn renew_lifeline(&self) {
+        let now_ms = self.now_ms();
+        if now_ms < self.renew_at_ms.get() {
             return;
         }
-        self.renewed_ms.set(now_ms);
         let link = self.session.borrow().as_ref().and_then(|session| session.run().link().ok());
         LIFELINE.with(|lifeline| *lifeline.borrow_mut() = link);
+        // The link of a long run takes its time: it gets one part in a hundred.
+        let took_ms = self.now_ms() - now_ms;
+        self.renew_at_ms.set(now_ms + LIFELINE_EVERY_MS.max(100.0 * took_ms));
     }
 
     fn now_ms(&self) -> f64 {

@@ -202,7 +202,7 @@ impl Shell {
             session.run_mut().select(&self.selection.borrow());
             session.tell_status();
         }
-        self.renewed_ms.set(0.0);
+        self.renew_at_ms.set(0.0);
         self.carry_out();
     }
 }
