@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::lease;
 use crate::mvcc::{Backend, KeyRange, MvccError, RangeOptions, Store};
 use crate::proto::mvccpb::KeyValue;
 use crate::proto::rpc::{DeleteRangeRequest, PutRequest};
@@ -10,12 +11,12 @@ use crate::request::{
     SortOrder, SortTarget,
 };
 
-/// Carries out a put. Leases are not known yet, so none can be attached.
+/// Carries out a put.
 pub(super) fn put<B: Backend>(
     store: &mut Store<B>,
     put: PutRequest,
 ) -> Result<PutReply, RequestError> {
-    if put.lease != 0 {
+    if put.lease != 0 && !lease::exists(store, put.lease) {
         return Err(RequestError::LeaseNotFound);
     }
     let keeps = put.ignore_value || put.ignore_lease;

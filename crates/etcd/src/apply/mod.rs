@@ -6,10 +6,14 @@
 //! so nothing here may depend on who applies.
 //!
 //! A normal entry holds nothing (a leader's first entry of its term), a v3 request, or a v2 request
-//! (of which only those about members and the cluster's version count here).
+//! (of which only those about members and the cluster's version count here). Requests about users
+//! and roles are passed over, and nobody is asked for a password.
 //! Source: etcd release-3.4, `etcdserver/{server,apply}.go`.
 
+mod alarm;
 mod kv;
+mod lease;
+mod txn;
 
 use bytes::Bytes;
 use raft::{ConfChange, ConfChangeType, Entry, EntryId, EntryType};
@@ -18,7 +22,6 @@ use crate::membership::{Cluster, MembershipError};
 use crate::mvcc::{Backend, Compaction, MemoryBackend, Store};
 use crate::proto::LoggedRequest;
 use crate::proto::etcdserverpb::{InternalRaftRequest, Request as V2Request};
-use crate::proto::rpc::{AlarmAction, AlarmRequest};
 use crate::request::{Range, RangeReply, Reply, RequestError};
 
 /// Store and membership, as far as entries were applied.
@@ -43,6 +46,14 @@ pub enum Applied {
         /// What the proposer is to be told.
         result: Result<Reply, RequestError>,
     },
+    /// A v3 request of a kind that no client here can make yet: a transaction, a lease, an
+    /// alarm; or one that an alarm forbids.
+    Unasked {
+        /// The id that its proposer knows it by.
+        proposal_id: u64,
+        /// Whether it took effect.
+        result: Result<(), Refusal>,
+    },
     /// A v2 request.
     V2 {
         /// The id that its proposer knows it by.
@@ -51,6 +62,26 @@ pub enum Applied {
     /// A change of the configuration, to be handed to raft. A change that the cluster does not
     /// accept has node id 0 and changes nothing there either.
     ConfChange(ConfChange),
+}
+
+/// Why a request of the log has no effect, in etcd's words. Every member refuses it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The database is full.
+    #[error("etcdserver: mvcc: database space exceeded")]
+    NoSpace,
+    /// Members disagree on what is stored.
+    #[error("etcdserver: corrupt cluster")]
+    Corrupt,
+    /// There is such a lease already.
+    #[error("etcdserver: lease already exists")]
+    LeaseExists,
+    /// The lease would be too long.
+    #[error("etcdserver: too large lease TTL")]
+    LeaseTtlTooLarge,
+    /// Any other.
+    #[error(transparent)]
+    Request(#[from] RequestError),
 }
 
 /// Why an entry cannot be applied. Every member that has the entry stops at it.
@@ -77,14 +108,6 @@ pub enum ApplyError {
     ConfChangeV2 {
         /// The entry.
         index: u64,
-    },
-    /// A request that this server has not learned yet.
-    #[error("entry {index}: requests of kind {kind} cannot be applied yet")]
-    Unsupported {
-        /// The entry.
-        index: u64,
-        /// The request's field in `InternalRaftRequest`.
-        kind: &'static str,
     },
 }
 
@@ -159,7 +182,7 @@ impl<B: Backend> Applier<B> {
             LoggedRequest::V2(request) => self.apply_v2(index, &request),
             LoggedRequest::V3(request) => match request.v2 {
                 Some(request) => self.apply_v2(index, &request),
-                None if is_new => self.apply_v3(index, *request),
+                None if is_new => Ok(self.apply_v3(*request)),
                 None => Ok(Applied::Skipped),
             },
         }
@@ -174,26 +197,40 @@ impl<B: Backend> Applier<B> {
         Ok(Applied::V2 { proposal_id: request.id })
     }
 
-    fn apply_v3(
-        &mut self,
-        index: u64,
-        request: InternalRaftRequest,
-    ) -> Result<Applied, ApplyError> {
+    fn apply_v3(&mut self, request: InternalRaftRequest) -> Applied {
         let header_id = request.header.as_ref().map_or(0, |header| header.id);
         let proposal_id = if request.id == 0 { header_id } else { request.id };
         let store = &mut self.store;
+        if let Err(refusal) = alarm::permit(store, &request) {
+            return Applied::Unasked { proposal_id, result: Err(refusal) };
+        }
         let result = if let Some(put) = request.put {
             kv::put(store, put).map(Reply::Put)
         } else if let Some(delete) = request.delete_range {
             Ok(Reply::DeleteRange(kv::delete_range(store, &delete)))
         } else if let Some(compaction) = request.compaction {
             kv::compact(store, compaction.revision).map(Reply::Compact)
-        } else if let Some(kind) = unsupported(&request) {
-            return Err(ApplyError::Unsupported { index, kind });
         } else {
-            return Ok(Applied::Skipped);
+            return self.apply_unasked(proposal_id, request);
         };
-        Ok(Applied::V3 { proposal_id, result })
+        Applied::V3 { proposal_id, result }
+    }
+
+    fn apply_unasked(&mut self, proposal_id: u64, request: InternalRaftRequest) -> Applied {
+        let store = &mut self.store;
+        let result = if let Some(request) = request.txn {
+            txn::txn(store, request).map(|_| ()).map_err(Refusal::from)
+        } else if let Some(grant) = request.lease_grant {
+            lease::grant(store, grant)
+        } else if let Some(revoke) = request.lease_revoke {
+            lease::revoke(store, revoke)
+        } else if let Some(request) = request.alarm {
+            alarm::alarm(store, request);
+            Ok(())
+        } else {
+            return Applied::Skipped;
+        };
+        Applied::Unasked { proposal_id, result }
     }
 
     fn apply_conf_change(&mut self, entry: &Entry) -> Result<Applied, ApplyError> {
@@ -229,22 +266,6 @@ impl<B: Backend> Applier<B> {
             ConfChangeType::UpdateNode | ConfChangeType::RemoveNode => known,
         }
     }
-}
-
-fn unsupported(request: &InternalRaftRequest) -> Option<&'static str> {
-    let kinds = [
-        (request.txn.is_some(), "txn"),
-        (request.lease_grant.is_some(), "lease_grant"),
-        (request.lease_revoke.is_some(), "lease_revoke"),
-        (request.lease_checkpoint.is_some(), "lease_checkpoint"),
-        (request.alarm.as_ref().is_some_and(changes_alarms), "alarm"),
-    ];
-    kinds.into_iter().find_map(|(present, kind)| present.then_some(kind))
-}
-
-/// Every server asks for its alarms through the log when it starts.
-fn changes_alarms(alarm: &AlarmRequest) -> bool {
-    alarm.action() != AlarmAction::Get
 }
 
 fn text(bytes: &Bytes) -> String {

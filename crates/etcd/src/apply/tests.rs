@@ -6,7 +6,10 @@ use super::*;
 use crate::membership::{Member, attributes, attributes_path, join_context};
 use crate::mvcc::{MemoryBackend, Rules};
 use crate::proto::etcdserverpb::RequestHeader;
-use crate::proto::rpc::{CompactionRequest, DeleteRangeRequest, PutRequest, TxnRequest};
+use crate::proto::rpc::{
+    AlarmAction, AlarmRequest, AlarmType, CompactionRequest, Compare, DeleteRangeRequest,
+    LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RequestOp, TxnRequest, compare, request_op,
+};
 use crate::request::{KeyValue, SortOrder, SortTarget};
 
 fn applier() -> Applier {
@@ -218,7 +221,99 @@ fn entries_that_no_server_would_write_stop_the_server_with_a_reason() {
     assert!(garbage.starts_with("entry 1: unmarshal should never fail ("), "{garbage}");
     let v2 = stop(Entry { entry_type: EntryType::ConfChangeV2, ..entry(1, Vec::new()) });
     assert!(v2.ends_with("entry type should be either EntryNormal or EntryConfChange"), "{v2}");
-    let txn = InternalRaftRequest { txn: Some(TxnRequest::default()), ..Default::default() };
-    let unknown = stop(v3(1, txn));
-    assert_eq!(unknown, "entry 1: requests of kind txn cannot be applied yet", "not learned yet");
+}
+
+fn unasked(applier: &mut Applier, index: u64, request: InternalRaftRequest) -> Result<(), String> {
+    let Applied::Unasked { result, .. } = applier.apply(&v3(index, request)).unwrap() else {
+        panic!("a request that no client here makes");
+    };
+    result.map_err(|refusal| refusal.to_string())
+}
+
+fn grant(applier: &mut Applier, index: u64, id: i64) -> Result<(), String> {
+    let lease_grant = Some(LeaseGrantRequest { ttl: 60, id });
+    unasked(applier, index, InternalRaftRequest { lease_grant, ..Default::default() })
+}
+
+fn operation(request: request_op::Request) -> RequestOp {
+    RequestOp { request: Some(request) }
+}
+
+fn put_operation(key: &str, value: &str) -> RequestOp {
+    let (key, value) = (key.to_owned().into(), value.to_owned().into());
+    operation(request_op::Request::RequestPut(PutRequest { key, value, ..Default::default() }))
+}
+
+/// `if version(key) == version`.
+fn version_is(key: &str, version: i64) -> Compare {
+    let target_union = Some(compare::TargetUnion::Version(version));
+    Compare { key: key.to_owned().into(), target_union, ..Default::default() }
+}
+
+#[test]
+fn a_transaction_looks_first_and_then_writes_one_revision() {
+    let mut applier = applier();
+    applier.apply(&put(1, "a", "1")).unwrap();
+    // The inner compare sees `b` as it was: not yet there.
+    let inner = TxnRequest {
+        compare: vec![version_is("b", 0)],
+        success: vec![put_operation("c", "inner")],
+        failure: vec![put_operation("d", "never")],
+    };
+    let outer = TxnRequest {
+        compare: vec![version_is("a", 1)],
+        success: vec![
+            put_operation("b", "outer"),
+            operation(request_op::Request::RequestTxn(inner)),
+        ],
+        failure: vec![put_operation("e", "never")],
+    };
+    let request = InternalRaftRequest { txn: Some(outer), ..Default::default() };
+    assert_eq!(unasked(&mut applier, 2, request), Ok(()), "it is carried out");
+    let everything =
+        Range { key: "a".into(), range_end: Bytes::from_static(b"\0"), ..Range::default() };
+    assert_eq!(keys(&applier, &everything), ["a", "b", "c"], "both branches taken");
+    assert_eq!(applier.store().revision(), 3, "as one revision");
+}
+
+#[test]
+fn a_revoked_lease_takes_its_keys_along() {
+    let mut applier = applier();
+    assert_eq!(grant(&mut applier, 1, 5), Ok(()), "granted");
+    assert_eq!(grant(&mut applier, 2, 5).unwrap_err(), "etcdserver: lease already exists");
+    for (index, key) in [(3, "b"), (4, "a")] {
+        let put = PutRequest { key: key.into(), lease: 5, ..PutRequest::default() };
+        result(applier.apply(&put_request(index, put)).unwrap()).unwrap();
+    }
+    applier.apply(&put(5, "free", "1")).unwrap();
+    let lease_revoke = Some(LeaseRevokeRequest { id: 5 });
+    let revoke = InternalRaftRequest { lease_revoke, ..Default::default() };
+    assert_eq!(unasked(&mut applier, 6, revoke.clone()), Ok(()), "revoked");
+    let everything =
+        Range { key: "a".into(), range_end: Bytes::from_static(b"\0"), ..Range::default() };
+    assert_eq!(keys(&applier, &everything), ["free"], "its keys are gone");
+    assert_eq!(applier.store().revision(), 5, "in one revision");
+    let again = unasked(&mut applier, 7, revoke).unwrap_err();
+    assert_eq!(again, "etcdserver: requested lease not found", "and so is the lease");
+}
+
+#[test]
+fn an_alarm_for_space_forbids_what_takes_room_until_it_is_cleared() {
+    let mut applier = applier();
+    applier.apply(&put(1, "a", "1")).unwrap();
+    let alarm = |action: AlarmAction| {
+        let (action, alarm) = (action.into(), AlarmType::Nospace.into());
+        let alarm = Some(AlarmRequest { action, member_id: 1, alarm });
+        InternalRaftRequest { alarm, ..InternalRaftRequest::default() }
+    };
+    unasked(&mut applier, 2, alarm(AlarmAction::Activate)).unwrap();
+    let Applied::Unasked { result, .. } = applier.apply(&put(3, "b", "1")).unwrap() else {
+        panic!("refused");
+    };
+    assert_eq!(result, Err(Refusal::NoSpace), "no room for a put");
+    applier.apply(&delete(4, "a")).unwrap();
+    assert_eq!(applier.store().revision(), 3, "but for a deletion");
+    unasked(&mut applier, 5, alarm(AlarmAction::Deactivate)).unwrap();
+    applier.apply(&put(6, "b", "1")).unwrap();
+    assert_eq!(applier.store().revision(), 4, "room again");
 }

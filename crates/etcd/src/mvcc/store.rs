@@ -142,6 +142,18 @@ impl<B: Backend> Store<B> {
         !self.compactions.is_empty()
     }
 
+    /// Sets a key of a bucket that is not the store's own, such as a lease's.
+    pub(crate) fn set(&mut self, bucket: Bucket, key: &[u8], value: Bytes) {
+        assert!(!matches!(bucket, Bucket::Key | Bucket::Meta), "the store's own bucket");
+        self.backend.put(bucket, key, value);
+    }
+
+    /// Removes a key of a bucket that is not the store's own.
+    pub(crate) fn unset(&mut self, bucket: Bucket, key: &[u8]) {
+        assert!(!matches!(bucket, Bucket::Key | Bucket::Meta), "the store's own bucket");
+        self.backend.delete(bucket, key);
+    }
+
     pub(super) fn index_mut(&mut self) -> &mut Index {
         &mut self.index
     }

@@ -94,7 +94,7 @@ impl Running {
             let revision = self.applier.store().revision();
             effects.trace.push(ServerEvent::Applied { index: entry.index, revision });
             match applied {
-                Applied::Skipped => {}
+                Applied::Skipped | Applied::Unasked { .. } => {}
                 Applied::Empty => self.propose_cluster_version(now_ns),
                 Applied::V3 { proposal_id, result } => {
                     self.applied_v3(proposal_id, result, effects);
