@@ -68,15 +68,33 @@ fn inspect_etcd(directory: &DataDir, inspection: &mut Inspection) {
 }
 
 /// The log from as far back as it goes without a gap.
-struct Contents {
+pub(super) struct Contents {
     entries: Vec<raft::Entry>,
-    snapshot: Option<SnapshotMark>,
-    replay: Option<Replay>,
-    end: Option<End>,
+    /// The newest snapshot that a server would start from.
+    pub(super) snapshot: Option<SnapshotMark>,
+    /// What a server reads from there on.
+    pub(super) replay: Option<Replay>,
+    /// Where reading ended early.
+    pub(super) end: Option<End>,
     torn: bool,
 }
 
 impl Contents {
+    /// The log of a directory.
+    pub(super) fn of(directory: &DataDir) -> Contents {
+        let snapshots: Vec<SnapshotSummary> =
+            directory.files.iter().filter_map(summarise_snapshot).collect();
+        Contents::read(directory, &snapshots)
+    }
+
+    /// Whether the member is the only one with a vote.
+    pub(super) fn is_lone(&self, directory: &DataDir) -> bool {
+        let Ok(cluster) = self.cluster(directory) else { return false };
+        let id = self.metadata().map(|metadata| metadata.node_id);
+        let mut voters = cluster.members().filter(|member| !member.is_learner);
+        voters.next().map(|voter| voter.id) == id && voters.next().is_none()
+    }
+
     fn read(directory: &DataDir, snapshots: &[SnapshotSummary]) -> Contents {
         let (snapshot, damage) = match valid_snapshots(directory.segments()) {
             Ok(marks) => (newest_usable(marks, snapshots), None),

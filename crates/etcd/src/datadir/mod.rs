@@ -18,6 +18,7 @@ mod members;
 mod ranges;
 mod request;
 mod snap;
+mod state;
 mod summary;
 
 use bytes::Bytes;
@@ -29,6 +30,7 @@ pub use kind::Kind;
 pub use log::{Damage, LogRecord};
 pub use ranges::{FieldRange, record_ranges};
 pub use request::{Request, RequestValue};
+pub use state::{State, StateError};
 pub use summary::{
     AlarmSummary, BackendSummary, End, FileDamage, FileSummary, HardStateSummary, Inspection,
     LeaseSummary, MemberSummary, NotRead, SnapshotId, SnapshotSummary, WalSummary,
@@ -106,6 +108,11 @@ impl DataDir {
     /// The backend, opened.
     pub fn backend(&self) -> Result<BackendFile, BackendError> {
         BackendFile::of(self)
+    }
+
+    /// The keys that a server would serve from it.
+    pub fn state(&self) -> Result<State, StateError> {
+        State::of(self)
     }
 
     /// Every record of the log, damaged ones included.

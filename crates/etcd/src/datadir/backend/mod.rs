@@ -48,6 +48,15 @@ impl BackendFile {
         BackendFile::open(path, file)
     }
 
+    /// The backend at a path of the directory, if there is one.
+    pub(super) fn received(
+        directory: &DataDir,
+        path: &str,
+    ) -> Result<Option<BackendFile>, BackendError> {
+        let file = directory.files().iter().find(|file| file.path == path);
+        file.map(|file| BackendFile::open(path.into(), file)).transpose()
+    }
+
     fn open(path: String, file: &DataFile) -> Result<BackendFile, BackendError> {
         let len = database_bytes(file);
         let kept = usize::try_from(len).map_or(file.bytes.len(), |len| len.min(file.bytes.len()));
