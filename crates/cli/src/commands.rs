@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{inspect, link, log, open, run};
+use crate::{get, hashkv, inspect, link, log, open, run};
 
 /// A deterministic laboratory for etcd and ZooKeeper.
 #[derive(Debug, Parser)]
@@ -23,6 +23,10 @@ pub(crate) enum Command {
     Open(open::Arguments),
     /// Say what a data directory, an archive of one, or a snapshot file is and holds.
     Inspect(inspect::Arguments),
+    /// List the keys that a data directory holds, at any revision that is left.
+    Get(get::Arguments),
+    /// Hash the history of the keys, as `etcdctl endpoint hashkv` does.
+    Hashkv(hashkv::Arguments),
     /// List the records of a log.
     Log(log::Arguments),
 }

@@ -39,6 +39,14 @@ pub(crate) enum Failure {
         /// Why.
         error: DataDirError,
     },
+    /// The keys of a directory cannot be told, or not what was asked of them.
+    #[error("{source_name}: {detail}")]
+    State {
+        /// Where it is.
+        source_name: String,
+        /// Why, with the file and its offset.
+        detail: String,
+    },
     /// The command does not do this for such a directory.
     #[error("{source_name}: {detail}")]
     Unsupported {
@@ -72,4 +80,10 @@ pub(crate) enum Failure {
     /// Standard output is gone or full.
     #[error("standard output: {0}")]
     Output(#[from] std::io::Error),
+}
+
+impl Failure {
+    pub(crate) fn state(source_name: String, error: &dyn std::fmt::Display) -> Failure {
+        Failure::State { source_name, detail: error.to_string() }
+    }
 }

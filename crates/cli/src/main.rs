@@ -6,6 +6,8 @@
 mod archive;
 mod commands;
 mod failure;
+mod get;
+mod hashkv;
 mod inspect;
 mod link;
 mod log;
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Get(arguments) => get::run(&arguments),
+        Command::Hashkv(arguments) => hashkv::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Link(arguments) => link::run(&arguments),

@@ -161,6 +161,58 @@ fn other_kinds_are_recognised_and_what_is_not_read_is_said() {
 }
 
 #[test]
+fn get_and_hashkv_answer_as_etcdctl_does() {
+    let Some(corpus) = corpus() else { return };
+    let path = corpus.join("etcd/A1_single.tar.gz");
+    let path = path.to_str().unwrap();
+    let truth = fs::read(corpus.join("etcd/A1_single.truth.json")).unwrap();
+    let truth: Value = serde_json::from_slice(&truth).unwrap();
+
+    let all = json(&quorarium(&["get", path, "--json"]));
+    assert_eq!(all["header"]["revision"], truth["revision"], "the revision");
+    // etcdctl leaves empty values out.
+    let mut theirs = truth["get_all"]["kvs"].clone();
+    for kv in theirs.as_array_mut().unwrap() {
+        kv.as_object_mut().unwrap().entry("value").or_insert_with(|| "".into());
+    }
+    assert!(all["kvs"] == theirs, "every key, field by field");
+    assert_eq!(all["count"], truth["get_all"]["count"], "and how many");
+    let pods = json(&quorarium(&["get", path, "/registry/pods/", "--prefix", "--json"]));
+    let range = ["get", path, "/registry/pods/", "/registry/pods0", "--json"];
+    assert_eq!(json(&quorarium(&range)), pods, "a prefix is a range");
+    let past = json(&quorarium(&["get", path, "--rev", "107", "--json"]));
+    let then = truth["range_at_rev"]["107"].as_array().unwrap();
+    assert_eq!(past["count"], then.len(), "as it was");
+
+    let hash = json(&quorarium(&["hashkv", path, "--json"]));
+    let theirs = &truth["hashkv"][0]["HashKV"];
+    assert_eq!(hash["hash"], theirs["hash"], "{hash}");
+    assert_eq!(hash["revision"], 164, "{hash}");
+    assert_eq!(hash["compact_revision"], theirs["compact_revision"], "{hash}");
+    let hash = json(&quorarium(&["hashkv", path, "--rev", "120", "--json"]));
+    assert_ne!(hash["hash"], theirs["hash"], "of a part of the history");
+
+    let snapshot = corpus.join("etcd/D_A1_snapshot.db");
+    let answer = quorarium(&["get", snapshot.to_str().unwrap(), "--json"]);
+    assert!(json(&answer)["count"].as_i64() > Some(0), "a snapshot file holds keys too");
+}
+
+#[test]
+fn what_get_cannot_read_is_one_line_with_the_place() {
+    let Some(corpus) = corpus() else { return };
+    for (case, words) in [
+        ("etcd/A1_single.tar.gz", "required revision has been compacted"),
+        ("etcd/E15_db_leaf_flag.tar.gz", "member/snap/db: page 2 at offset 8192: invalid type"),
+        ("etcd/E01_wal_bitflip_mid.tar.gz", "0000000000000000-0000000000000000.wal: offset "),
+        ("zookeeper/d01-basic-3.8/data.tar.gz", "a ZooKeeper data directory has no backend"),
+    ] {
+        let path = corpus.join(case);
+        let error = refusal(&quorarium(&["get", path.to_str().unwrap(), "--rev", "5"]));
+        assert!(error.contains(words), "{case}: {error}");
+    }
+}
+
+#[test]
 fn unreadable_input_is_one_line_that_names_it() {
     let error = refusal(&quorarium(&["inspect", "/no/such/path"]));
     assert!(error.contains("/no/such/path"), "{error}");
