@@ -120,8 +120,11 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             return Err(Error::StepPeerNotFound);
         }
         validate::check(&message)?;
+        // A leader that restarted may have lost what it sent before it wrote it: only a leader can
+        // tell that an answer is wrong.
         if message.msg_type == MessageType::AppResp
             && !message.reject
+            && self.raft.role == Role::Leader
             && message.term == self.raft.term
             && message.index > self.raft.log.last_index()?
         {
