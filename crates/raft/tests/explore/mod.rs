@@ -62,8 +62,8 @@ pub(crate) struct Server {
     pub(crate) node: Node,
     /// What a crash leaves.
     pub(crate) durable: MemoryStorage,
-    appends: VecDeque<Message>,
-    applies: VecDeque<Message>,
+    writes: VecDeque<Message>,
+    outstanding: VecDeque<Message>,
     /// The configuration after the last applied entry.
     conf_state: ConfState,
     applied: u64,
@@ -119,9 +119,9 @@ impl World {
         let metadata = storage.snapshot().unwrap().metadata;
         let durable = storage.clone();
         let node = RawNode::new(self.config(id), storage, dice).unwrap();
-        let (appends, applies) = (VecDeque::new(), VecDeque::new());
+        let (writes, outstanding) = (VecDeque::new(), VecDeque::new());
         let (conf_state, applied) = (metadata.conf_state, metadata.index);
-        self.servers.insert(id, Server { node, durable, appends, applies, conf_state, applied });
+        self.servers.insert(id, Server { node, durable, writes, outstanding, conf_state, applied });
     }
 
     fn some_id(&mut self) -> NodeId {
@@ -133,15 +133,21 @@ impl World {
         let id = self.some_id();
         match self.dice.below(100) {
             0 if self.dice.below(3) == 0 => self.crash(id),
+            // What only a crash brings to light must not take as many schedules.
+            97.. if self.needs_crashes() => self.crash(id),
             1 if self.dice.below(3) == 0 => self.change_members(id),
             2 if self.dice.below(3) == 0 => self.snapshot(id),
             3 => self.propose(id),
-            4..=9 => self.accept(self.servers[&id].node.basic_status().id, |node| node.tick()),
+            4..=9 => self.accept(id, Node::tick),
             10..=44 => self.carry_out(id),
             45..=59 => self.run_threads(id),
-            _ => self.deliver_one(),
+            _ => return self.deliver_one(),
         }
         self.promises.check(id, &self.servers);
+    }
+
+    fn needs_crashes(&self) -> bool {
+        matches!(self.bug, Some(Bug::VoteNotPersisted | Bug::AcknowledgeBeforeSync))
     }
 
     /// Everything that waits is done, everything sent arrives, time passes alike for all.
@@ -149,7 +155,7 @@ impl World {
         for _ in 0..ticks {
             let ids: Vec<_> = self.servers.keys().copied().collect();
             for id in &ids {
-                self.accept(*id, |node| node.tick());
+                self.accept(*id, Node::tick);
             }
             for _ in 0..200 {
                 for id in &ids {
@@ -267,7 +273,7 @@ impl World {
         }
         if !asynchronous {
             self.apply(id, &ready.committed_entries);
-            self.accept(id, |node| node.advance());
+            self.accept(id, Node::advance);
         }
     }
 
@@ -291,7 +297,9 @@ impl World {
         }
         storage.append(entries).unwrap();
         if let Some(state) = state {
-            storage.set_hard_state(state);
+            // A snapshot of the applied state may have been taken before this write's turn came.
+            let commit = state.commit.max(storage.sentinel().index);
+            storage.set_hard_state(HardState { commit, ..state });
         }
         if sync {
             server.durable = storage.clone();
@@ -323,7 +331,7 @@ impl World {
         let server = self.servers.get_mut(&id).unwrap();
         let append_first = self.dice.below(2) == 0;
         let work =
-            if append_first { server.appends.pop_front() } else { server.applies.pop_front() };
+            if append_first { server.writes.pop_front() } else { server.outstanding.pop_front() };
         let Some(work) = work else { return };
         if work.msg_type == MessageType::StorageAppend {
             self.write(id, work.hard_state(), &work.entries, work.snapshot.as_deref(), true);
@@ -342,8 +350,8 @@ impl World {
     fn send(&mut self, id: NodeId, mut message: Message) {
         let server = self.servers.get_mut(&id).unwrap();
         match message.to {
-            APPEND_THREAD => return server.appends.push_back(message),
-            APPLY_THREAD => return server.applies.push_back(message),
+            APPEND_THREAD => return server.writes.push_back(message),
+            APPLY_THREAD => return server.outstanding.push_back(message),
             _ => {}
         }
         self.promises.sent(&message, &server.durable, self.bug.is_some(), self.seed);
@@ -364,6 +372,7 @@ impl World {
             }
             _ => {}
         }
+        Promises::told(&message, server);
         self.wires.push(message);
         if self.wires.len() > MAX_WIRES {
             self.wires.remove(0);
@@ -386,8 +395,10 @@ impl World {
     }
 
     fn deliver(&mut self, message: Message) {
-        if self.servers.contains_key(&message.to) {
-            self.accept(message.to, |node| node.step(message));
+        let id = message.to;
+        if self.servers.contains_key(&id) {
+            self.accept(id, |node| node.step(message));
+            self.promises.check(id, &self.servers);
         }
     }
 }

@@ -48,15 +48,27 @@ impl Promises {
             let known = durable.hard_state().term;
             assert!(message.term <= known, "R8: term {} is not durable, seed {seed}", message.term);
         }
-        if message.msg_type == MessageType::VoteResp && !message.reject {
+        let is_grant = message.msg_type == MessageType::VoteResp && !message.reject;
+        let is_request = message.msg_type == MessageType::Vote;
+        let own = is_request.then_some(message.from);
+        let voted_for = own.or(is_grant.then_some(message.to));
+        if let Some(candidate) = voted_for {
             let vote = (message.from, message.term);
-            let first = *self.votes.entry(vote).or_insert(message.to);
-            assert_eq!(first, message.to, "R8: {vote:?} voted twice, seed {seed}");
+            let first = *self.votes.entry(vote).or_insert(candidate);
+            assert_eq!(first, candidate, "R8: {vote:?} voted twice, seed {seed}");
         }
         if message.msg_type == MessageType::AppResp && !message.reject && !bug {
             let last = durable.last_index().unwrap();
             assert!(message.index <= last, "R7: {} is not durable, seed {seed}", message.index);
         }
+    }
+
+    /// R10: a leader tells no commit index but its own, which only entries of its term move.
+    pub(crate) fn told(message: &Message, server: &Server) {
+        let is_told = matches!(message.msg_type, MessageType::App | MessageType::Heartbeat);
+        let committed = server.node.log().committed();
+        let (from, commit) = (message.from, message.commit);
+        assert!(!is_told || commit <= committed, "R10: {from} tells {commit}, has {committed}");
     }
 
     /// What the node of the last event is like now.
