@@ -455,7 +455,11 @@ impl Page {
         self.seen.leader |= scene.leader.is_some();
         self.seen.write |= scene.revision() > 1;
         self.seen.crash |= scene.nodes.iter().any(|node| !Part::of(node).is_up());
-        self.seen.partition |= scene.groups.len() > 1;
+        let cut = scene.groups.len() > 1;
+        self.seen.partition |= cut;
+        if cut && self.scene.as_ref().is_some_and(|before| before.groups != scene.groups) {
+            self.marked.clear();
+        }
         self.selected = self.selected.or(scene.leader);
         self.say(&scene);
         self.learn_names(&scene);

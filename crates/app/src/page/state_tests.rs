@@ -97,8 +97,10 @@ fn a_partition_cuts_off_what_is_marked_or_else_the_selected_server() {
     assert_eq!(page.partition_line().as_deref(), Some("isolate n2"));
     let page = page.after(Turn::Mark(Node(3))).after(Turn::Mark(Node(1)));
     assert_eq!(page.partition_line().as_deref(), Some("partition n1 n3 | n2"));
-    let page = page.after(Turn::Mark(Node(2)));
-    assert_eq!(page.partition_line(), None, "there is nobody left to be cut off from");
+    let all = page.clone().after(Turn::Mark(Node(2)));
+    assert_eq!(all.partition_line(), None, "there is nobody left to be cut off from");
+    let page = draw(page, |picture| picture.view.cluster.groups = vec![vec![Node(1)], vec![]]);
+    assert!(page.marked.is_empty(), "what was marked has been cut off");
 }
 
 #[test]

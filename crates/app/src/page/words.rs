@@ -242,9 +242,8 @@ fn recovered(recovery: &Recovery) -> String {
     };
     let own = if recovery.servers == 1 { "its own disk" } else { "their own disks" };
     let mut said = format!(
-        "{servers} booted from {own}, as they stood at {} ({} pages). Nothing acknowledged is lost.",
-        time(recovery.now_ns),
-        count(u64::from(recovery.pages))
+        "{servers} booted from {own}, as they stood at {}. Nothing acknowledged is lost.",
+        time(recovery.now_ns)
     );
     for damage in &recovery.damaged {
         said.push_str(" Damaged: ");
