@@ -21,9 +21,18 @@ use etcd::server::Version;
 use etcd::wal::{ReadMode, SnapshotMark, replay};
 use serde_json::Value;
 
-/// Cases whose whole log is there, with requests on keys alone, and their server's release.
-const CASES: [&str; 4] =
-    ["A2_multiseg64m", "A5_v2store", "A7_compact_on_tombstone", "A8_compact_head_delete"];
+/// Cases whose whole log is there, and their server's release.
+const CASES: [&str; 9] = [
+    "A1_single",
+    "A2_multiseg64m",
+    "A3_smallseg",
+    "A4_nospace",
+    "A5_v2store",
+    "A7_compact_on_tombstone",
+    "A8_compact_head_delete",
+    "B1_lowsnap",
+    "B2_kill9",
+];
 const RELEASE: &str = "3.4.23";
 
 fn applied(folder: &Path, case: &str) -> Applier {

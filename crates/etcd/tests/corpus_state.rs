@@ -178,3 +178,12 @@ fn what_the_log_adds_is_counted() {
     let alone = backend_alone.state().unwrap();
     assert!(alone.store().revision() < killed.store().revision(), "which the backend lacks");
 }
+
+#[test]
+fn entries_that_raft_took_back_do_not_return() {
+    let Some(folder) = corpus::folder() else { return };
+    // Real servers up to 3.6 serve `ghost/*` from it: issue 22442.
+    let kvs = everything(&state(&folder, "J_22442_resurrected"), 0);
+    let keys: Vec<&[u8]> = kvs.iter().map(|kv| &kv.key[..]).collect();
+    assert_eq!(keys, [b"good/02", b"good/03", b"good/04", b"good/05"]);
+}

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use etcd::bolt::{Bucket, File};
 use etcd::datadir::{DataDir, DataFile};
+use etcd::request::Range;
 use proptest::prelude::*;
 
 /// The backends of real servers, small ones with a tree.
@@ -114,8 +115,16 @@ proptest! {
         let bytes = Bytes::from(bytes);
         let path = "member/snap/db".into();
         let file = DataFile { path, bytes: bytes.clone(), len };
-        let summary = DataDir::from_files([file]).unwrap().inspect();
+        let directory = DataDir::from_files([file]).unwrap();
+        let summary = directory.inspect();
         prop_assert!(summary.revision.is_some() || !summary.not_read.is_empty());
+        if let Ok(state) = directory.state() {
+            let all = Range { range_end: Bytes::from_static(b"\0"), ..Range::default() };
+            for revision in [0, 1, 60, i64::MAX] {
+                let _ = state.hash_kv(revision);
+                let _ = state.range(&Range { revision, ..all.clone() });
+            }
+        }
         if let Ok(file) = File::open(bytes, len) {
             let check = file.check();
             let walked = walk(&file.root());
