@@ -49,7 +49,9 @@ impl Promises {
             assert!(message.term <= known, "R8: term {} is not durable, seed {seed}", message.term);
         }
         let is_grant = message.msg_type == MessageType::VoteResp && !message.reject;
-        let is_request = message.msg_type == MessageType::Vote;
+        // With asynchronous writes a candidate asks before its own vote counts, or is durable.
+        let own_counts = bug || durable.hard_state().term == message.term;
+        let is_request = message.msg_type == MessageType::Vote && own_counts;
         let own = is_request.then_some(message.from);
         let voted_for = own.or(is_grant.then_some(message.to));
         if let Some(candidate) = voted_for {
