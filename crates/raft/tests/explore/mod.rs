@@ -160,7 +160,9 @@ impl World {
             for _ in 0..200 {
                 for id in &ids {
                     self.carry_out(*id);
+                    self.promises.check(*id, &self.servers);
                     self.run_threads(*id);
+                    self.promises.check(*id, &self.servers);
                 }
                 if self.wires.is_empty() {
                     break;
@@ -168,9 +170,6 @@ impl World {
                 for message in std::mem::take(&mut self.wires) {
                     self.deliver(message);
                 }
-            }
-            for id in ids {
-                self.promises.check(id, &self.servers);
             }
         }
     }
