@@ -434,3 +434,15 @@ fn commit_index_is_not_taken_from_storage_that_has_less() {
     let refused = RawNode::new(Config::new(1), storage, group::Counting(1));
     assert!(matches!(refused, Err(Error::Fatal(_))), "a log that lost its end is not used");
 }
+
+#[test]
+fn a_late_answer_to_a_leader_that_restarted_is_ignored() {
+    // It sent entry 2 before it wrote it, crashed, and is a follower of the same term without it.
+    let mut one = leader(Config::new(1), &[1, 2, 3]);
+    let storage = one.storage().clone();
+    one.propose("sent, not written").unwrap();
+    let mut one = RawNode::new(Config::new(1), storage, group::Counting(1)).unwrap();
+    let late = Message { index: 2, ..message(MessageType::AppResp, 2, 1, 1) };
+    assert_eq!(one.step(late), Ok(()), "within the protocol, and of no use any more");
+    assert!(!one.has_ready(), "nothing comes of it");
+}
