@@ -21,6 +21,9 @@ use crate::types::{Entry, HardState, NodeId, Snapshot, SoftState};
 /// With asynchronous storage writes, `messages` alone says all: those to
 /// [`APPEND_THREAD`] and [`APPLY_THREAD`] are carried out, each thread's in order, and their
 /// `responses` delivered when that is done, all others are sent at once. `advance` is not called.
+/// A snapshot may overtake entries that wait to be applied: those below
+/// [`first_index`](crate::LogView::first_index) are left out then, changes of the configuration too,
+/// since the snapshot's configuration is in force already.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ready {
     /// Leader and role, if they changed.
