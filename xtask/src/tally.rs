@@ -17,7 +17,10 @@ impl Tally {
     pub(crate) fn see(&mut self, line: &str) {
         let line = line.trim();
         if let Some(reason) = line.strip_prefix("SKIPPED:") {
-            self.skipped.push(reason.trim().to_owned());
+            let reason = reason.trim().to_owned();
+            if !self.skipped.contains(&reason) {
+                self.skipped.push(reason);
+            }
         } else if let Some(result) = line.strip_prefix("test result:") {
             let counts = result.split_once('.').map_or(result, |(_verdict, counts)| counts);
             self.add(counts.split(';'));
@@ -85,8 +88,8 @@ mod tests {
     }
 
     #[test]
-    fn a_skip_is_repeated_before_the_last_line() {
-        let seen = tally("SKIPPED: no corpus\n2 passed, 0 failed");
+    fn a_skip_is_repeated_once_before_the_last_line() {
+        let seen = tally("SKIPPED: no corpus\nSKIPPED: no corpus\n2 passed, 0 failed");
         assert_eq!(seen.to_string(), "SKIPPED: no corpus\n2 passed, 0 failed");
     }
 }

@@ -13,29 +13,6 @@ use std::path::Path;
 use bytes::Bytes;
 use etcd::bolt::{Bucket, Fault, File, Problem, Value};
 
-/// Directories whose backend is whole, and the file with the truth about it.
-const CASES: [(&str, &str); 19] = [
-    ("A1_single", "A1_single"),
-    ("A2_multiseg64m", "A2_multiseg64m"),
-    ("A3_smallseg", "A3_smallseg"),
-    ("A4_nospace", "A4_nospace"),
-    ("A5_v2store", "A5_v2store"),
-    ("A6_purged", "A6_purged"),
-    ("A7_compact_on_tombstone", "A7_compact_on_tombstone"),
-    ("A8_compact_head_delete", "A8_compact_head_delete"),
-    ("B1_lowsnap", "B1_lowsnap"),
-    ("B2_kill9", "B2_kill9"),
-    ("C_alpha", "C_cluster"),
-    ("C_beta", "C_cluster"),
-    ("C_gamma", "C_cluster"),
-    ("C_delta", "C_cluster"),
-    ("C_victim_beta_kill9", "C_cluster"),
-    ("G1_v351_single", "G1_v351_single"),
-    ("G2_v351_alpha", "G2_v351_learner"),
-    ("G2_v351_beta", "G2_v351_learner"),
-    ("G2_v351_gamma", "G2_v351_learner"),
-];
-
 fn backend(folder: &Path, case: &str) -> File {
     let files = corpus::files(folder, case);
     let is_backend = |path: &str| {
@@ -55,7 +32,7 @@ fn stat(text: &str, label: &str) -> u64 {
 #[test]
 fn whole_files_have_no_problem_and_the_statistics_of_bbolt() {
     let Some(folder) = corpus::folder() else { return };
-    for (case, truth) in CASES {
+    for (case, truth) in corpus::UNDAMAGED {
         let truth = corpus::json(&folder, &format!("{truth}.truth.json"));
         let truth = &truth["offline"][case];
         assert!(truth["bbolt_check"].as_str().unwrap().starts_with("OK"), "{case}");
@@ -86,7 +63,7 @@ fn whole_files_have_no_problem_and_the_statistics_of_bbolt() {
 #[test]
 fn a_cursor_gives_the_same_keys_both_ways_and_finds_each() {
     let Some(folder) = corpus::folder() else { return };
-    for (case, _) in CASES {
+    for (case, _) in corpus::UNDAMAGED {
         let file = backend(&folder, case);
         let keys = file.root().bucket(b"key").unwrap().unwrap();
         let (mut cursor, mut forward) = (keys.cursor(), Vec::new());

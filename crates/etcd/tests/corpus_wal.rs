@@ -20,29 +20,6 @@ use etcd::wal::{
 };
 use prost::Message;
 
-/// Undamaged cases and the truth file of each.
-const UNDAMAGED: [(&str, &str); 19] = [
-    ("A1_single", "A1_single"),
-    ("A2_multiseg64m", "A2_multiseg64m"),
-    ("A3_smallseg", "A3_smallseg"),
-    ("A4_nospace", "A4_nospace"),
-    ("A5_v2store", "A5_v2store"),
-    ("A6_purged", "A6_purged"),
-    ("A7_compact_on_tombstone", "A7_compact_on_tombstone"),
-    ("A8_compact_head_delete", "A8_compact_head_delete"),
-    ("B1_lowsnap", "B1_lowsnap"),
-    ("B2_kill9", "B2_kill9"),
-    ("C_alpha", "C_cluster"),
-    ("C_beta", "C_cluster"),
-    ("C_gamma", "C_cluster"),
-    ("C_delta", "C_cluster"),
-    ("C_victim_beta_kill9", "C_cluster"),
-    ("G1_v351_single", "G1_v351_single"),
-    ("G2_v351_alpha", "G2_v351_learner"),
-    ("G2_v351_beta", "G2_v351_learner"),
-    ("G2_v351_gamma", "G2_v351_learner"),
-];
-
 /// What `etcd-dump-logs` printed.
 #[derive(Debug, PartialEq)]
 struct Dump {
@@ -173,7 +150,7 @@ fn check_summary(case: &str, directory: &DataDir, dump: &Dump) {
 #[test]
 fn every_undamaged_log_is_read_as_etcd_dump_logs_reads_it() {
     let Some(folder) = corpus::folder() else { return };
-    for (case, truth) in UNDAMAGED {
+    for (case, truth) in corpus::UNDAMAGED {
         check_case(&folder, case, truth);
     }
 }
@@ -181,7 +158,7 @@ fn every_undamaged_log_is_read_as_etcd_dump_logs_reads_it() {
 #[test]
 fn members_are_those_that_the_cluster_lists() {
     let Some(folder) = corpus::folder() else { return };
-    for (case, truth) in UNDAMAGED {
+    for (case, truth) in corpus::UNDAMAGED {
         // Removed before the end, and killed before it: they do not know the last members.
         if ["C_delta", "C_victim_beta_kill9"].contains(&case) {
             continue;
@@ -251,7 +228,7 @@ fn rewrite(segments: &[Segment]) -> Vec<Vec<u8>> {
 #[test]
 fn writing_the_records_again_gives_identical_bytes() {
     let Some(folder) = corpus::folder() else { return };
-    for (case, _) in UNDAMAGED {
+    for (case, _) in corpus::UNDAMAGED {
         let directory = corpus::open(&folder, case);
         let written = rewrite(directory.segments());
         for (segment, written) in directory.segments().iter().zip(written) {
