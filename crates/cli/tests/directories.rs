@@ -20,7 +20,8 @@ fn corpus() -> Option<PathBuf> {
     let is_required = std::env::var("QUORARIUM_REQUIRE_SHARED").is_ok_and(|value| value == "1");
     assert!(!is_required, "{} is missing and required", folder.display());
     // Not `eprintln!`: the test harness would keep it to itself.
-    writeln!(std::io::stderr(), "SKIPPED: {} is missing", folder.display()).unwrap();
+    let mut terminal = std::io::stderr();
+    writeln!(terminal, "SKIPPED: {} is missing", folder.display()).unwrap();
     None
 }
 

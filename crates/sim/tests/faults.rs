@@ -1,4 +1,6 @@
 //! What breaks, and what a client may rely on all the same.
+//!
+//! `SEEDS=1..4000` cuts the power in other runs than the short portion; see docs/campaigns.md.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod support;
@@ -93,10 +95,19 @@ fn crash_and_recover(seed: u64) -> (Witness, World) {
     (witness, world)
 }
 
+/// The seeds that the environment asks for, or a short portion.
+fn seeds() -> std::ops::Range<u64> {
+    let Ok(text) = std::env::var("SEEDS") else { return 1..151 };
+    let (from, to) = text.split_once("..").expect("SEEDS=FROM..TO");
+    from.parse().expect("a number")..to.parse().expect("a number")
+}
+
 #[test]
 fn a_power_cut_at_any_disk_operation_loses_nothing_acknowledged() {
     let (mut acknowledged, mut losses, mut repairs) = (0, 0, 0);
-    for seed in 1..=150 {
+    let seeds = seeds();
+    let count = seeds.end - seeds.start;
+    for seed in seeds {
         let (witness, world) = crash_and_recover(seed);
         let context = format!("seed {seed}");
         assert_eq!(conditions(&world), "uuu", "{context}: {:#?}", cluster_view(&world).log);
@@ -106,8 +117,12 @@ fn a_power_cut_at_any_disk_operation_loses_nothing_acknowledged() {
         losses += witness.losses;
         repairs += witness.repairs;
     }
-    assert!(losses > 150 && repairs > 5, "it was no crash: {losses} losses, {repairs} repairs");
-    assert!(acknowledged > 150 * 50, "it was no load: {acknowledged}");
+    println!(
+        "{count} seeds: {losses} lossy cuts, {repairs} torn records, {acknowledged} puts kept"
+    );
+    assert!(losses > count, "it was no crash: {losses} losses");
+    assert!(repairs > count / 30, "no record was torn: {repairs} repairs");
+    assert!(acknowledged as u64 > count * 50, "it was no load: {acknowledged}");
 }
 
 #[test]
