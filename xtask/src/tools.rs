@@ -60,7 +60,7 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<(), Failure> {
         })?;
         if !tool.is_there() {
             return Err(format!(
-                "{} was installed but is not found: is {} on PATH?",
+                "{} was installed but is not found on PATH (what cargo and npm install goes to {})",
                 tool.name(),
                 cargo_home().join("bin").display()
             )
