@@ -78,7 +78,7 @@ fn check_hash(applier: &Applier, revision: i64, truth: &Value) {
 fn what_real_servers_applied_is_what_we_apply() {
     let Some(folder) = corpus::folder() else { return };
     for case in CASES {
-        let truth = corpus::json(&folder, &format!("{case}.truth.json"));
+        let truth = corpus::truth(&folder, case);
         let applier = applied(&folder, case);
         assert_eq!(applier.store().revision(), number(&truth["revision"]), "{case}");
         assert_eq!(number(&truth["compact_revision"]), applier.store().compact_revision().max(0));
@@ -99,7 +99,7 @@ fn what_real_servers_applied_is_what_we_apply() {
 fn members_and_their_names_come_from_the_log() {
     let Some(folder) = corpus::folder() else { return };
     for case in CASES {
-        let truth = corpus::json(&folder, &format!("{case}.truth.json"));
+        let truth = corpus::truth(&folder, case);
         let applier = applied(&folder, case);
         let theirs = truth["member_list"]["members"].as_array().unwrap();
         let ours: Vec<_> = applier.cluster().members().collect();

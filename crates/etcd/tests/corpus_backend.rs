@@ -44,10 +44,6 @@ const KILLED: [(&str, &str); 4] = [
     ("C_victim_beta_kill9", "C_cluster"),
 ];
 
-fn truth(folder: &Path, name: &str) -> Value {
-    corpus::json(folder, &format!("{name}.truth.json"))
-}
-
 fn single_file(folder: &Path, name: &str) -> DataDir {
     let bytes = std::fs::read(folder.join(name)).unwrap();
     let len = bytes.len() as u64;
@@ -66,7 +62,7 @@ fn as_bare_file(folder: &Path, case: &str) -> DataDir {
 fn a_backend_tells_the_revision_and_hash_of_its_server() {
     let Some(folder) = corpus::folder() else { return };
     for (case, name) in STOPPED {
-        let truth = truth(&folder, name);
+        let truth = corpus::truth(&folder, name);
         let ours = corpus::open(&folder, case).inspect();
         assert!(ours.damage.is_empty() && ours.not_read.is_empty(), "{case}: {ours:?}");
         assert_eq!(ours.revision, truth["revision"].as_i64(), "{case}");
@@ -81,7 +77,7 @@ fn hashes_of_the_past_are_those_of_the_server() {
     let Some(folder) = corpus::folder() else { return };
     let mut compared = 0;
     for (case, name) in STOPPED {
-        let truth = truth(&folder, name);
+        let truth = corpus::truth(&folder, name);
         let backend = corpus::open(&folder, case).backend().unwrap();
         let store = backend.store(etcd::mvcc::Rules::CURRENT).unwrap();
         let Some(hashes) = truth["hashkv_at"].as_object() else { continue };
@@ -105,7 +101,7 @@ fn hashes_of_the_past_are_those_of_the_server() {
 fn snapshot_status_is_that_of_etcdctl() {
     let Some(folder) = corpus::folder() else { return };
     for (case, name) in STOPPED.into_iter().chain(KILLED) {
-        let truth = truth(&folder, name);
+        let truth = corpus::truth(&folder, name);
         let text = truth["offline"][case]["snapshot_status_of_db"].as_str().unwrap();
         let theirs: Value = serde_json::from_str(text).unwrap();
         let directory = as_bare_file(&folder, case);
@@ -130,7 +126,7 @@ fn snapshot_files_are_read_and_their_digest_checked() {
         ("G1_v351_snapshot.db", "G1_v351_single"),
     ];
     for (file, name) in names {
-        let truth = truth(&folder, name);
+        let truth = corpus::truth(&folder, name);
         let directory = single_file(&folder, file);
         assert_eq!(directory.kind(), Kind::EtcdSnapshot, "{file}");
         let ours = directory.inspect();
@@ -164,7 +160,7 @@ fn lease_id(line: &str) -> Option<i64> {
 fn leases_and_alarms_are_those_of_the_dump() {
     let Some(folder) = corpus::folder() else { return };
     for (case, name) in STOPPED.into_iter().chain(KILLED) {
-        let truth = truth(&folder, name);
+        let truth = corpus::truth(&folder, name);
         let dump = &truth["offline"][case];
         let ours = corpus::open(&folder, case).inspect();
         let lines = dump["dump_db_lease"].as_str().unwrap().lines();
@@ -174,7 +170,7 @@ fn leases_and_alarms_are_those_of_the_dump() {
         assert_eq!(leases, theirs, "{case}");
     }
     let alarms = corpus::open(&folder, "A4_nospace").inspect().alarms.unwrap();
-    let theirs = truth(&folder, "A4_nospace");
+    let theirs = corpus::truth(&folder, "A4_nospace");
     assert_eq!(alarms[0].member_id, theirs["alarm_list"]["alarms"][0]["memberID"]);
     assert_eq!(alarms[0].alarm, "NOSPACE");
 }
@@ -183,7 +179,7 @@ fn leases_and_alarms_are_those_of_the_dump() {
 fn keys_of_the_backend_are_those_that_the_server_served() {
     let Some(folder) = corpus::folder() else { return };
     for (case, name) in STOPPED {
-        let truth = truth(&folder, name);
+        let truth = corpus::truth(&folder, name);
         let backend = corpus::open(&folder, case).backend().unwrap();
         let store = backend.store(etcd::mvcc::Rules::CURRENT).unwrap();
         let all = etcd::mvcc::KeyRange::all();
@@ -225,7 +221,7 @@ fn every_revision_is_that_of_the_dump() {
     let Some(folder) = corpus::folder() else { return };
     let mut compared = 0;
     for (case, name) in STOPPED.into_iter().chain(KILLED) {
-        let truth = truth(&folder, name);
+        let truth = corpus::truth(&folder, name);
         let backend = corpus::open(&folder, case).backend().unwrap();
         let Some(keys) = backend.file().root().bucket(b"key").unwrap() else { continue };
         // The dump begins with the newest one.

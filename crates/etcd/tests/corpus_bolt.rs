@@ -33,7 +33,7 @@ fn stat(text: &str, label: &str) -> u64 {
 fn whole_files_have_no_problem_and_the_statistics_of_bbolt() {
     let Some(folder) = corpus::folder() else { return };
     for (case, truth) in corpus::UNDAMAGED {
-        let truth = corpus::json(&folder, &format!("{truth}.truth.json"));
+        let truth = corpus::truth(&folder, truth);
         let truth = &truth["offline"][case];
         assert!(truth["bbolt_check"].as_str().unwrap().starts_with("OK"), "{case}");
         let file = backend(&folder, case);

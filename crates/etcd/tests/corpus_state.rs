@@ -44,10 +44,6 @@ fn state(folder: &Path, case: &str) -> State {
     corpus::open(folder, case).state().unwrap_or_else(|error| panic!("{case}: {error}"))
 }
 
-fn truth(folder: &Path, name: &str) -> Value {
-    corpus::json(folder, &format!("{name}.truth.json"))
-}
-
 fn everything(state: &State, revision: i64) -> Vec<KeyValue> {
     let (key, range_end) = (Bytes::new(), Bytes::from_static(b"\0"));
     state.range(&Range { key, range_end, revision, ..Range::default() }).unwrap().kvs
@@ -82,7 +78,7 @@ fn check_outline(case: &str, kvs: &[KeyValue], truth: &Value) {
 fn the_keys_are_those_that_the_server_answered() {
     let Some(folder) = corpus::folder() else { return };
     for (case, name) in CASES {
-        let (truth, ours) = (truth(&folder, name), state(&folder, case));
+        let (truth, ours) = (corpus::truth(&folder, name), state(&folder, case));
         assert_eq!(ours.store().revision(), number(&truth["revision"]), "{case}");
         let kvs = everything(&ours, 0);
         let Some(get_all) = truth.get("get_all") else {
@@ -111,7 +107,7 @@ fn the_hashes_are_those_of_endpoint_hashkv() {
     let Some(folder) = corpus::folder() else { return };
     let mut compared = 0;
     for (case, name) in CASES {
-        let (truth, state) = (truth(&folder, name), state(&folder, case));
+        let (truth, state) = (corpus::truth(&folder, name), state(&folder, case));
         let now = (String::from("0"), truth["hashkv"].clone());
         let past = truth["hashkv_at"].as_object().cloned().unwrap_or_default();
         for (revision, theirs) in past.into_iter().chain([now]) {

@@ -163,7 +163,7 @@ fn members_are_those_that_the_cluster_lists() {
         if ["C_delta", "C_victim_beta_kill9"].contains(&case) {
             continue;
         }
-        let truth = corpus::json(&folder, &format!("{truth}.truth.json"));
+        let truth = corpus::truth(&folder, truth);
         let mut theirs = truth["member_list"]["members"].as_array().unwrap().clone();
         let summary = corpus::open(&folder, case).inspect();
         let ours = serde_json::to_value(summary.members.unwrap()).unwrap();
@@ -258,7 +258,7 @@ fn raft_entries_are_encoded_as_etcd_wrote_them() {
 #[test]
 fn a_torn_log_ends_where_etcd_ends() {
     let Some(folder) = corpus::folder() else { return };
-    let truth = corpus::json(&folder, "B3_torn.truth.json");
+    let truth = corpus::truth(&folder, "B3_torn");
     let directory = corpus::open(&folder, "B3_torn");
     let start = SnapshotMark::default();
     let error = read(&directory, &start, ReadMode::Write).unwrap_err();

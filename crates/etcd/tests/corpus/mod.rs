@@ -77,9 +77,14 @@ pub(crate) fn json(folder: &Path, name: &str) -> Value {
     serde_json::from_reader(File::open(folder.join(name)).unwrap()).unwrap()
 }
 
+/// What the real servers say about a case.
+pub(crate) fn truth(folder: &Path, name: &str) -> Value {
+    json(folder, &format!("{name}.truth.json"))
+}
+
 /// What `etcd-dump-logs` printed for a case.
 pub(crate) fn dump_logs(folder: &Path, case: &str, truth: &str) -> String {
-    let truth = json(folder, &format!("{truth}.truth.json"));
+    let truth = self::truth(folder, truth);
     truth["offline"][case]["dump_logs"].as_str().unwrap().to_string()
 }
 
