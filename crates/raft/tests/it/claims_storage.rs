@@ -1,9 +1,6 @@
 //! Claims of upstream's tests about the log in memory.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::entry;
+use crate::group::entry;
 use raft::{ConfState, Entry, MemoryStorage, Snapshot, SnapshotMetadata, Storage, StorageError};
 
 /// A sentinel at 3 of term 3, then entries 4 and 5 of terms 4 and 5.

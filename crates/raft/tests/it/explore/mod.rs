@@ -3,7 +3,6 @@
 //!
 //! Every event is drawn from the seed, so that a schedule can be run again. After each event the
 //! promises are checked; a [`Bug`] switches on what the promises are there to catch.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod promises;
 

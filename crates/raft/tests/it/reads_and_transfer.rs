@@ -1,9 +1,6 @@
 //! Thesis 6.4 and 3.10: linearizable reads, and handing leadership over.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::Group;
+use crate::group::Group;
 use raft::{Error, ReadOnlyOption, ReadState, Role};
 
 fn reads(group: &Group, id: u64) -> Vec<(u64, &[u8])> {

@@ -1,9 +1,6 @@
 //! Raft 5.3, 5.4.2 and 7: entries reach everyone, and commit only when they are safe.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::{Group, store};
+use crate::group::{self, Group, store};
 use raft::{Config, Error, HardState, MemoryStorage, Message, MessageType, Snapshot, Storage};
 
 #[test]

@@ -1,9 +1,6 @@
 //! Claims of upstream's tests about what a leader sends to whom, and when it holds back.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::{Group, ack, leader, message, node, pump, refuse, step, to};
+use crate::group::{self, Group, ack, leader, message, node, pump, refuse, step, to};
 use raft::{
     ConfState, Config, Error, MemoryStorage, Message, MessageType, ProgressState, RawNode, Role,
     Snapshot, SnapshotMetadata, SnapshotStatus,

@@ -1,6 +1,4 @@
 //! A group of nodes on a network of queues, for tests that speak of a whole group.
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

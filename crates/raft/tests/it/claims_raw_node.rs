@@ -1,10 +1,7 @@
 //! Claims of upstream's tests about the interface of a node. Those that are about channels and
 //! goroutines do not apply, see docs/raft-claims.md.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::{Node, ack, leader, message, node, pump, step, to};
+use crate::group::{self, Node, ack, leader, message, node, pump, step, to};
 use raft::{
     AnyConfChange, ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType,
     ConfChangeV2, ConfState, Config, Entry, EntryType, Error, HardState, MemoryStorage, Message,

@@ -1,9 +1,6 @@
 //! Claims of upstream's tests about elections: votes, pre-votes, terms, check quorum.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::{Group, ack, lead, leader, message, node, node_with_log, pump, step, to};
+use crate::group::{self, Group, ack, lead, leader, message, node, node_with_log, pump, step, to};
 use raft::{
     AnyConfChange, ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Config,
     Error, MemoryStorage, Message, MessageType, NodeId, RawNode, Role,

@@ -1,12 +1,8 @@
 //! Random schedules of loss, duplication, reordering and restarts keep the promises R1, R3 and R5.
 
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
-mod group;
-
 use std::collections::BTreeMap;
 
-use group::{Counting, Group};
+use crate::group::{Counting, Group};
 use raft::{Config, NodeId, Randomness, Role};
 
 fn configure(seed: u32, config: &mut Config) {

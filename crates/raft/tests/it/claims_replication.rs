@@ -1,9 +1,8 @@
 //! Claims of upstream's tests about the log: appending, committing, proposals, old messages.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::{Group, ack, entry, lead, leader, message, node, node_with_log, pump, step, to};
+use crate::group::{
+    self, Group, ack, entry, lead, leader, message, node, node_with_log, pump, step, to,
+};
 use raft::{
     Config, Entry, Error, HardState, MemoryStorage, Message, MessageType, NodeId, RawNode, Role,
 };

@@ -1,11 +1,8 @@
 //! Claims of upstream's tests that follow the sections of the Raft paper.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
-mod group;
 
 use std::collections::BTreeSet;
 
-use group::{Group, Node, leader, message, node, pump, step, to};
+use crate::group::{self, Group, Node, leader, message, node, pump, step, to};
 use raft::{ConfState, Config, MemoryStorage, Message, MessageType, NodeId, RawNode, Role};
 
 fn role(node: &Node) -> Role {

@@ -1,9 +1,6 @@
 //! Claims of upstream's tests about members: learners, changes of the configuration, snapshots.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::{Group, ack, lead, leader, message, node, pump, step, to};
+use crate::group::{self, Group, ack, lead, leader, message, node, pump, step, to};
 use raft::{
     ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState,
     Config, EntryType, Error, MemoryStorage, Message, MessageType, NodeId, ProgressState, Proposed,

@@ -1,9 +1,6 @@
 //! Raft 6: changes of the configuration.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::{Group, node};
+use crate::group::{Group, node};
 use raft::{
     ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState,
     Config, EntryType, Error, Role,

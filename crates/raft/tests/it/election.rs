@@ -1,9 +1,6 @@
 //! Raft 5.2, 5.4.1 and thesis 9.6: who becomes leader, and who must not disturb.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::Group;
+use crate::group::Group;
 use raft::{Message, MessageType, Role};
 
 #[test]

@@ -1,9 +1,6 @@
 //! Boots after a compaction, with and without entries behind it; starting a new group.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::{Counting, Group, node};
+use crate::group::{self, Counting, Group, node};
 use raft::{
     ConfChange, ConfChangeType, ConfState, Config, Entry, EntryId, EntryType, Error, HardState,
     MemoryStorage, Peer, RawNode, Role,

@@ -1,9 +1,6 @@
 //! Claims of upstream's tests about linearizable reads and the transfer of leadership.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::{Group, ack, leader, message, node, pump, step, to};
+use crate::group::{self, Group, ack, leader, message, node, pump, step, to};
 use raft::{
     ConfChange, ConfChangeType, ConfState, Config, Entry, Error, MemoryStorage, Message,
     MessageType, NodeId, RawNode, ReadOnlyOption, ReadState, Role,

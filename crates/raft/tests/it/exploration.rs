@@ -2,17 +2,14 @@
 //! event. The short portion runs with the tests; the long one is
 //!
 //! ```text
-//! EXPLORE=0..100000 cargo test --release -p quorarium-raft --test exploration -- --nocapture
+//! EXPLORE=0..100000 cargo test --release -p quorarium-raft --test it exploration -- --nocapture
 //! ```
 //!
 //! A seed that fails is run alone by `EXPLORE=17..18`.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
-mod explore;
 
 use std::ops::Range;
 
-use explore::{Bug, World};
+use crate::explore::{Bug, World};
 
 const EVENTS: u32 = 1500;
 

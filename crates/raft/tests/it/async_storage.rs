@@ -1,9 +1,6 @@
 //! Asynchronous storage writes: what waits for the append thread, and what does not.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod group;
-
-use group::{Node, node};
+use crate::group::{Node, node};
 use raft::{
     APPEND_THREAD, APPLY_THREAD, Config, Entry, Message, MessageType, Ready, Role, Storage,
 };

@@ -1,5 +1,4 @@
 //! `MemoryStorage`: the sentinel, overlap, truncation, compaction, and the exact errors.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use raft::{ConfState, Entry, EntryId, MemoryStorage, NO_LIMIT, Snapshot, Storage, StorageError};
 
