@@ -1,5 +1,6 @@
 //! How one node behaves.
 
+use crate::bugs::Bugs;
 use crate::error::{Error, Result};
 use crate::message::is_local_thread;
 use crate::read_only::ReadOnlyOption;
@@ -54,6 +55,8 @@ pub struct Config {
     pub step_down_on_removal: bool,
     /// Writes and applying are messages to local threads, see [`Ready`](crate::Ready).
     pub async_storage_writes: bool,
+    /// Rules to break on purpose; without the cargo feature `bugs` it has no effect.
+    pub bugs: Bugs,
 }
 
 impl Default for Config {
@@ -75,6 +78,7 @@ impl Default for Config {
             disable_conf_change_validation: false,
             step_down_on_removal: false,
             async_storage_writes: false,
+            bugs: Bugs::default(),
         }
     }
 }

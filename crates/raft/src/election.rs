@@ -7,6 +7,7 @@
 
 use bytes::Bytes;
 
+use crate::bugs::Bug;
 use crate::config::Randomness;
 use crate::error::{Error, Result, fatal};
 use crate::logger::{Logger, log};
@@ -109,7 +110,10 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     /// Whether the node hears of a leader and so owes it not to vote for anyone else.
     fn is_in_lease(&self) -> bool {
-        self.check_quorum && self.lead != NONE && self.election_elapsed < self.election_timeout
+        !self.bugs.has(Bug::VoteInLease)
+            && self.check_quorum
+            && self.lead != NONE
+            && self.election_elapsed < self.election_timeout
     }
 
     fn log_ignored_in_lease(&self, message: &Message) -> Result<()> {
@@ -141,7 +145,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 self.send(Message { to: message.from, ..Message::new(MessageType::AppResp) });
             }
             // A pre-candidate with a lower term must learn of the higher one, or it asks for ever.
-            MessageType::PreVote => {
+            MessageType::PreVote if !self.bugs.has(Bug::PreVoteUnanswered) => {
                 self.log_vote("rejected", message)?;
                 self.reject_vote(message);
             }
@@ -201,7 +205,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             || self.vote == NONE && self.lead == NONE
             || !is_vote && message.term > self.term;
         let last = EntryId { term: message.log_term, index: message.index };
-        if !can_vote || !self.log.is_up_to_date(last)? {
+        let is_up_to_date =
+            self.bugs.has(Bug::VoteWithoutLogCheck) || self.log.is_up_to_date(last)?;
+        if !can_vote || !is_up_to_date {
             self.log_vote("rejected", message)?;
             self.reject_vote(message);
             return Ok(());

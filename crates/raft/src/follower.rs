@@ -5,6 +5,7 @@
     reason = "each role ignores the types of messages that are not for it"
 )]
 
+use crate::bugs::Bug;
 use crate::changer;
 use crate::config::Randomness;
 use crate::describe::ProtoText;
@@ -223,7 +224,10 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             self.become_follower(self.term + 1, NONE)?;
             return Ok(false);
         }
-        let state = snapshot.metadata.conf_state.clone();
+        let mut state = snapshot.metadata.conf_state.clone();
+        if self.bugs.has(Bug::SnapshotWithoutConfiguration) {
+            state = self.tracker.config.conf_state();
+        }
         let members = [&state.voters, &state.learners, &state.voters_outgoing];
         if !members.iter().any(|ids| ids.contains(&self.id)) {
             log!(

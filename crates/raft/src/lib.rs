@@ -48,6 +48,7 @@
 //! # Ok::<(), raft::Error>(())
 //! ```
 
+mod bugs;
 mod changer;
 mod chunks;
 mod conf_change;
@@ -80,6 +81,7 @@ mod types;
 mod unstable;
 mod validate;
 
+pub use bugs::{Bug, Bugs};
 pub use changer::{ChangeError, Changer};
 pub use conf_change::{
     AnyConfChange, ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType,

@@ -1,6 +1,7 @@
 //! One node: its state, its roles and the ticks that move them. What each role does with a message
 //! is in `election`, `leader`, `follower`, `reads`, `transfer` and `membership`.
 
+use crate::bugs::{Bug, Bugs};
 use crate::changer;
 use crate::config::{Config, Randomness};
 use crate::error::{Error, Result, fatal};
@@ -57,6 +58,7 @@ pub(crate) struct Raft<S, R, L> {
     pub(crate) disable_proposal_forwarding: bool,
     pub(crate) disable_conf_change_validation: bool,
     pub(crate) step_down_on_removal: bool,
+    pub(crate) bugs: Bugs,
 }
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
@@ -111,6 +113,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             disable_proposal_forwarding: config.disable_proposal_forwarding,
             disable_conf_change_validation: config.disable_conf_change_validation,
             step_down_on_removal: config.step_down_on_removal,
+            bugs: config.bugs,
         }
     }
 
@@ -258,7 +261,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         own.become_replicate();
         own.recent_active = true;
         // There may be a change among the uncommitted entries: wait until all are applied.
-        self.pending_conf_index = self.log.last_index()?;
+        if !self.bugs.has(Bug::ChangeBeforeCommit) {
+            self.pending_conf_index = self.log.last_index()?;
+        }
         // Raft 8: an entry of the new term, without which earlier ones are not known committed.
         let accepted = self.append_entries(vec![Entry::default()])?;
         assert!(accepted, "an entry without payload is within every limit");
@@ -286,6 +291,11 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         let index = self.log.append(&entries)?;
         // The leader's own log counts towards the quorum like any other: once it is durable.
         self.send(Message { to: self.id, index, ..Message::new(MessageType::AppResp) });
+        if self.bugs.has(Bug::OwnAppendNotAwaited) {
+            let own = self.tracker.progress.get_mut(self.id);
+            own.expect("a leader is a member of its configuration").maybe_update(index);
+            self.maybe_commit()?;
+        }
         Ok(true)
     }
 
@@ -308,6 +318,10 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// Raft 5.3, 5.4.2: commits what a quorum has, if it is of the current term.
     pub(crate) fn maybe_commit(&mut self) -> Result<bool> {
         let index = self.tracker.committed();
+        if self.bugs.has(Bug::CommitPriorTerm) {
+            let term = self.log.term_if_known(index)?.unwrap_or(0);
+            return self.log.maybe_commit(EntryId { term, index });
+        }
         self.log.maybe_commit(EntryId { term: self.term, index })
     }
 

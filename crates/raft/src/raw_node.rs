@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::bugs::Bug;
 use crate::conf_change::{AnyConfChange, ConfChange, ConfChangeType, ConfChangeV2, Proposed};
 use crate::config::{Config, Randomness};
 use crate::error::{Error, Result};
@@ -200,7 +201,10 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
     /// Whether [`ready`](Self::ready) has anything to give.
     pub fn has_ready(&self) -> bool {
         let raft = &self.raft;
-        let hard_state = raft.hard_state();
+        let mut hard_state = raft.hard_state();
+        if raft.bugs.has(Bug::VoteNotPersisted) {
+            hard_state.vote = NONE;
+        }
         raft.soft_state() != self.previous_soft_state
             || !hard_state.is_empty() && hard_state != self.previous_hard_state
             || raft.log.unstable.next_snapshot().is_some()
@@ -234,7 +238,10 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
     fn collect(&mut self) -> Result<Ready> {
         let allow_unstable = self.applies_unstable();
         let raft = &mut self.raft;
-        let (soft_state, hard_state) = (raft.soft_state(), raft.hard_state());
+        let (soft_state, mut hard_state) = (raft.soft_state(), raft.hard_state());
+        if raft.bugs.has(Bug::VoteNotPersisted) {
+            hard_state.vote = NONE;
+        }
         let entries = raft.log.unstable.next_entries();
         let must_sync = must_sync(&hard_state, &self.previous_hard_state, entries.len());
         let ready = Ready {

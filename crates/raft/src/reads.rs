@@ -1,5 +1,6 @@
 //! Thesis 6.4: linearizable reads on the leader.
 
+use crate::bugs::Bug;
 use crate::config::Randomness;
 use crate::error::{Error, Result};
 use crate::logger::Logger;
@@ -19,7 +20,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
         if self.tracker.is_singleton() {
             self.answer_read(message, self.log.committed);
-        } else if self.committed_in_current_term()? {
+        } else if self.bugs.has(Bug::ReadBeforeCommit) || self.committed_in_current_term()? {
             self.begin_read(message);
         } else {
             self.pending_reads.push(message);
@@ -36,6 +37,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         if self.pending_reads.is_empty() {
             return Ok(());
         }
+        if self.bugs.has(Bug::CommitPriorTerm) && !self.committed_in_current_term()? {
+            return Ok(());
+        }
         assert!(
             self.committed_in_current_term()?,
             "pending MsgReadIndex should be released only after first commit in current term"
@@ -48,6 +52,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     fn begin_read(&mut self, message: Message) {
         match self.read_only.option {
+            ReadOnlyOption::Safe if self.bugs.has(Bug::ReadWithoutQuorum) => {
+                self.answer_read(message, self.log.committed);
+            }
             ReadOnlyOption::Safe => {
                 let context = self.read_only.add_request(self.log.committed, message);
                 self.read_only.receive_ack(self.id, &context);
