@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod bolt;
+pub mod bugs;
 pub mod datadir;
 pub mod membership;
 pub mod mvcc;

@@ -9,12 +9,13 @@
 
 use bytes::Bytes;
 use disk::{Disk, Ticket, Unsynced};
+use etcd::bugs::Bugs;
 use etcd::datadir::DataDir;
 use etcd::wal::{Replay, SaveId, SnapshotMark, Wal, WalError, WalEvent, WalOptions, repair};
 use proptest::prelude::*;
 
 const DIRECTORY: &str = "/data/member/wal";
-const OPTIONS: WalOptions = WalOptions { segment_bytes: 3000 };
+const OPTIONS: WalOptions = WalOptions { segment_bytes: 3000, bugs: Bugs::NONE };
 
 fn new_disk() -> Disk {
     let mut disk = Disk::new(1 << 30);
@@ -183,7 +184,7 @@ fn a_torn_record_is_repaired_once_and_the_copy_kept() {
     disk.crash(&mut |thing| matches!(thing, Unsynced::Sector { sector, .. } if sector < 2));
     let error = open(&mut disk).unwrap_err();
     assert!(error.is_torn(), "{error}");
-    let repair = repair(&mut disk, DIRECTORY).unwrap();
+    let repair = repair(&mut disk, DIRECTORY, Bugs::NONE).unwrap();
     assert_eq!(repair.good_bytes, good);
     assert_eq!(disk.take_issued(), [repair.ticket.unwrap()]);
     disk.complete(repair.ticket.unwrap());
@@ -207,7 +208,7 @@ fn a_flipped_bit_stops_the_server_and_repair_leaves_it_alone() {
     assert_eq!(error.reason(), "walpb: crc mismatch");
     let (file, _) = error.place().unwrap();
     assert_eq!(file, "0000000000000000-0000000000000000.wal");
-    assert_eq!(repair(&mut disk, DIRECTORY), Err(error));
+    assert_eq!(repair(&mut disk, DIRECTORY, Bugs::NONE), Err(error));
     assert_eq!(disk.export_metadata(), before);
 }
 
@@ -351,7 +352,7 @@ impl Machine {
             Ok((_, replay)) => replay,
             Err(error) => {
                 assert!(error.is_torn(), "{error}");
-                let repair = repair(&mut copy, DIRECTORY).unwrap();
+                let repair = repair(&mut copy, DIRECTORY, Bugs::NONE).unwrap();
                 copy.complete(repair.ticket.unwrap());
                 open(&mut copy).unwrap().1
             }
@@ -379,7 +380,7 @@ impl Machine {
         let wal = if disk.exists(DIRECTORY) {
             match open(disk) {
                 Err(error) if error.is_torn() => {
-                    let repaired = repair(disk, DIRECTORY);
+                    let repaired = repair(disk, DIRECTORY, Bugs::NONE);
                     if let Ok(repair) = &repaired {
                         disk.take_issued();
                         disk.complete(repair.ticket.unwrap());

@@ -4,6 +4,8 @@
 //! condition at the one place of the rule that it breaks. Without the cargo feature `bugs` the set
 //! is always empty to the core, and the compiler removes the conditions.
 
+use serde::{Deserialize, Serialize};
+
 /// A rule that can be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bug {
@@ -30,10 +32,13 @@ pub enum Bug {
 }
 
 /// A set of [`Bug`]s, empty unless told otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bugs(u32);
 
 impl Bugs {
+    /// Nothing is broken.
+    pub const NONE: Bugs = Bugs(0);
+
     /// The set with this one in it.
     #[must_use]
     pub const fn with(self, bug: Bug) -> Self {

@@ -20,12 +20,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use disk::{Disk, DiskError, Ticket};
 use prost::Message as _;
-use raft::MemoryStorage;
+use raft::{MemoryStorage, ReadOnlyOption};
 
 use super::election::ElectionTimeouts;
 use super::running::{Node, Running};
 use super::{Effects, Fatal, ServerConfig, ServerEvent};
 use crate::apply::Applier;
+use crate::bugs::Bug;
 use crate::membership::join_context;
 use crate::mvcc::{MemoryBackend, Store};
 use crate::proto::etcdserverpb::Metadata;
@@ -66,7 +67,7 @@ pub(super) fn begin(
     }
     match open(config, disk) {
         Ok((wal, replay)) => restart(config, seed, now_ns, (wal, replay), effects),
-        Err(error) if error.is_torn() => {
+        Err(error) if wal::is_mendable(&error, config.bugs) => {
             let ticket = repair(config, disk, &error, effects)?;
             Ok(Progress::Booting(booting(WaitsFor::Repair(ticket))))
         }
@@ -129,7 +130,7 @@ fn repair(
     torn: &WalError,
     effects: &mut Effects,
 ) -> Result<Ticket, Fatal> {
-    let repaired = wal::repair(disk, &config.wal_dir()).ok();
+    let repaired = wal::repair(disk, &config.wal_dir(), config.bugs).ok();
     let cut = repaired.and_then(|repair| Some((repair.segment, repair.ticket?)));
     let (segment, ticket) = cut.ok_or_else(|| Fatal {
         reason: format!("failed to repair WAL: {}{}", torn.reason(), place(torn)),
@@ -139,7 +140,7 @@ fn repair(
 }
 
 fn options(config: &ServerConfig) -> WalOptions {
-    WalOptions { segment_bytes: config.segment_bytes }
+    WalOptions { segment_bytes: config.segment_bytes, bugs: config.bugs }
 }
 
 /// Starts the first life: the log begins with the members of the initial cluster.
@@ -207,9 +208,19 @@ fn new_node(
         max_inflight_msgs: MAX_INFLIGHT_MESSAGES,
         check_quorum: true,
         pre_vote: config.pre_vote,
+        read_only_option: read_only_option(config),
+        bugs: config.bugs.core,
         ..raft::Config::new(id)
     };
     Ok(Node::new(raft_config, storage, ElectionTimeouts::new(seed))?)
+}
+
+fn read_only_option(config: &ServerConfig) -> ReadOnlyOption {
+    if config.bugs.has(Bug::ReadByLease) {
+        ReadOnlyOption::LeaseBased
+    } else {
+        ReadOnlyOption::Safe
+    }
 }
 
 /// etcd's limits on what one message carries and on how many are under way to a member.
@@ -223,10 +234,9 @@ fn run(
     node: Node,
     wal: Wal,
 ) -> Result<Progress, Fatal> {
-    let store =
-        Store::restore(MemoryBackend::default(), config.version.rules()).map_err(|error| {
-            Fatal { reason: format!("failed to recover store from backend: {error}") }
-        })?;
+    let store = Store::restore(MemoryBackend::default(), config.rules()).map_err(|error| {
+        Fatal { reason: format!("failed to recover store from backend: {error}") }
+    })?;
     let applier = Applier::new(store);
     Ok(Progress::Running(Box::new(Running::new(config, ids, now_ns, node, wal, applier))))
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bugs::{Bug, Bugs};
 use crate::membership::{self, Member};
 use crate::mvcc::Rules;
 
@@ -35,6 +36,8 @@ pub struct ServerConfig {
     pub data_dir: String,
     /// The release whose rules the server follows.
     pub version: Version,
+    /// Rules to break on purpose; without the cargo feature `bugs` it has no effect.
+    pub bugs: Bugs,
 }
 
 /// One entry of `--initial-cluster`.
@@ -77,6 +80,7 @@ impl ServerConfig {
             segment_bytes: SEGMENT_BYTES,
             data_dir: "/var/lib/etcd".to_owned(),
             version: Version::default(),
+            bugs: Bugs::default(),
         }
     }
 
@@ -88,6 +92,17 @@ impl ServerConfig {
     /// The shortest time without a leader's word before an election.
     pub fn election_timeout_ns(&self) -> u64 {
         u64::from(self.election_ticks) * self.tick_ns
+    }
+
+    /// The storage rules of its version, but for those that it is to break.
+    pub(super) fn rules(&self) -> Rules {
+        let rules = self.version.rules();
+        Rules {
+            tombstone_survives_compaction: rules.tombstone_survives_compaction
+                && !self.bugs.has(Bug::TombstoneRemoved),
+            scheduled_revision_is_floor: rules.scheduled_revision_is_floor
+                && !self.bugs.has(Bug::ScheduledRevisionForgotten),
+        }
     }
 
     pub(super) fn wal_dir(&self) -> String {

@@ -6,6 +6,7 @@ use raft::{Entry, Message, MessageType, Ready, Role};
 use super::running::{Running, save_failed};
 use super::{Effects, Fatal, ServerEvent};
 use crate::apply::Applied;
+use crate::bugs::Bug;
 use crate::request::RequestError;
 use crate::wal::{SaveId, WalEvent};
 
@@ -35,7 +36,7 @@ impl Running {
         }
         self.apply(now_ns, &ready.committed_entries, effects)?;
         let was_leader = self.told.soft.role == Role::Leader;
-        if was_leader {
+        if was_leader || self.config.bugs.has(Bug::AcknowledgeBeforeSync) {
             self.send(std::mem::take(&mut ready.messages), effects);
         }
         let save = self

@@ -14,6 +14,7 @@ use super::reads::Reads;
 use super::ready::Saving;
 use super::{Effects, Fatal, Input, ServerConfig, ServerEvent};
 use crate::apply::Applier;
+use crate::bugs::Bug;
 use crate::proto::etcdserverpb::Metadata;
 use crate::request::{CompactReply, Request, RequestError, RequestId};
 use crate::wal::Wal;
@@ -128,6 +129,9 @@ impl Running {
             Input::Tick => self.tick(now_ns, effects)?,
             Input::Message(message) => self.receive(now_ns, *message)?,
             Input::Synced(ticket) => self.synced(ticket, disk, effects)?,
+            Input::SyncFailed(ticket, _) if self.config.bugs.has(Bug::SyncRetried) => {
+                self.synced(ticket, disk, effects)?;
+            }
             Input::SyncFailed(_, error) => return Err(not_saved(&error)),
             Input::Request { id, request } => self.request(now_ns, id, request, effects),
             Input::Unreachable(id) => {

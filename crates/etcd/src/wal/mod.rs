@@ -44,6 +44,7 @@ pub use error::WalError;
 pub use event::WalEvent;
 pub use frame::{FRAME_HEADER_BYTES, Frame, FrameError, RECORD_BYTES_MAX, frame_at};
 pub use name::SegmentName;
+pub(crate) use repair::is_mendable;
 pub use repair::{Repair, repair};
 pub(crate) use replay::Held;
 pub use replay::{ReadMode, Replay, SnapshotMark, replay, select, valid_snapshots};

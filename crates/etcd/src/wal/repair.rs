@@ -2,6 +2,8 @@
 
 use disk::{Disk, FileId, Ticket};
 
+use crate::bugs::{Bug, Bugs};
+
 use super::directory::{directory_names, read_segment};
 use super::{Decoder, SegmentName, WalError};
 
@@ -18,13 +20,19 @@ pub struct Repair {
     pub ticket: Option<Ticket>,
 }
 
+/// Whether a boot tries [`repair`] on this error.
+pub(crate) fn is_mendable(error: &WalError, bugs: Bugs) -> bool {
+    let is_damage = matches!(error, WalError::RecordCrc { .. } | WalError::Malformed { .. });
+    error.is_torn() || is_damage && bugs.has(Bug::CutAtAnyDamage)
+}
+
 /// Reads the last segment alone. A torn record at its end is cut off, after the whole file was
 /// copied to `<name>.broken`. Any other damage is returned as the error that it is, and nothing
 /// changes.
 ///
 /// As in etcd, nobody looks at what follows the torn record: a sector of zeros in the middle of
 /// the last segment takes every later record with it.
-pub fn repair(disk: &mut Disk, directory: &str) -> Result<Repair, WalError> {
+pub fn repair(disk: &mut Disk, directory: &str, bugs: Bugs) -> Result<Repair, WalError> {
     let not_found = || WalError::FileNotFound { directory: directory.into() };
     let segment = directory_names(disk, directory)?.pop().ok_or_else(not_found)?;
     let path = format!("{directory}/{segment}");
@@ -35,7 +43,7 @@ pub fn repair(disk: &mut Disk, directory: &str) -> Result<Repair, WalError> {
         match decoder.next_record() {
             Ok(Some(_)) => {}
             Ok(None) => break None,
-            Err(error) if error.is_torn() => break Some(error),
+            Err(error) if is_mendable(&error, bugs) => break Some(error),
             Err(error) => return Err(error),
         }
     };

@@ -30,6 +30,8 @@ use bytes::Bytes;
 use disk::{Disk, DiskError, FileId, Ticket};
 use serde::{Deserialize, Serialize};
 
+use crate::bugs::Bugs;
+
 use super::directory::{directory_names, read_segment, remove_all, zero_tail};
 use super::{
     Encoder, ReadMode, Replay, Segment, SegmentName, SnapshotMark, WalError, WalEvent, replay,
@@ -41,11 +43,13 @@ use super::{
 pub struct WalOptions {
     /// Preallocated length of a segment; the save that reaches it is its last.
     pub segment_bytes: u64,
+    /// Rules to break on purpose; without the cargo feature `bugs` it has no effect.
+    pub bugs: Bugs,
 }
 
 impl Default for WalOptions {
     fn default() -> WalOptions {
-        WalOptions { segment_bytes: 64_000_000 }
+        WalOptions { segment_bytes: 64_000_000, bugs: Bugs::default() }
     }
 }
 
