@@ -9,4 +9,6 @@ pub mod mvcc;
 pub mod proto;
 pub mod request;
 pub mod server;
+pub mod snap;
+pub mod v2store;
 pub mod wal;

@@ -4,13 +4,17 @@
 //! cluster's token, the cluster's over the ids of its first members. The log adds a member by a
 //! `ConfChange` entry with the member as JSON in its context; the member's name and client URLs
 //! follow with the v2 request `PUT /0/members/<id>/attributes` that each server publishes at its
-//! start, and the cluster's version with `PUT /0/version`.
+//! start, and the cluster's version with `PUT /0/version`. All of it is kept in the v2 store too,
+//! which is what a snapshot holds and what a server that boots from one begins with.
 //! Source: etcd release-3.4, `etcdserver/api/membership/`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
+
+use crate::v2store::{CLUSTER_PREFIX, Node, V2Store};
 
 /// One member.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +77,15 @@ struct Attributes {
     client_urls: Option<Vec<String>>,
 }
 
+/// The part of a member that raft needs, as the v2 store keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct RaftAttributes {
+    #[serde(rename = "peerURLs", default)]
+    peer_urls: Option<Vec<String>>,
+    #[serde(rename = "isLearner", default, skip_serializing_if = "std::ops::Not::not")]
+    is_learner: bool,
+}
+
 /// Why the log's word on membership cannot be taken. The server stops on it, as etcd does.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MembershipError {
@@ -91,6 +104,14 @@ pub enum MembershipError {
         conf_change: u64,
         /// The id in its context.
         context: u64,
+    },
+    /// The v2 store of a snapshot has members that are none.
+    #[error("{path}: {detail}")]
+    BadNode {
+        /// The node.
+        path: String,
+        /// What is wrong with it.
+        detail: String,
     },
 }
 
@@ -121,18 +142,33 @@ pub fn attributes_path(id: u64) -> String {
 /// The path in the v2 store of the cluster's version.
 pub const VERSION_PATH: &str = "/0/version";
 
-/// JSON as Go's encoder writes it: compact, with three characters escaped that HTML minds.
-fn go_json(value: &impl Serialize) -> String {
+const MEMBERS_PATH: &str = "/0/members";
+const REMOVED_MEMBERS_PATH: &str = "/0/removed_members";
+
+/// JSON as Go's encoder writes it: compact, with the characters escaped that HTML and JavaScript
+/// mind.
+pub(crate) fn go_json(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).expect("plain data is JSON");
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    let minded = [
+        ('<', "\\u003c"),
+        ('>', "\\u003e"),
+        ('&', "\\u0026"),
+        ('\u{2028}', "\\u2028"),
+        ('\u{2029}', "\\u2029"),
+    ];
+    minded.into_iter().fold(json, |json, (character, escape)| {
+        if json.contains(character) { json.replace(character, escape) } else { json }
+    })
 }
 
-/// The cluster as far as the log was applied.
+/// The cluster as far as the log was applied. What it says of members and version is in `v2` too,
+/// except the name and client URLs that an entry may bring for a member that joins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cluster {
     members: BTreeMap<u64, Member>,
     removed: BTreeSet<u64>,
     version: Option<String>,
+    v2: Arc<V2Store>,
 }
 
 impl Cluster {
@@ -156,12 +192,18 @@ impl Cluster {
         self.version.as_deref()
     }
 
+    /// The v2 store that a snapshot would hold.
+    pub fn v2(&self) -> &V2Store {
+        &self.v2
+    }
+
     /// Takes a member's entry: adds it, or promotes a learner.
     pub fn add(&mut self, conf_change_id: u64, context: &[u8]) -> Result<(), MembershipError> {
         let context = parse_context(conf_change_id, context)?;
         if context.is_promote {
             if let Some(member) = self.members.get_mut(&context.id) {
                 member.is_learner = false;
+                self.update_raft_attributes(context.id);
             }
             return Ok(());
         }
@@ -172,6 +214,7 @@ impl Cluster {
             client_urls: context.client_urls.unwrap_or_default(),
             is_learner: context.is_learner,
         };
+        self.store_mut().set(&raft_attributes_path(member.id), &raft_attributes(&member));
         self.members.insert(member.id, member);
         Ok(())
     }
@@ -181,6 +224,7 @@ impl Cluster {
         let context = parse_context(conf_change_id, context)?;
         if let Some(member) = self.members.get_mut(&context.id) {
             member.peer_urls = context.peer_urls.unwrap_or_default();
+            self.update_raft_attributes(context.id);
         }
         Ok(())
     }
@@ -189,21 +233,111 @@ impl Cluster {
     pub fn remove(&mut self, id: u64) {
         self.members.remove(&id);
         self.removed.insert(id);
+        let store = self.store_mut();
+        store.remove(&format!("{MEMBERS_PATH}/{id:x}"));
+        store.set(&format!("{REMOVED_MEMBERS_PATH}/{id:x}"), "");
+    }
+
+    /// Takes a v2 request of the log. Those that say something about the cluster count; of the
+    /// others the v2 store takes note.
+    pub fn apply_v2(
+        &mut self,
+        method: &[u8],
+        path: &str,
+        value: &str,
+    ) -> Result<(), MembershipError> {
+        let is_internal = path == CLUSTER_PREFIX || path.starts_with("/0/");
+        match method {
+            b"PUT" if is_internal => self.apply_v2_put(path, value),
+            b"PUT" | b"POST" | b"DELETE" if !is_internal => {
+                self.store_mut().pass_over();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes a value that was put into the v2 store, if it says something about the cluster.
     pub fn apply_v2_put(&mut self, path: &str, value: &str) -> Result<(), MembershipError> {
         if path == VERSION_PATH {
             self.version = Some(value.to_owned());
+            self.store_mut().set(path, value);
         } else if let Some(id) = id_of_attributes_path(path) {
             let attributes: Attributes = parse("attributes", value.as_bytes())?;
             if let Some(member) = self.members.get_mut(&id) {
+                let value = go_json(&attributes);
                 member.name = attributes.name;
                 member.client_urls = attributes.client_urls.unwrap_or_default();
+                self.store_mut().set(path, &value);
             }
         }
         Ok(())
     }
+
+    fn store_mut(&mut self) -> &mut V2Store {
+        Arc::make_mut(&mut self.v2)
+    }
+
+    fn update_raft_attributes(&mut self, id: u64) {
+        let Some(member) = self.members.get(&id) else { return };
+        let value = raft_attributes(member);
+        self.store_mut().update(&raft_attributes_path(id), &value);
+    }
+}
+
+/// The cluster that a snapshot tells of.
+impl TryFrom<V2Store> for Cluster {
+    type Error = MembershipError;
+
+    fn try_from(store: V2Store) -> Result<Self, MembershipError> {
+        let mut cluster = Self::default();
+        for (name, node) in store.get(MEMBERS_PATH).into_iter().flat_map(Node::children) {
+            let member = stored_member(name, node)?;
+            cluster.members.insert(member.id, member);
+        }
+        for (name, node) in store.get(REMOVED_MEMBERS_PATH).into_iter().flat_map(Node::children) {
+            cluster.removed.insert(stored_id(name, node)?);
+        }
+        cluster.version = store.get(VERSION_PATH).map(|node| node.text().to_owned());
+        cluster.v2 = Arc::new(store);
+        Ok(cluster)
+    }
+}
+
+fn stored_member(name: &str, node: &Node) -> Result<Member, MembershipError> {
+    let bad = |detail: String| MembershipError::BadNode { path: node.path().to_owned(), detail };
+    let json = |error: serde_json::Error| bad(error.to_string());
+    let id = stored_id(name, node)?;
+    let raft = node.child("raftAttributes");
+    let raft = raft.ok_or_else(|| bad("raftAttributes key doesn't exist".to_owned()))?;
+    let raft: RaftAttributes = serde_json::from_str(raft.text()).map_err(json)?;
+    let attributes = match node.child("attributes") {
+        Some(attributes) => serde_json::from_str(attributes.text()).map_err(json)?,
+        None => Attributes::default(),
+    };
+    Ok(Member {
+        id,
+        name: attributes.name,
+        peer_urls: raft.peer_urls.unwrap_or_default(),
+        client_urls: attributes.client_urls.unwrap_or_default(),
+        is_learner: raft.is_learner,
+    })
+}
+
+fn stored_id(name: &str, node: &Node) -> Result<u64, MembershipError> {
+    u64::from_str_radix(name, 16).map_err(|error| MembershipError::BadNode {
+        path: node.path().to_owned(),
+        detail: format!("{name}: {error}"),
+    })
+}
+
+fn raft_attributes(member: &Member) -> String {
+    let peer_urls = Some(member.peer_urls.clone());
+    go_json(&RaftAttributes { peer_urls, is_learner: member.is_learner })
+}
+
+fn raft_attributes_path(id: u64) -> String {
+    format!("{MEMBERS_PATH}/{id:x}/raftAttributes")
 }
 
 fn id_of_attributes_path(path: &str) -> Option<u64> {
@@ -298,5 +432,35 @@ mod tests {
         assert!(!cluster.member(7).unwrap().is_learner, "now it has one");
         cluster.remove(7);
         assert!(cluster.is_removed(7) && cluster.member(7).is_none(), "gone");
+    }
+
+    #[test]
+    fn the_v2_store_of_a_snapshot_gives_the_same_cluster() {
+        let mut cluster = Cluster::default();
+        for id in [0xa, 0xd366_510a_9fa5_7738, 7] {
+            let peer_urls = vec![format!("http://{id}")];
+            let member = Member { id, peer_urls, is_learner: id == 7, ..Member::default() };
+            cluster.add(id, join_context(&member).as_bytes()).unwrap();
+        }
+        cluster.apply_v2_put(&attributes_path(0xa), &attributes("n1", &["c".to_owned()])).unwrap();
+        cluster.apply_v2_put(VERSION_PATH, "3.4.0").unwrap();
+        cluster.add(7, br#"{"id":7,"peerURLs":null,"isPromote":true}"#).unwrap();
+        cluster.update(0xa, br#"{"id":10,"peerURLs":["http://other"]}"#).unwrap();
+        cluster.remove(0xd366_510a_9fa5_7738);
+        let read = V2Store::from_json(cluster.v2().to_json().as_bytes()).unwrap();
+        assert_eq!(Cluster::try_from(read).unwrap(), cluster, "members, removed, version, tree");
+        assert_eq!(cluster.v2().index(), 9, "a removal changes the tree twice");
+    }
+
+    #[test]
+    fn a_snapshot_with_members_that_are_none_is_refused_with_the_node() {
+        let mut store = V2Store::default();
+        store.set("/0/members/a/attributes", "{}");
+        let error = Cluster::try_from(store.clone()).unwrap_err().to_string();
+        assert_eq!(error, "/0/members/a: raftAttributes key doesn't exist", "as etcd says it");
+        store.set("/0/members/x/raftAttributes", "{}");
+        store.remove("/0/members/a");
+        let error = Cluster::try_from(store).unwrap_err().to_string();
+        assert!(error.starts_with("/0/members/x: x: "), "{error}");
     }
 }

@@ -117,6 +117,12 @@ impl<B: Backend> Applier<B> {
         Self { store, cluster: Cluster::default(), applied: EntryId::default() }
     }
 
+    /// A state machine that goes on from a snapshot: what the log said up to `applied` is in
+    /// `cluster`, and in the store as far as its consistent index tells.
+    pub fn restored(store: Store<B>, cluster: Cluster, applied: EntryId) -> Self {
+        Self { store, cluster, applied }
+    }
+
     /// The store.
     pub fn store(&self) -> &Store<B> {
         &self.store
@@ -189,11 +195,9 @@ impl<B: Backend> Applier<B> {
     }
 
     fn apply_v2(&mut self, index: u64, request: &V2Request) -> Result<Applied, ApplyError> {
-        if request.method == "PUT" {
-            self.cluster
-                .apply_v2_put(&text(&request.path), &text(&request.val))
-                .map_err(|source| ApplyError::Membership { index, source })?;
-        }
+        self.cluster
+            .apply_v2(&request.method, &text(&request.path), &text(&request.val))
+            .map_err(|source| ApplyError::Membership { index, source })?;
         Ok(Applied::V2 { proposal_id: request.id })
     }
 

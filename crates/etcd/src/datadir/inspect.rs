@@ -10,6 +10,7 @@ use super::summary::{
 use super::{DataDir, DataFile, Kind, LogRecord, backend, members, snap};
 use crate::membership::{Cluster, Member};
 use crate::proto::{etcdserverpb, raftpb, walpb};
+use crate::snap::SnapName;
 use crate::wal::{
     Decoder, Held, ReadMode, RecordKind, Replay, SegmentName, SnapshotMark, WalError, replay,
     select, valid_snapshots,
@@ -224,8 +225,8 @@ pub(super) fn summarise_member(member: &Member) -> MemberSummary {
 }
 
 fn summarise_snapshot(file: &DataFile) -> Option<SnapshotSummary> {
-    let (term, index) = snap::id(file)?;
-    let reason = snap::data(file).err();
+    let SnapName { term, index } = snap::name(file)?;
+    let reason = snap::read(file).err().map(|error| error.reason());
     let ok = reason.is_none();
     Some(SnapshotSummary { term, index, file: file.path.clone(), ok, reason })
 }
@@ -251,7 +252,7 @@ fn etcd_role(path: &str) -> &'static str {
     }
     match path.strip_prefix(SNAP_DIRECTORY) {
         Some("db") => "backend",
-        Some(name) if snap::parse_name(name).is_some() => "snap",
+        Some(name) if SnapName::parse(name).is_some() => "snap",
         Some(name) if name.ends_with(".snap.db") => "received-backend",
         Some(name) if name.ends_with(".broken") => "broken",
         Some(name) if name.starts_with("db.tmp") || name.starts_with("tmp") => "orphan",

@@ -76,6 +76,22 @@ impl From<raftpb::ConfState> for raft::ConfState {
     }
 }
 
+impl From<&raft::Snapshot> for raftpb::Snapshot {
+    fn from(snapshot: &raft::Snapshot) -> raftpb::Snapshot {
+        let raft::SnapshotMetadata { conf_state, index, term } = snapshot.metadata.clone();
+        let metadata = raftpb::SnapshotMetadata { conf_state: conf_state.into(), index, term };
+        raftpb::Snapshot { data: some(&snapshot.data), metadata }
+    }
+}
+
+impl From<raftpb::Snapshot> for raft::Snapshot {
+    fn from(snapshot: raftpb::Snapshot) -> raft::Snapshot {
+        let raftpb::SnapshotMetadata { conf_state, index, term } = snapshot.metadata;
+        let metadata = raft::SnapshotMetadata { conf_state: conf_state.into(), index, term };
+        raft::Snapshot { data: snapshot.data.unwrap_or_default(), metadata }
+    }
+}
+
 /// Go's `nil` for no bytes.
 fn some(bytes: &Bytes) -> Option<Bytes> {
     (!bytes.is_empty()).then(|| bytes.clone())
