@@ -65,10 +65,47 @@ impl CrashReport {
     }
 }
 
+/// A mutating operation, as a [`Watch`] tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// A file or directory is created.
+    Create,
+    /// Bytes are written.
+    Write,
+    /// A length is set.
+    SetLen,
+    /// Something gets another name.
+    Rename,
+    /// A name is taken away.
+    Remove,
+    /// A sync of a file is asked for.
+    SyncFile,
+    /// A sync of a directory is asked for.
+    SyncDir,
+}
+
+/// Waits for an operation on a path, after which the power goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// The operation.
+    pub operation: Operation,
+    /// What the path (of a renaming: the new one) must contain.
+    pub path_contains: &'static str,
+    /// Which one of those to come, from 1.
+    pub nth: u32,
+}
+
+/// What an operation is about.
+pub(crate) enum Subject<'a> {
+    Path(&'a str),
+    File(FileId),
+}
+
 /// Counts down to a power cut in the middle of what a process does.
 #[derive(Clone, Default)]
 pub(crate) struct Power {
     operations_left: Option<u32>,
+    watches: Vec<Watch>,
     lost: bool,
 }
 
@@ -76,7 +113,18 @@ impl Disk {
     /// Lets the `operations`-th next mutating operation, and every later one, fail with
     /// [`DiskError::PowerLost`] and do nothing; 0 and 1 both mean the next one. Reading goes on.
     pub fn arm_crash(&mut self, operations: u32) {
-        self.power = Power { operations_left: Some(operations.max(1) - 1), lost: false };
+        self.power.operations_left = Some(operations.max(1) - 1);
+    }
+
+    /// Lets the power go right after an operation: that one is done, every later one fails with
+    /// [`DiskError::PowerLost`]. Replaces the watches of before.
+    pub fn watch(&mut self, watches: Vec<Watch>) {
+        self.power.watches = watches;
+    }
+
+    /// The watches that wait, in the order in which they were given.
+    pub fn watches(&self) -> &[Watch] {
+        &self.power.watches
     }
 
     /// Whether the armed crash has hit.
@@ -84,18 +132,41 @@ impl Disk {
         self.power.lost
     }
 
-    pub(crate) fn operate(&mut self) -> Result<(), DiskError> {
+    pub(crate) fn operate(
+        &mut self,
+        operation: Operation,
+        subject: &Subject,
+    ) -> Result<(), DiskError> {
         match &mut self.power.operations_left {
-            None => Ok(()),
+            _ if self.power.lost => return Err(DiskError::PowerLost),
+            None => {}
             Some(0) => {
                 self.power.lost = true;
-                Err(DiskError::PowerLost)
+                return Err(DiskError::PowerLost);
             }
-            Some(left) => {
-                *left -= 1;
-                Ok(())
-            }
+            Some(left) => *left -= 1,
         }
+        if !self.power.watches.is_empty() {
+            self.observe(operation, subject);
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self, operation: Operation, subject: &Subject) {
+        let path = match subject {
+            Subject::Path(path) => (*path).to_owned(),
+            Subject::File(file) => self.path_of(*file).unwrap_or_default(),
+        };
+        let mut lost = false;
+        self.power.watches.retain_mut(|watch| {
+            if watch.operation != operation || !path.contains(watch.path_contains) {
+                return true;
+            }
+            watch.nth = watch.nth.saturating_sub(1);
+            lost |= watch.nth == 0;
+            watch.nth > 0
+        });
+        self.power.lost |= lost;
     }
 
     /// Flips bits of one byte in both images: bit rot. Beyond the end nothing happens.
@@ -178,8 +249,13 @@ fn crash_file(
     if live != durable && report.decide(Unsynced::Length { file: id, durable, live }, survives) {
         file.durable.len = live;
     }
+    let cleaned = std::mem::take(&mut file.cleaned);
     for page in std::mem::take(&mut file.unsynced) {
-        crash_page(id, file, page, report, survives);
+        if cleaned.contains(&page) {
+            crash_page(id, file, page, report, &mut |_| false);
+        } else {
+            crash_page(id, file, page, report, survives);
+        }
     }
     file.settle();
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::crash::Power;
+use crate::crash::{Operation, Power, Subject};
 use crate::directory::{Directory, Journal};
+use crate::fault::Faults;
 use crate::feed::Feed;
 use crate::file::{FILE_BYTES_MAX, File};
 use crate::page::PAGE_BYTES;
@@ -64,6 +65,7 @@ pub struct Disk {
     pub(crate) issued: Vec<Ticket>,
     pub(crate) feed: Feed,
     pub(crate) power: Power,
+    pub(crate) faults: Faults,
 }
 
 impl Disk {
@@ -80,6 +82,7 @@ impl Disk {
             issued: Vec::new(),
             feed: Feed { pages: BTreeSet::new(), metadata: true },
             power: Power::default(),
+            faults: Faults::default(),
         }
     }
 
@@ -90,14 +93,19 @@ impl Disk {
 
     /// Fills `buf` from `offset` on as far as the file reaches, and says how far.
     pub fn read(&self, file: FileId, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
-        Ok(self.file(file)?.live.read(offset, buf))
+        let image = &self.file(file)?.live;
+        let end = image.len.min(offset.saturating_add(buf.len() as u64));
+        self.check_readable(file, offset..end)?;
+        Ok(image.read(offset, buf))
     }
 
     /// The bytes of `range` as far as the file reaches. The caller bounds the range: see
     /// [`Disk::data_end`] for files that are mostly a hole.
     pub fn read_range(&self, file: FileId, range: Range<u64>) -> Result<Vec<u8>, DiskError> {
         let image = &self.file(file)?.live;
-        let len = range.end.min(image.len).saturating_sub(range.start);
+        let end = range.end.min(image.len);
+        self.check_readable(file, range.start..end)?;
+        let len = end.saturating_sub(range.start);
         let mut bytes = vec![0; usize::try_from(len).map_err(|_| DiskError::NoSpace)?];
         image.read(range.start, &mut bytes);
         Ok(bytes)
@@ -115,7 +123,7 @@ impl Disk {
 
     /// Writes at `offset`; beyond the end, the gap becomes a hole.
     pub fn write(&mut self, file: FileId, offset: u64, data: &[u8]) -> Result<(), DiskError> {
-        self.operate()?;
+        self.operate(Operation::Write, &Subject::File(file))?;
         let end = offset.checked_add(data.len() as u64);
         if end.is_none_or(|end| end > FILE_BYTES_MAX) {
             return Err(DiskError::NoSpace);
@@ -124,6 +132,10 @@ impl Disk {
         if needed > 0 && self.used_bytes() + bytes_of_pages(needed) > self.capacity_bytes {
             return Err(DiskError::NoSpace);
         }
+        if needed > 0 && end.is_some_and(|end| end > self.len(file)) {
+            self.check_room()?;
+        }
+        self.wrote(file, offset, data.len());
         let target = self.file_mut(file)?;
         let len = target.live.len;
         let touched = target.write(offset, data);
@@ -135,9 +147,12 @@ impl Disk {
 
     /// Cuts the file, or lets it grow by a hole.
     pub fn set_len(&mut self, file: FileId, len: u64) -> Result<(), DiskError> {
-        self.operate()?;
+        self.operate(Operation::SetLen, &Subject::File(file))?;
         if len > FILE_BYTES_MAX {
             return Err(DiskError::NoSpace);
+        }
+        if len > self.file(file)?.live.len {
+            self.check_room()?;
         }
         let touched = self.file_mut(file)?.set_len(len);
         self.feed.touch(file, touched);

@@ -53,14 +53,19 @@ pub enum DiskError {
         file: FileId,
     },
     /// The device failed.
-    #[error("input/output error: {detail}")]
+    #[error("{}input/output error", prefix(detail))]
     Io {
-        /// What the device was doing.
+        /// What the process was doing, as Go words it: `read /path`. Empty for an fdatasync, which
+        /// Go hands on as the system words it.
         detail: String,
     },
     /// The power went away: the process is dead and does not know it yet.
     #[error("power lost")]
     PowerLost,
+}
+
+fn prefix(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!("{detail}: ") }
 }
 
 /// Why stored metadata and pages are not a disk. The host's data is untrusted input.

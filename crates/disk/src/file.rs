@@ -53,12 +53,16 @@ impl Image {
     }
 }
 
-/// A file. Invariant: a page that is not in `unsynced` is the same in both images.
+/// A file. Invariants: a page that is not in `unsynced` is the same in both images; `cleaned` is
+/// part of `unsynced`.
 #[derive(Clone, Default)]
 pub(crate) struct File {
     pub(crate) live: Image,
     pub(crate) durable: Image,
     pub(crate) unsynced: BTreeSet<u32>,
+    /// Pages that differ and that no sync writes any more, because one went wrong: until they are
+    /// written to again.
+    pub(crate) cleaned: BTreeSet<u32>,
 }
 
 impl File {
@@ -71,7 +75,7 @@ impl File {
             } else {
                 self.live.pages.get_mut(page).bytes_mut()[part.within].copy_from_slice(bytes);
             }
-            self.unsynced.insert(page);
+            self.dirty(page);
         }
         let end = offset + data.len() as u64;
         self.live.len = self.live.len.max(end);
@@ -85,14 +89,22 @@ impl File {
             return Vec::new();
         }
         let touched = self.live.truncate(len);
-        self.unsynced.extend(&touched);
+        for page in &touched {
+            self.dirty(*page);
+        }
         touched
+    }
+
+    fn dirty(&mut self, page: u32) {
+        self.unsynced.insert(page);
+        self.cleaned.remove(&page);
     }
 
     /// What a sync issued now covers.
     pub(crate) fn sync(&self) -> FileSync {
         let page = |page: &u32| (*page, self.live.pages.get(*page).cloned());
-        FileSync { len: self.live.len, pages: self.unsynced.iter().map(page).collect() }
+        let covered = self.unsynced.difference(&self.cleaned);
+        FileSync { len: self.live.len, pages: covered.map(page).collect() }
     }
 
     /// Makes what a sync covered durable.
@@ -100,6 +112,7 @@ impl File {
         for (page, slot) in sync.pages {
             if is_shared(slot.as_ref(), self.live.pages.get(page)) {
                 self.unsynced.remove(&page);
+                self.cleaned.remove(&page);
             }
             self.durable.pages.set(page, slot);
         }
@@ -131,6 +144,7 @@ impl File {
         self.durable.truncate(len);
         self.live = self.durable.clone();
         self.unsynced.clear();
+        self.cleaned.clear();
     }
 
     /// Flips bits of one byte in both images, as far as they reach.

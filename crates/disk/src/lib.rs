@@ -17,9 +17,9 @@
 //! A backing store follows a disk through [`Disk::take_dirty`], [`Disk::export_page`] and
 //! [`Disk::export_metadata`], and brings it back with [`Disk::import`].
 //!
-//! Left out, each with its place: hard and symbolic links, permissions and times of files
-//! (`namespace`); faults beyond lost and torn writes, such as errors of a sync and lost writes
-//! after an acknowledged one (`crash`). A sector that was written again while a sync of its older
+//! What a device does wrong on its own (errors, lies, no space) are its [`Faults`].
+//!
+//! Left out: hard and symbolic links, permissions and times of files. A sector that was written again while a sync of its older
 //! content was under way survives a crash with its durable or its live content, never with the
 //! one in between.
 
@@ -28,6 +28,7 @@ mod directory;
 mod disk;
 mod durable;
 mod error;
+mod fault;
 mod feed;
 mod file;
 mod names;
@@ -35,9 +36,10 @@ mod page;
 mod page_table;
 mod sync;
 
-pub use crash::{CrashReport, Unsynced};
+pub use crash::{CrashReport, Operation, Unsynced, Watch};
 pub use disk::{DirEntry, Disk, EntryKind, FileId};
 pub use error::{DiskError, ImportError};
+pub use fault::{Faults, Met};
 pub use feed::{Dirty, PageKey};
 pub use file::FILE_BYTES_MAX;
 pub use page::{PAGE_BYTES, SECTOR_BYTES};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::crash::{Operation, Subject};
 use crate::directory::{Change, ChangeKind, Directory};
 use crate::disk::{DirEntry, EntryKind, Inode, ROOT};
 use crate::file::File;
@@ -55,7 +56,7 @@ impl Disk {
 
     /// Moves a file or directory, replacing a file or an empty directory of the new name.
     pub fn rename(&mut self, from: &str, to: &str) -> Result<(), DiskError> {
-        self.operate()?;
+        self.operate(Operation::Rename, &Subject::Path(to))?;
         let (from_directory, from_name) = self.parent(from)?;
         let (to_directory, to_name) = self.parent(to)?;
         let file = self.resolve(from)?;
@@ -77,7 +78,7 @@ impl Disk {
 
     /// Takes away the name of a file or of an empty directory.
     pub fn remove(&mut self, path: &str) -> Result<(), DiskError> {
-        self.operate()?;
+        self.operate(Operation::Remove, &Subject::Path(path))?;
         let (directory, name) = self.parent(path)?;
         let file = self.resolve(path)?;
         if self.has_entries(file) {
@@ -89,7 +90,8 @@ impl Disk {
     }
 
     fn add(&mut self, path: &str, inode: Inode) -> Result<FileId, DiskError> {
-        self.operate()?;
+        self.operate(Operation::Create, &Subject::Path(path))?;
+        self.check_room()?;
         let (directory, name) = self.parent(path)?;
         if self.resolve(path).is_ok() {
             return Err(DiskError::Exists { path: path.into() });

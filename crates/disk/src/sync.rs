@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::crash::{Operation, Subject};
 use crate::page::Slot;
 use crate::{Disk, DiskError, FileId};
 
@@ -37,14 +38,14 @@ pub(crate) enum Sync {
 impl Disk {
     /// Asks for the file's bytes and length, as they are now, to become durable.
     pub fn sync_file(&mut self, file: FileId) -> Result<Ticket, DiskError> {
-        self.operate()?;
+        self.operate(Operation::SyncFile, &Subject::File(file))?;
         let covers = self.file(file)?.sync();
         Ok(self.issue(Sync::File { file, covers }))
     }
 
     /// Asks for the names in a directory, as they are now, to become durable.
     pub fn sync_dir(&mut self, path: &str) -> Result<Ticket, DiskError> {
-        self.operate()?;
+        self.operate(Operation::SyncDir, &Subject::Path(path))?;
         let directory = self.resolve(path)?;
         self.directory(directory, path)?;
         Ok(self.issue(Sync::Directory { directory, before: self.journal.next }))
@@ -64,10 +65,20 @@ impl Disk {
         std::mem::take(&mut self.issued)
     }
 
-    /// Makes durable what the ticket covered. A ticket that a crash swept away is ignored.
+    /// Makes durable what the ticket covered, on a device without [`Faults`](crate::Faults). A
+    /// ticket that a crash swept away is ignored.
     pub fn complete(&mut self, ticket: Ticket) {
+        self.end_sync(ticket).expect("a device without faults completes its syncs");
+    }
+
+    /// Makes durable what the ticket covered, as far as the device's faults let it, and gives what
+    /// the process is told. A ticket that a crash swept away is ignored.
+    pub fn end_sync(&mut self, ticket: Ticket) -> Result<(), DiskError> {
         match self.syncs.remove(&ticket) {
-            Some(Sync::File { file, covers }) => self.complete_file(ticket, file, covers),
+            Some(Sync::File { file, covers }) => return self.complete_file(ticket, file, covers),
+            Some(Sync::Directory { directory, .. }) if self.fails_sync() => {
+                return Err(self.io_error("sync", directory));
+            }
             Some(Sync::Directory { directory, before }) => {
                 for change in self.journal.take_synced(directory, before) {
                     self.make_durable(&change);
@@ -77,20 +88,27 @@ impl Disk {
             }
             Some(Sync::Covered) | None => {}
         }
+        Ok(())
     }
 
-    fn complete_file(&mut self, ticket: Ticket, file: FileId, covers: FileSync) {
+    fn complete_file(
+        &mut self,
+        ticket: Ticket,
+        file: FileId,
+        covers: FileSync,
+    ) -> Result<(), DiskError> {
         for (_, earlier) in self.syncs.range_mut(..ticket) {
             if matches!(earlier, Sync::File { file: other, .. } if *other == file) {
                 *earlier = Sync::Covered;
             }
         }
         let touched: Vec<u32> = covers.pages.iter().map(|(page, _)| *page).collect();
-        let Ok(target) = self.file_mut(file) else { return };
-        let len = target.durable.len;
-        target.complete(covers);
-        let grew = target.durable.len != len;
+        let durable_len = |disk: &Disk| disk.file(file).map(|file| file.durable.len);
+        let Ok(len) = durable_len(self) else { return Ok(()) };
+        let written = self.write_through(file, covers);
+        let grew = durable_len(self) != Ok(len);
         self.feed.touch(file, touched);
         self.feed.metadata |= grew;
+        written
     }
 }

@@ -147,11 +147,11 @@ fn a_failed_sync_kills_the_server() {
     lab.machines[leader].is_slow = true;
     let put = lab.ask(leader, Request::put("a", "1"));
     let ticket = lab.machines[leader].syncs.pop_front().expect("a sync is under way");
-    let error = disk::DiskError::Io { detail: "fsync".to_owned() };
+    let error = disk::DiskError::Io { detail: String::new() };
     lab.input(leader, crate::server::Input::SyncFailed(ticket, error));
     let reason = &lab.machines[leader].died_of.as_ref().expect("it died").reason;
     assert_eq!(
-        reason, "failed to save Raft hard state and entries: input/output error: fsync",
+        reason, "failed to save Raft hard state and entries: input/output error",
         "with a real server's words"
     );
     lab.settle();
