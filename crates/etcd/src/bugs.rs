@@ -30,6 +30,8 @@ pub enum Bug {
     SlowWatcherSkips,
     /// A leader that was replaced goes on to revoke leases (etcd 15247).
     FormerLeaderRevokes,
+    /// A boot skips entries at or below the snapshot without what they overwrite (etcd 22442).
+    OverwriteSkipped,
 }
 
 /// A set of mistakes, empty unless told otherwise: the server's own and those of its core.

@@ -19,7 +19,7 @@ use etcd::membership::Cluster;
 use etcd::mvcc::{MemoryBackend, Rules, Store};
 use etcd::snap::{self, SnapName};
 use etcd::v2store::V2Store;
-use etcd::wal::{ReadMode, SnapshotMark, replay, valid_snapshots};
+use etcd::wal::{ReadMode, Replay, SnapshotMark, replay, replay_as_released, valid_snapshots};
 
 /// Undamaged directories with `.snap` files.
 const CASES: [&str; 11] = [
@@ -176,4 +176,16 @@ fn the_tree_that_we_build_from_the_log_is_the_one_that_the_real_server_wrote() {
         }
     }
     assert!(compared > 8, "{compared} trees compared");
+}
+
+#[test]
+fn as_released_the_log_brings_back_what_raft_took_back() {
+    let Some(folder) = corpus::folder() else { return };
+    let directory = corpus::open(&folder, "J_22442_resurrected");
+    let from = valid_snapshots(directory.segments()).unwrap().pop().unwrap();
+    let last = |replay: Replay| replay.entries.last().map(|entry| entry.index);
+    let right = replay(directory.segments(), &from, ReadMode::Write).unwrap();
+    assert_eq!(last(right), None, "entry 5 of term 2 overwrote the others, and is in the snapshot");
+    let released = replay_as_released(directory.segments(), &from, ReadMode::Write).unwrap();
+    assert_eq!(last(released), Some(10), "as etcd-dump-logs and both servers have it");
 }

@@ -15,7 +15,8 @@ use etcd::wal::{Replay, SaveId, SnapshotMark, Wal, WalError, WalEvent, WalOption
 use proptest::prelude::*;
 
 const DIRECTORY: &str = "/data/member/wal";
-const OPTIONS: WalOptions = WalOptions { segment_bytes: 3000, bugs: Bugs::NONE };
+const OPTIONS: WalOptions =
+    WalOptions { segment_bytes: 3000, skips_overwrites: false, bugs: Bugs::NONE };
 
 fn new_disk() -> Disk {
     let mut disk = Disk::new(1 << 30);
@@ -144,7 +145,7 @@ fn a_full_segment_is_closed_and_the_next_goes_on() {
     assert_eq!(wal.saved(), queued);
     assert_eq!(
         names(&disk),
-        ["0000000000000000-0000000000000000.wal", "0000000000000001-0000000000000003.wal"]
+        ["0000000000000000-0000000000000000.wal", "0000000000000001-0000000000000003.wal", "1.tmp"]
     );
     let cut = wal.take_events().into_iter().filter(|e| matches!(e, WalEvent::Cut { .. })).count();
     assert_eq!(cut, 1);
@@ -154,6 +155,56 @@ fn a_full_segment_is_closed_and_the_next_goes_on() {
     assert_eq!(replay.entries.len(), 3);
     assert_eq!(replay.hard_state, state(1, 1, 2));
     assert_eq!(replay.metadata.as_deref(), Some(&b"who"[..]));
+}
+
+#[test]
+fn the_next_segment_is_prepared_under_two_names_in_turn() {
+    let (mut disk, mut wal) = created();
+    assert_eq!(names(&disk), ["0.tmp", "0000000000000000-0000000000000000.wal"]);
+    let prepared = disk.open(&format!("{DIRECTORY}/0.tmp")).unwrap();
+    assert_eq!(disk.len(prepared), OPTIONS.segment_bytes, "at full length");
+    wal.save(&mut disk, &[entry(1, 1, 4000)], None).unwrap();
+    settle(&mut disk, &mut wal);
+    let second = "0000000000000001-0000000000000002.wal";
+    assert_eq!(names(&disk), ["0000000000000000-0000000000000000.wal", second, "1.tmp"]);
+    assert_eq!(disk.open(&format!("{DIRECTORY}/{second}")).unwrap(), prepared, "the same file");
+
+    let left = disk.open(&format!("{DIRECTORY}/1.tmp")).unwrap();
+    disk.write(left, 0, b"header of a segment that never got its name").unwrap();
+    let zero = disk.create(&format!("{DIRECTORY}/0.tmp")).unwrap();
+    disk.write(zero, 7, b"older").unwrap();
+    let (mut wal, _) = open(&mut disk).unwrap();
+    assert_eq!(disk.data_end(zero), 0, "what a crash left is emptied");
+    for index in 2..4 {
+        wal.save(&mut disk, &[entry(1, index, 4000)], None).unwrap();
+        settle(&mut disk, &mut wal);
+    }
+    let (_, replay) = open(&mut disk).unwrap();
+    assert_eq!(replay.entries.len(), 3, "and nothing of it is in the log");
+}
+
+#[test]
+fn segments_that_no_boot_reads_are_given_up() {
+    let (mut disk, mut wal) = created();
+    for index in 1..=5 {
+        wal.save(&mut disk, &[entry(1, index, 4000)], None).unwrap();
+        settle(&mut disk, &mut wal);
+    }
+    // Segments begin at 0, 2, 3, 4, 5 and 6.
+    let released = |index| {
+        let mut wal = wal.clone();
+        wal.release_to(index);
+        wal.first_held().first_index
+    };
+    assert_eq!([0, 2, 3, 4, 5].map(released), [0, 0, 2, 3, 4], "entry `index` itself is kept");
+    assert_eq!([6, 100].map(released), [5, 6], "but never the segment that is written to");
+    wal.save_snapshot(&mut disk, &SnapshotMark::new(4, 1)).unwrap();
+    settle(&mut disk, &mut wal);
+    wal.release_to(4);
+    let (first, from) = (wal.first_held(), SnapshotMark::new(4, 1));
+    let (again, replay) = Wal::open(&mut disk, DIRECTORY, &from, OPTIONS).unwrap();
+    assert_eq!(replay.entries.len(), 1, "what a boot from the snapshot reads");
+    assert!(again.first_held() >= first, "lies in what was held");
 }
 
 #[test]
@@ -171,7 +222,7 @@ fn a_segment_name_lost_in_a_power_cut_costs_nothing_that_was_saved() {
     disk.crash(&mut |_| false);
     let (_, replay) = open(&mut disk).unwrap();
     assert_eq!(replay.entries.len(), 1, "not reported, but durable");
-    assert_eq!(names(&disk), ["0000000000000000-0000000000000000.wal"]);
+    assert_eq!(names(&disk), ["0.tmp", "0000000000000000-0000000000000000.wal"]);
 }
 
 #[test]
@@ -222,7 +273,7 @@ fn a_simulated_directory_is_inspected_like_a_real_one() {
     let log = summary.wal.unwrap();
     assert_eq!((log.segments, log.entries, log.last_index, log.hard_state.commit), (2, 2, 2, 2));
     let roles: Vec<&str> = summary.files.iter().map(|file| file.role).collect();
-    assert_eq!(roles, ["wal", "wal"]);
+    assert_eq!(roles, ["wal", "wal", "wal-next"]);
     let kinds: Vec<&str> = directory.log().map(|record| record.kind).collect();
     let first = ["crc", "metadata", "snapshot", "entry", "entry", "state"];
     assert_eq!(kinds, [&first[..], &["crc", "metadata", "state"]].concat());

@@ -140,7 +140,11 @@ fn repair(
 }
 
 fn options(config: &ServerConfig) -> WalOptions {
-    WalOptions { segment_bytes: config.segment_bytes, bugs: config.bugs }
+    WalOptions {
+        segment_bytes: config.segment_bytes,
+        skips_overwrites: config.skips_overwrites(),
+        bugs: config.bugs,
+    }
 }
 
 /// Starts the first life: the log begins with the members of the initial cluster.

@@ -21,7 +21,7 @@
 //! ([`Decoder`]), and from these what a server boots from ([`replay`]). Writing is [`Wal`], a
 //! state machine over a disk on which every sync is a ticket.
 //!
-//! Left out: purging of segments that no snapshot needs, and the record limit of 3.5.5 and later
+//! Left out: the record limit of 3.5.5 and later
 //! (a record must fit in the rest of its file, and is cut off by repair when it does not), which
 //! would be a second rule in `frame`.
 
@@ -47,5 +47,7 @@ pub use name::SegmentName;
 pub(crate) use repair::is_mendable;
 pub use repair::{Repair, repair};
 pub(crate) use replay::Held;
-pub use replay::{ReadMode, Replay, SnapshotMark, replay, select, valid_snapshots};
+pub use replay::{
+    ReadMode, Replay, SnapshotMark, replay, replay_as_released, select, valid_snapshots,
+};
 pub use segment::Segment;

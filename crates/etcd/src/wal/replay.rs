@@ -66,8 +66,22 @@ pub fn replay(
     from: &SnapshotMark,
     mode: ReadMode,
 ) -> Result<Replay, WalError> {
+    read(segments, mode, Reader::new(segments, from))
+}
+
+/// Reads a log as released servers do: entries at or below the snapshot are skipped together with
+/// the truncation that they imply, and so are marks of received snapshots. Entries that raft took
+/// back may return (issue 22442).
+pub fn replay_as_released(
+    segments: &[Segment],
+    from: &SnapshotMark,
+    mode: ReadMode,
+) -> Result<Replay, WalError> {
+    read(segments, mode, Reader { skips_overwrites: true, ..Reader::new(segments, from) })
+}
+
+fn read(segments: &[Segment], mode: ReadMode, mut reader: Reader<'_>) -> Result<Replay, WalError> {
     let mut decoder = Decoder::new(segments);
-    let mut reader = Reader::new(segments, from);
     let torn = loop {
         match decoder.next_record() {
             Ok(Some(record)) => reader.take(&record)?,
@@ -77,11 +91,12 @@ pub fn replay(
         }
     };
     if mode == ReadMode::Read && !reader.is_found {
-        return Err(WalError::SnapshotNotFound { index: from.index });
+        return Err(WalError::SnapshotNotFound { index: reader.from.index });
     }
     let (end, crc) = (decoder.end(), decoder.crc());
     let (metadata, hard_state) = (reader.metadata.take(), reader.hard_state);
-    Ok(Replay { metadata, hard_state, entries: reader.entries_above(from.index), end, crc, torn })
+    let entries = reader.entries_above_start();
+    Ok(Replay { metadata, hard_state, entries, end, crc, torn })
 }
 
 struct Reader<'a> {
@@ -91,6 +106,8 @@ struct Reader<'a> {
     metadata: Option<Bytes>,
     hard_state: raft::HardState,
     held: Held,
+    /// Only what lies above the start counts.
+    skips_overwrites: bool,
 }
 
 /// Entries as raft holds them while a log is read in order: consecutive, each one taking away
@@ -142,6 +159,7 @@ impl<'a> Reader<'a> {
             metadata: None,
             hard_state,
             held: Held::default(),
+            skips_overwrites: false,
         }
     }
 
@@ -175,6 +193,9 @@ impl<'a> Reader<'a> {
             let (file, offset) = self.place(record);
             WalError::Malformed { file, offset, what: "raftpb.Entry", detail }
         })?;
+        if self.skips_overwrites && entry.index <= self.from.index {
+            return Ok(());
+        }
         let is_start = entry.index <= self.from.index.saturating_add(1);
         if !is_start && !self.held.reaches(entry.index) {
             return Err(self.hole(record, entry.index));
@@ -198,12 +219,14 @@ impl<'a> Reader<'a> {
             }
             self.is_found = true;
         }
-        self.held.take_snapshot(mark.index, mark.term);
+        if !self.skips_overwrites {
+            self.held.take_snapshot(mark.index, mark.term);
+        }
         Ok(())
     }
 
-    fn entries_above(self, index: u64) -> Vec<raft::Entry> {
-        let mut log = self.held.entries;
+    fn entries_above_start(self) -> Vec<raft::Entry> {
+        let (index, mut log) = (self.from.index, self.held.entries);
         let below = log.partition_point(|entry| entry.index <= index);
         log.drain(..below);
         log

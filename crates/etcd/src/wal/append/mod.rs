@@ -11,6 +11,13 @@
 //!          rename to its name ─ sync directory ─► the save that filled the old segment is saved
 //! ```
 //!
+//! The next segment is there before it is needed: while one is written to, `0.tmp` or `1.tmp` in
+//! turn waits beside it at full length, as from etcd's file pipeline. A crash leaves it; the next
+//! life empties it and goes on with it.
+//!
+//! A log holds the segments that a boot from the last snapshot reads ([`Wal::release_to`]); others
+//! may be purged.
+//!
 //! Saves that come while a log is opened, created or cut wait in memory until it is done: a
 //! segment's first entry must not overtake its header. As in etcd, one save is never split, and a change of
 //! the commit index alone is appended without a sync.
@@ -35,7 +42,7 @@ use crate::bugs::Bugs;
 use super::directory::{directory_names, read_segment, remove_all, zero_tail};
 use super::{
     Encoder, ReadMode, Replay, Segment, SegmentName, SnapshotMark, WalError, WalEvent, replay,
-    select,
+    replay_as_released, select,
 };
 
 /// How a log is laid out.
@@ -43,13 +50,15 @@ use super::{
 pub struct WalOptions {
     /// Preallocated length of a segment; the save that reaches it is its last.
     pub segment_bytes: u64,
+    /// What [`replay_as_released`] says of itself.
+    pub skips_overwrites: bool,
     /// Rules to break on purpose; without the cargo feature `bugs` it has no effect.
     pub bugs: Bugs,
 }
 
 impl Default for WalOptions {
     fn default() -> WalOptions {
-        WalOptions { segment_bytes: 64_000_000, bugs: Bugs::default() }
+        WalOptions { segment_bytes: 64_000_000, skips_overwrites: false, bugs: Bugs::default() }
     }
 }
 
@@ -101,7 +110,8 @@ struct Unsaved {
 /// The append side of a log.
 ///
 /// Invariants: `unsaved` and `queued` ascend, all of `unsaved` before all of `queued`; `queued` is
-/// empty in `Phase::Ready`; `waiting` is empty exactly in `Phase::Ready`.
+/// empty in `Phase::Ready`; `waiting` is empty exactly in `Phase::Ready`; `held` is never empty and
+/// ends with `segment`; `next` is there except before the log is created or opened.
 #[derive(Debug, Clone)]
 pub struct Wal {
     directory: String,
@@ -123,7 +133,12 @@ pub struct Wal {
     queued: VecDeque<(SaveId, Save)>,
     last_save: SaveId,
     saved: SaveId,
-    cuts: u64,
+    /// Segments that a boot from the last snapshot reads.
+    held: VecDeque<SegmentName>,
+    /// The file that becomes the next segment.
+    next: Option<FileId>,
+    /// Files prepared so far.
+    prepared: u64,
     events: Vec<WalEvent>,
 }
 
@@ -168,7 +183,8 @@ impl Wal {
         let names = select(directory, &names, from.index)?;
         let segments: Result<Vec<Segment>, WalError> =
             names.iter().map(|name| read_segment(disk, directory, *name)).collect();
-        let replay = replay(&segments?, from, ReadMode::Write)?;
+        let read = if options.skips_overwrites { replay_as_released } else { replay };
+        let replay = read(&segments?, from, ReadMode::Write)?;
         let segment = *names.last().expect("select returns at least one name");
         let file = disk.open(&format!("{directory}/{segment}"))?;
         let mut wal = Wal::at(directory, options, segment, file, Encoder::new(replay.crc));
@@ -176,10 +192,12 @@ impl Wal {
         wal.metadata = replay.metadata.clone().unwrap_or_default();
         wal.state = replay.hard_state;
         wal.last_index = replay.entries.last().map_or(from.index, |entry| entry.index);
+        wal.held = names.iter().copied().collect();
         if zero_tail(disk, file, wal.end)? {
             wal.waiting.insert(disk.sync_file(file)?);
             wal.phase = Phase::OpenSync;
         }
+        wal.prepare_next(disk)?;
         Ok((wal, replay))
     }
 
@@ -251,6 +269,19 @@ impl Wal {
         (self.segment, self.end)
     }
 
+    /// Gives up the segments that a boot from a snapshot at this index does not read: all before
+    /// the last one that begins below it. etcd's `ReleaseLockTo`.
+    pub fn release_to(&mut self, index: u64) {
+        let reaching = self.held.iter().position(|held| held.first_index >= index);
+        let first = reaching.unwrap_or(self.held.len()).saturating_sub(1);
+        self.held.drain(..first);
+    }
+
+    /// The first segment that is not given up.
+    pub fn first_held(&self) -> SegmentName {
+        *self.held.front().expect("the current segment is held")
+    }
+
     /// Index of the last entry written.
     pub fn last_index(&self) -> u64 {
         self.last_index
@@ -295,7 +326,9 @@ impl Wal {
             queued: VecDeque::new(),
             last_save: SaveId(0),
             saved: SaveId(0),
-            cuts: 0,
+            held: VecDeque::from([segment]),
+            next: None,
+            prepared: 0,
             events: Vec::new(),
         }
     }

@@ -26,6 +26,7 @@ impl Wal {
 
     fn name_directory(&mut self, disk: &mut Disk) -> Result<(), WalError> {
         disk.rename(&temporary(&self.directory), &self.directory)?;
+        self.prepare_next(disk)?;
         for parent in ancestors(&self.directory) {
             self.waiting.insert(disk.sync_dir(parent)?);
         }
@@ -45,12 +46,7 @@ impl Wal {
             .segment
             .next(self.last_index)
             .ok_or_else(|| DiskError::Io { detail: "numbers of segments are used up".into() })?;
-        let path = self.next_path();
-        if disk.exists(&path) {
-            disk.remove(&path)?;
-        }
-        let file = disk.create(&path)?;
-        disk.set_len(file, self.options.segment_bytes)?;
+        let file = self.next.take().expect("a file is prepared for the next segment");
         let mut frames = Vec::new();
         self.encoder.crc_record(&mut frames);
         self.encoder.metadata(&self.metadata, &mut frames);
@@ -68,8 +64,10 @@ impl Wal {
         end: u64,
         segment: SegmentName,
     ) -> Result<(), WalError> {
-        disk.rename(&self.next_path(), &format!("{}/{segment}", self.directory))?;
+        disk.rename(&self.prepared_path(), &format!("{}/{segment}", self.directory))?;
         (self.file, self.end, self.segment) = (file, end, segment);
+        self.held.push_back(segment);
+        self.prepare_next(disk)?;
         if self.options.bugs.has(Bug::SegmentNameNotSynced) {
             return self.finish_cut(disk);
         }
@@ -79,7 +77,6 @@ impl Wal {
     }
 
     fn finish_cut(&mut self, disk: &mut Disk) -> Result<(), WalError> {
-        self.cuts += 1;
         self.events.push(WalEvent::Cut { segment: self.segment });
         for unsaved in &mut self.unsaved {
             unsaved.is_cutting = false;
@@ -104,8 +101,21 @@ impl Wal {
         Ok(())
     }
 
-    /// Where the next segment is prepared: two names in turn, as etcd's file pipeline has them.
-    fn next_path(&self) -> String {
-        format!("{}/{}.tmp", self.directory, self.cuts % 2)
+    /// Makes the file that becomes the next segment, or empties the one that a crash left.
+    pub(super) fn prepare_next(&mut self, disk: &mut Disk) -> Result<(), WalError> {
+        self.prepared += 1;
+        let path = self.prepared_path();
+        let file = if disk.exists(&path) { disk.open(&path)? } else { disk.create(&path)? };
+        if disk.len(file) > 0 {
+            disk.set_len(file, 0)?;
+        }
+        disk.set_len(file, self.options.segment_bytes)?;
+        self.next = Some(file);
+        Ok(())
+    }
+
+    /// Where the file prepared last is: two names in turn.
+    fn prepared_path(&self) -> String {
+        format!("{}/{}.tmp", self.directory, (self.prepared - 1) % 2)
     }
 }
