@@ -4,6 +4,7 @@
 //! Nothing here knows what the crates do: it only starts programs, passes their output on and
 //! counts what they report.
 
+mod bench;
 mod dist;
 mod process;
 mod serve;
@@ -24,6 +25,8 @@ usage: cargo xtask COMMAND
   test [PART]          run every test, or only: native, wasm, page
   dist                 build the static site into dist/
   conformance DIR      run upstream's raft cases that DIR holds
+  bench AREA           measure raft, etcd, sim or disk beside its peers: [--json] [--wasm]
+                       [--filter WORD] [--repetitions N]
 ";
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn run() -> Result<ExitCode, Failure> {
         "test" => test::run(&rest),
         "dist" => dist::run(),
         "conformance" => conformance(&rest),
+        "bench" => bench::run(&rest),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

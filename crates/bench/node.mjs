@@ -1,0 +1,9 @@
+// Runs the cases in wasm under Node: node node.mjs FOLDER AREA --filter WORD --budget-ms N, where
+// FOLDER holds what `wasm-bindgen --target experimental-nodejs-module` made of this crate.
+import path from "node:path";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+
+const [folder, area, , filter, , budget] = process.argv.slice(2);
+const bench = await import(pathToFileURL(path.resolve(folder, "bench.js")).href);
+process.stdout.write(bench.measure(area, filter, Number(budget)));

@@ -1,0 +1,192 @@
+//! Our core as a contender: a group of [`RawNode`]s that passes messages on in memory.
+
+use bytes::{Bytes, BytesMut};
+use raft::{
+    ConfState, Config, Entry, MemoryStorage, Message, MessageType, Randomness, RawNode, Role,
+};
+
+use crate::shared::cluster::{Cluster, Log, Setup};
+
+/// No spread of timeouts: nothing is left to chance here.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixed;
+
+impl Randomness for Fixed {
+    fn below(&mut self, _bound: u32) -> u32 {
+        0
+    }
+}
+
+type Node = RawNode<MemoryStorage, Fixed>;
+
+/// Bytes of memory from which payloads are cut.
+const CHUNK: usize = 64 << 10;
+
+/// Where payloads come from.
+#[derive(Debug, Default)]
+struct Payloads {
+    shared: bool,
+    chunk: BytesMut,
+}
+
+impl Payloads {
+    fn copy(&mut self, payload: &[u8]) -> Bytes {
+        if !self.shared {
+            return Bytes::copy_from_slice(payload);
+        }
+        if self.chunk.capacity() < payload.len() {
+            self.chunk = BytesMut::with_capacity(CHUNK);
+        }
+        self.chunk.extend_from_slice(payload);
+        self.chunk.split().freeze()
+    }
+}
+
+/// A group of our nodes.
+pub struct Group {
+    nodes: Vec<Node>,
+    applied: Vec<u64>,
+    cut: Option<u64>,
+    wire: Vec<Message>,
+    arriving: Vec<Message>,
+    payloads: Payloads,
+}
+
+/// The slot of a node in the group.
+fn slot(id: u64) -> usize {
+    usize::try_from(id - 1).expect("a group is small")
+}
+
+impl Group {
+    /// Carries out all that one node wants done: write, send, apply, in the documented order.
+    fn work(&mut self, slot: usize) {
+        let node = &mut self.nodes[slot];
+        while node.has_ready() {
+            let ready = node.ready().expect("the storage answers");
+            let storage = node.storage_mut();
+            storage.append(&ready.entries).expect("entries follow one another");
+            if let Some(state) = ready.hard_state {
+                storage.set_hard_state(state);
+            }
+            self.wire.extend(ready.messages);
+            self.applied[slot] += ready.committed_entries.len() as u64;
+            node.advance().expect("nothing is wrong");
+        }
+    }
+
+    fn is_cut(&self, message: &Message) -> bool {
+        self.cut.is_some_and(|node| message.from == node || message.to == node)
+    }
+}
+
+impl Cluster for Group {
+    fn start(setup: Setup) -> Self {
+        let voters: Vec<u64> = (1..=setup.nodes).collect();
+        let node = |id| {
+            let config = Config {
+                election_tick: 1 << 30,
+                pre_vote: setup.pre_vote,
+                max_size_per_msg: setup.max_message_bytes,
+                ..Config::new(id)
+            };
+            let storage = MemoryStorage::with_conf_state(ConfState::of_voters(voters.clone()));
+            RawNode::new(config, storage, Fixed).expect("the configuration makes sense")
+        };
+        Self {
+            nodes: (1..=setup.nodes).map(node).collect(),
+            applied: voters.iter().map(|_| 0).collect(),
+            cut: None,
+            wire: Vec::new(),
+            arriving: Vec::new(),
+            payloads: Payloads { shared: setup.shared_chunks, ..Payloads::default() },
+        }
+    }
+
+    fn campaign(&mut self, node: u64) {
+        self.nodes[slot(node)].campaign().expect("the node may campaign");
+    }
+
+    fn propose(&mut self, payload: &[u8]) {
+        let payload = self.payloads.copy(payload);
+        self.nodes[0].propose(payload).expect("the leader takes proposals");
+    }
+
+    fn propose_together(&mut self, payload: &[u8], count: usize) {
+        let entries = (0..count).map(|_| Entry::normal(self.payloads.copy(payload))).collect();
+        let message = Message { entries, from: 1, ..Message::new(MessageType::Prop) };
+        self.nodes[0].step(message).expect("the leader takes proposals");
+    }
+
+    fn tick(&mut self) {
+        self.nodes[0].tick().expect("time may pass");
+    }
+
+    fn settle(&mut self) {
+        loop {
+            for slot in 0..self.nodes.len() {
+                self.work(slot);
+            }
+            if self.wire.is_empty() {
+                return;
+            }
+            let mut arriving = std::mem::take(&mut self.arriving);
+            std::mem::swap(&mut arriving, &mut self.wire);
+            for message in arriving.drain(..) {
+                if !self.is_cut(&message) {
+                    self.nodes[slot(message.to)].step(message).expect("messages make sense");
+                }
+            }
+            self.arriving = arriving;
+        }
+    }
+
+    fn cut(&mut self, node: Option<u64>) {
+        self.cut = node;
+    }
+
+    fn applied(&self, node: u64) -> u64 {
+        self.applied[slot(node)]
+    }
+
+    fn is_leader(&self, node: u64) -> bool {
+        self.nodes[slot(node)].basic_status().soft_state.role == Role::Leader
+    }
+
+    fn compact(&mut self) {
+        for node in &mut self.nodes {
+            let applied = node.basic_status().applied;
+            let storage = node.storage_mut();
+            if applied > storage.sentinel().index + 16 {
+                storage.compact(applied - 8).expect("what was applied is in the log");
+            }
+        }
+    }
+}
+
+impl Log for MemoryStorage {
+    type Batch = Vec<Entry>;
+
+    fn new() -> Self {
+        Self::new()
+    }
+
+    fn batch(first: u64, count: u64, payload: &[u8], shared_chunks: bool) -> Self::Batch {
+        let bytes = payload.len() * usize::try_from(count).expect("a batch is small");
+        let chunk = BytesMut::with_capacity(if shared_chunks { bytes } else { 0 });
+        let mut payloads = Payloads { shared: shared_chunks, chunk };
+        let entry = |index| Entry { index, term: 1, ..Entry::normal(payloads.copy(payload)) };
+        (first..first + count).map(entry).collect()
+    }
+
+    fn append(&mut self, batch: &Self::Batch) {
+        self.append(batch).expect("entries follow one another");
+    }
+
+    fn compact(&mut self, index: u64) {
+        self.compact(index).expect("the index is in the log");
+    }
+
+    fn last(&self) -> u64 {
+        raft::Storage::last_index(self).expect("a log in memory answers")
+    }
+}

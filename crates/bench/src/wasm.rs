@@ -1,0 +1,20 @@
+//! The cases for a host that runs wasm; `node.mjs` is one.
+
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::Selection;
+use crate::shared::measure::Effort;
+
+/// Measures an area's cases whose names contain `filter`; gives the lines that the native program
+/// would print, or throws what is wrong.
+#[wasm_bindgen]
+pub fn measure(area: &str, filter: &str, budget_ms: f64) -> Result<String, String> {
+    let effort = Effort { budget_ms, blocks: None };
+    let selection = Selection { filter: filter.to_owned(), floor: false, effort };
+    let mut lines = String::new();
+    (crate::area(area)?.run)(&selection, &mut |measurement| {
+        lines.push_str(&measurement.line());
+        lines.push('\n');
+    });
+    Ok(lines)
+}

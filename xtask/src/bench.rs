@@ -1,0 +1,138 @@
+//! `cargo xtask bench AREA`: builds what measures and what it is compared with, and lets
+//! `crates/bench` do the rest.
+//!
+//! `--wasm` adds our own cases in wasm under Node; `--json` prints one document; `--filter WORD`,
+//! `--repetitions N` and `--budget-ms N` go on to the report as they are.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use crate::tools::Tool;
+use crate::{Failure, process, tools};
+
+/// Another implementation, in a workspace of its own below `peers/`: nobody compiles it who does
+/// not compare with it.
+struct Peer {
+    area: &'static str,
+    folder: &'static str,
+    /// How it can be built.
+    variants: &'static [Variant],
+}
+
+/// One way of building and running a peer.
+struct Variant {
+    name: &'static str,
+    feature: &'static str,
+    options: &'static str,
+}
+
+const PEERS: &[Peer] = &[Peer {
+    area: "raft",
+    folder: "raft-rs",
+    variants: &[
+        Variant { name: "raft-rs, prost", feature: "prost-codec", options: "" },
+        Variant { name: "raft-rs, protobuf", feature: "protobuf-codec", options: "" },
+        Variant {
+            name: "raft-rs, protobuf, batch_append",
+            feature: "protobuf-codec",
+            options: "--batch",
+        },
+    ],
+}];
+
+const PROGRAM: &str = "target/release/quorarium-bench";
+
+/// Builds and measures.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
+    let Some((area, options)) = arguments.split_first() else {
+        return Err("bench takes an area: raft, etcd, sim or disk".into());
+    };
+    process::run("cargo", &["build", "--quiet", "--release", "--package", "quorarium-bench"])?;
+    let mut words = vec!["report".to_owned(), area.clone()];
+    for peer in PEERS.iter().filter(|peer| peer.area == area) {
+        words.extend(peer.words()?);
+    }
+    for option in options {
+        match option.as_str() {
+            "--wasm" => words.extend(["--wasm".to_owned(), build_wasm()?]),
+            _ => words.push(option.clone()),
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    process::exit_code_of(PROGRAM, &words)
+}
+
+impl Peer {
+    /// Builds every variant; gives what the report must hear of them.
+    fn words(&self) -> Result<Vec<String>, Failure> {
+        let protoc = self.protoc()?;
+        let mut words = Vec::new();
+        for variant in self.variants {
+            let target = PathBuf::from("target/peers").join(self.folder).join(variant.feature);
+            let status = Command::new("cargo")
+                .args(["build", "--quiet", "--release", "--locked"])
+                .args(["--manifest-path", &self.manifest(), "--features", variant.feature])
+                .env("CARGO_TARGET_DIR", &target)
+                .env("PROTOC", &protoc)
+                .status()?;
+            if !status.success() {
+                return Err(format!("{} does not build ({status})", variant.name).into());
+            }
+            let program = target.join("release").join(format!("quorarium-peer-{}", self.folder));
+            let program = program.to_string_lossy().into_owned();
+            words.extend(["--peer", variant.name].map(str::to_owned));
+            words.extend([program, variant.options.to_owned()]);
+        }
+        Ok(words)
+    }
+
+    fn manifest(&self) -> String {
+        format!("peers/{}/Cargo.toml", self.folder)
+    }
+
+    /// The protobuf compiler that raft-rs's build asks for: the one that `PROTOC` names, else the
+    /// one that its own build dependency brings along.
+    fn protoc(&self) -> Result<String, Failure> {
+        if let Ok(named) = std::env::var("PROTOC") {
+            return Ok(named);
+        }
+        let manifest = self.manifest();
+        let query = ["metadata", "--locked", "--format-version", "1", "--manifest-path", &manifest];
+        let metadata = process::output_of("cargo", &query).ok_or("cargo metadata failed")?;
+        let file = format!("protoc-{}-{}", bundled_system()?, std::env::consts::ARCH);
+        let folder = metadata.split('"').find_map(|word| {
+            word.strip_suffix("/Cargo.toml").filter(|path| path.contains("/protobuf-build-"))
+        });
+        let found = folder.map(|folder| PathBuf::from(folder).join("bin").join(&file));
+        match found.filter(|path| path.is_file()) {
+            Some(path) => Ok(path.to_string_lossy().into_owned()),
+            None => Err(format!(
+                "building raft-rs needs protoc, and there is no {file} beside protobuf-build: \
+                 install protoc and name it in PROTOC"
+            )
+            .into()),
+        }
+    }
+}
+
+/// The system's name in the names of the bundled compilers.
+fn bundled_system() -> Result<&'static str, Failure> {
+    match std::env::consts::OS {
+        "linux" => Ok("linux"),
+        "macos" => Ok("osx"),
+        other => Err(format!("no protoc is bundled for {other}: name one in PROTOC").into()),
+    }
+}
+
+/// Builds our cases for Node; gives the folder.
+fn build_wasm() -> Result<String, Failure> {
+    tools::ensure(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::Node])?;
+    let target = "wasm32-unknown-unknown";
+    let package = ["--package", "quorarium-bench", "--lib"];
+    let build = ["build", "--quiet", "--release", "--target", target];
+    process::run("cargo", &[&build[..], &package[..]].concat())?;
+    let (module, folder) = (format!("target/{target}/release/bench.wasm"), "target/bench-wasm");
+    let node = ["--target", "experimental-nodejs-module", "--out-dir", folder];
+    process::run("wasm-bindgen", &[&node[..], &[module.as_str()]].concat())?;
+    Ok(folder.to_owned())
+}
