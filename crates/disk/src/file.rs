@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::page::{PAGE_BYTES, Slot, is_shared, page_of};
+use crate::page::{PAGE_BYTES, Page, Slot, is_shared, page_of};
 use crate::page_table::PageTable;
 use crate::sync::FileSync;
 
@@ -72,6 +72,8 @@ impl File {
             let (page, bytes) = (part.page, &data[part.data]);
             if bytes.len() == PAGE_BYTES && bytes.iter().all(|byte| *byte == 0) {
                 self.live.pages.set(page, None);
+            } else if bytes.len() == PAGE_BYTES {
+                self.live.pages.set(page, Some(Page::starting_with(bytes).into()));
             } else {
                 self.live.pages.get_mut(page).bytes_mut()[part.within].copy_from_slice(bytes);
             }
@@ -175,15 +177,15 @@ impl File {
 }
 
 /// The piece of a read or write that falls into one page.
-struct Part {
-    page: u32,
-    within: Range<usize>,
-    data: Range<usize>,
+pub(crate) struct Part {
+    pub(crate) page: u32,
+    pub(crate) within: Range<usize>,
+    pub(crate) data: Range<usize>,
 }
 
 /// Splits `len` bytes at `offset` into pages. The caller has checked that they end within
 /// [`FILE_BYTES_MAX`].
-fn parts(offset: u64, len: usize) -> impl Iterator<Item = Part> {
+pub(crate) fn parts(offset: u64, len: usize) -> impl Iterator<Item = Part> {
     let mut done = 0;
     std::iter::from_fn(move || {
         let at = offset + done as u64;

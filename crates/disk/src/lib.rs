@@ -14,6 +14,9 @@
 //! Bytes live in shared 4096-byte pages that are copied on write; pages of zeros are holes. So a
 //! clone of a whole disk costs one reference a file, which is what rewinding depends on.
 //!
+//! [`Disk::map`] gives a file's bytes as they are at one moment, for a process that keeps them in
+//! its memory: a [`Mapping`] changes only where its owner asks for it.
+//!
 //! A backing store follows a disk through [`Disk::take_dirty`], [`Disk::export_page`] and
 //! [`Disk::export_metadata`], and brings it back with [`Disk::import`].
 //!
@@ -31,6 +34,7 @@ mod error;
 mod fault;
 mod feed;
 mod file;
+mod mapping;
 mod names;
 mod page;
 mod page_table;
@@ -42,5 +46,6 @@ pub use error::{DiskError, ImportError};
 pub use fault::{Faults, Met};
 pub use feed::{Dirty, PageKey};
 pub use file::FILE_BYTES_MAX;
+pub use mapping::Mapping;
 pub use page::{PAGE_BYTES, SECTOR_BYTES};
 pub use sync::Ticket;

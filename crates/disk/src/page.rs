@@ -9,7 +9,7 @@ pub const PAGE_BYTES: usize = 4096;
 /// How many sectors make a page.
 pub(crate) const SECTORS_PER_PAGE: usize = PAGE_BYTES / SECTOR_BYTES;
 
-static ZERO: Page = Page([0; PAGE_BYTES]);
+pub(crate) static ZERO: Page = Page([0; PAGE_BYTES]);
 
 /// The bytes of one page.
 #[derive(Clone, PartialEq, Eq)]

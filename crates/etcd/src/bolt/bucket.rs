@@ -34,8 +34,9 @@ pub enum Value<'a> {
 }
 
 impl<'a> Bucket<'a> {
-    pub(super) fn at_page(file: &'a File, root: u64) -> Bucket<'a> {
-        Bucket { file, root: Root::Page(root), sequence: 0 }
+    pub(super) fn root_of(file: &'a File) -> Bucket<'a> {
+        let meta = file.meta();
+        Bucket { file, root: Root::Page(meta.root), sequence: meta.sequence }
     }
 
     /// The bucket that an element of a leaf holds.

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use super::bucket::{Bucket, Root};
+use super::cursor::DEPTH_MAX;
 use super::page::{ELEMENT_BYTES, HEADER_BYTES, Page};
 use super::{Fault, File, PageKind, Problem};
 
@@ -51,6 +52,15 @@ pub struct Statistics {
 }
 
 pub(super) fn check(file: &File) -> Check {
+    walk(file).finish().0
+}
+
+/// The check, and the pages that nothing uses, as runs: first page and how many.
+pub(super) fn check_and_free(file: &File) -> (Check, Vec<(u64, u64)>) {
+    walk(file).finish()
+}
+
+fn walk(file: &File) -> Walk<'_> {
     let mut walk = Walk::new(file);
     walk.claim_metas();
     walk.claim_freelist();
@@ -61,7 +71,7 @@ pub(super) fn check(file: &File) -> Check {
         }
         walk.enter(&step);
     }
-    walk.finish()
+    walk
 }
 
 /// What a page is known to be for.
@@ -185,6 +195,10 @@ impl<'a> Walk<'a> {
             Err(problem) => return self.report(problem),
         };
         if !self.reach(&page) {
+            return;
+        }
+        if step.depth > DEPTH_MAX as u64 {
+            self.report(page.problem(Fault::TooDeep { limit: DEPTH_MAX }));
             return;
         }
         if page.len() == 0 && (step.depth > 1 || page.kind == PageKind::Branch) {
@@ -330,16 +344,26 @@ impl<'a> Walk<'a> {
         left.is_some()
     }
 
-    fn finish(mut self) -> Check {
+    fn finish(mut self) -> (Check, Vec<(u64, u64)>) {
         let is_listed = self.file.meta().freelist.is_some();
         let uses = std::mem::take(&mut self.uses);
+        let mut free: Vec<(u64, u64)> = Vec::new();
         for (id, usage) in (0..).zip(uses) {
             match usage {
-                Use::Reached => {}
+                Use::Reached => continue,
                 Use::Unknown if is_listed => self.report_page(id, Fault::UnreachableUnfreed),
                 Use::Unknown | Use::Listed => self.found.statistics.free_pages += 1,
             }
+            match free.last_mut() {
+                Some((first, pages)) if *first + *pages == id => *pages += 1,
+                Some(_) | None => free.push((id, 1)),
+            }
         }
-        self.found
+        // Pages that the file was never long enough for have not been used either.
+        let (end, high_water) = (self.file.pages_in_file(), self.file.meta().high_water);
+        if end < high_water {
+            free.push((end, high_water - end));
+        }
+        (self.found, free)
     }
 }

@@ -204,18 +204,8 @@ fn choose(page: &Page, pick: Pick<'_>, is_root: bool) -> Result<usize, Problem> 
     match pick {
         Pick::First => Ok(0),
         Pick::Last => Ok(page.len() - 1),
-        Pick::AtOrAbove(key) if is_leaf => partition(page, |other| other < key),
+        Pick::AtOrAbove(key) if is_leaf => page.partition(|other| other < key),
         // The last child whose first key is not above.
-        Pick::AtOrAbove(key) => Ok(partition(page, |other| other <= key)?.saturating_sub(1)),
+        Pick::AtOrAbove(key) => Ok(page.partition(|other| other <= key)?.saturating_sub(1)),
     }
-}
-
-/// How many elements of a page, from the first one on, are below.
-fn partition(page: &Page, is_below: impl Fn(&[u8]) -> bool) -> Result<usize, Problem> {
-    let (mut low, mut high) = (0, page.len());
-    while low < high {
-        let middle = low.midpoint(high);
-        if is_below(&page.key(middle)?) { low = middle + 1 } else { high = middle }
-    }
-    Ok(low)
 }

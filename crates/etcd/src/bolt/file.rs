@@ -1,6 +1,9 @@
 //! A file as a whole: its meta pages, and its pages by number.
 
+use std::ops::Range;
+
 use bytes::Bytes;
+use disk::{Disk, DiskError, FileId, Mapping};
 
 use super::freelist;
 use super::image::Image;
@@ -27,7 +30,40 @@ impl File {
     /// Opens a file of `len` bytes; zeros at the end of `bytes` may have been left out. One meta
     /// page may be damaged: then the other one's transaction is the state.
     pub fn open(bytes: Bytes, len: u64) -> Result<File, OpenError> {
-        let image = Image::new(bytes, len);
+        File::from_image(Image::new(bytes, len))
+    }
+
+    /// Opens a file of a disk as it is at this moment; changes that come later are not seen.
+    pub fn open_mapped(mapping: Mapping) -> Result<File, OpenError> {
+        File::from_image(Image::mapped(mapping))
+    }
+
+    /// Moves on to the state of a transaction that has written these ranges of the file.
+    pub(super) fn refresh(
+        &mut self,
+        disk: &Disk,
+        file: FileId,
+        ranges: Vec<Range<u64>>,
+        meta: Meta,
+    ) -> Result<(), DiskError> {
+        self.image.refresh(disk, file, ranges)?;
+        (self.meta, self.faults) = (meta, [None, None]);
+        Ok(())
+    }
+
+    /// Bytes as they are; zeros where the file ends before the high water mark.
+    pub(super) fn raw(&self, offset: u64, len: u64) -> Bytes {
+        let there = self.len().saturating_sub(offset).min(len);
+        let bytes = self.image.range(offset, there).unwrap_or_default();
+        if there == len {
+            return bytes;
+        }
+        let mut filled = bytes.to_vec();
+        filled.resize(usize::try_from(len).expect("a piece fits memory"), 0);
+        filled.into()
+    }
+
+    fn from_image(image: Image) -> Result<File, OpenError> {
         let first = meta_at(&image, 0);
         let second = match first {
             Ok(meta) => meta_at(&image, u64::from(meta.page_bytes)),
@@ -69,7 +105,7 @@ impl File {
 
     /// The bucket of all buckets.
     pub fn root(&self) -> Bucket<'_> {
-        Bucket::at_page(self, self.meta.root)
+        Bucket::root_of(self)
     }
 
     /// The numbers of the free pages, if the file has a freelist.
@@ -106,7 +142,7 @@ impl File {
             return Err(problem(Fault::OutOfBounds { high_water }));
         }
         let past_end = || problem(Fault::PastEnd { len: self.len() });
-        let header = self.image.range(offset, HEADER_BYTES as u64).ok_or_else(past_end)?;
+        let header = self.image.head::<HEADER_BYTES>(offset).ok_or_else(past_end)?;
         let header = Header::parse(&header);
         let pages = u64::from(header.overflow) + 1;
         if pages > high_water - id {
@@ -122,7 +158,7 @@ impl File {
 }
 
 fn meta_at(image: &Image, offset: u64) -> Result<Meta, MetaFault> {
-    let page = image.range(offset, META_END as u64).ok_or(MetaFault::Missing)?;
+    let page = image.head::<META_END>(offset).ok_or(MetaFault::Missing)?;
     let meta = Meta::parse(&page)?;
     let is_second = offset > 0;
     if is_second && u64::from(meta.page_bytes) != offset {

@@ -11,6 +11,7 @@ pub const PAGE_BYTES_MAX: u32 = 64 << 10;
 pub(super) const META_END: usize = 80;
 const MAGIC: u32 = 0xED0C_DAED;
 const VERSION: u32 = 2;
+const META_FLAG: u16 = 4;
 const NO_FREELIST: u64 = u64::MAX;
 
 /// The root of one transaction.
@@ -20,6 +21,8 @@ pub struct Meta {
     pub page_bytes: u32,
     /// The page of the root bucket.
     pub root: u64,
+    /// The root bucket's counter, which etcd does not use.
+    pub sequence: u64,
     /// The page of the freelist, if it is kept in the file. etcd keeps none.
     pub freelist: Option<u64>,
     /// Pages in the file: all numbers are below.
@@ -77,10 +80,36 @@ impl Meta {
         Ok(Meta {
             page_bytes,
             root: u64_at(page, 32),
+            sequence: u64_at(page, 40),
             freelist: Some(u64_at(page, 48)).filter(|page| *page != NO_FREELIST),
             high_water: u64_at(page, 56),
             transaction: u64_at(page, 64),
         })
+    }
+}
+
+impl Meta {
+    /// The meta page of this transaction, whichever of the two it is.
+    pub(super) fn number(&self) -> u64 {
+        self.transaction % 2
+    }
+
+    /// The bytes of a meta page up to the end of the meta; the rest is zero.
+    pub(super) fn to_bytes(self, page: u64) -> [u8; META_END] {
+        let mut bytes = [0; META_END];
+        bytes[..8].copy_from_slice(&page.to_le_bytes());
+        bytes[8..10].copy_from_slice(&META_FLAG.to_le_bytes());
+        for (at, number) in [(16, MAGIC), (20, VERSION), (24, self.page_bytes)] {
+            bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        }
+        let freelist = self.freelist.unwrap_or(NO_FREELIST);
+        let numbers = [self.root, self.sequence, freelist, self.high_water, self.transaction];
+        for (at, number) in (32..).step_by(8).zip(numbers) {
+            bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
+        }
+        let checksum = fnv1a(&bytes[16..72]);
+        bytes[72..].copy_from_slice(&checksum.to_le_bytes());
+        bytes
     }
 }
 

@@ -22,28 +22,53 @@
 //! its child. There are no checksums but those of the meta pages: a flipped bit in a value cannot
 //! be seen here.
 //!
-//! [`File`] opens the bytes and chooses the meta page; [`Bucket`] and [`Cursor`] read;
-//! [`File::check`] walks everything and finds what is damaged. Nothing panics on any bytes, no
+//! [`File`] opens bytes, or a file of a disk, and chooses the meta page; [`Bucket`] and [`Cursor`]
+//! read; [`File::check`] walks everything and finds what is damaged. Nothing panics on any bytes, no
 //! length is believed before it was compared with the page, and every walk ends. A checksum of 0
 //! is a wrong one here, as in bbolt 1.3.7; older ones took it for "not set".
 //!
-//! Left out: writing, with rebalancing and splitting, and reading parts of a file that is too
-//! large for memory.
+//! [`Db`] writes: a [`Tx`] changes nodes in memory, a [`Commit`] makes pages of them in the order
+//! that lets a power cut at any moment leave the old or the new state:
+//!
+//! ```text
+//! rebalance → spill → (longer file → sync) → data pages → sync → meta page → sync
+//! ```
+//!
+//! One transaction at a time; nobody waits for readers, who keep the pages they read by themselves.
+//! Left out: reading parts of a file of bytes that is too large for memory.
 
 mod bucket;
 mod check;
+mod commit;
+mod compact;
 mod cursor;
+mod db;
 mod fault;
 mod file;
+mod free_pages;
 mod freelist;
 mod image;
 mod meta;
+mod node;
 mod page;
+mod place;
+mod rebalance;
+mod remove;
+mod spill;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod tx;
 
 pub use bucket::{Bucket, Value};
 pub use check::{Check, PROBLEMS_MAX, Statistics};
+pub use commit::{Commit, Progress};
+pub use compact::{Compact, CompactProgress, ITEMS_PER_TX, remove_leftovers};
 pub use cursor::{Cursor, Item};
+pub use db::{Db, DbError, DbOptions};
 pub use fault::{Fault, OpenError, Problem};
 pub use file::File;
 pub use meta::{Meta, MetaFault, PAGE_BYTES_MAX, PAGE_BYTES_MIN};
 pub use page::PageKind;
+pub use stream::Stream;
+pub use tx::{BucketId, Element, FILL_PERCENT, KEY_BYTES_MAX, Tx, TxError, VALUE_BYTES_MAX};

@@ -147,6 +147,25 @@ impl Page {
         }
     }
 
+    /// The key of an element, only lent.
+    fn lent_key(&self, index: usize) -> Result<&[u8], Problem> {
+        let at = self.element(index);
+        let skip = if self.kind == PageKind::Branch { 0 } else { 4 };
+        let (pos, len) = (u32_at(&self.bytes, at + skip), u32_at(&self.bytes, at + skip + 4));
+        let (start, end) = self.bounds(index, pos, 0, len)?;
+        Ok(&self.bytes[start..end])
+    }
+
+    /// How many elements, from the first one on, are below.
+    pub(super) fn partition(&self, is_below: impl Fn(&[u8]) -> bool) -> Result<usize, Problem> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_below(self.lent_key(middle)?) { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
     /// An element of a branch.
     pub(super) fn branch(&self, index: usize) -> Result<BranchElement, Problem> {
         let at = self.element(index);
@@ -173,12 +192,22 @@ impl Page {
 
     /// `len` bytes at `pos + skip` from an element on.
     fn slice(&self, index: usize, pos: u32, skip: u32, len: u32) -> Result<Bytes, Problem> {
+        let (start, end) = self.bounds(index, pos, skip, len)?;
+        Ok(self.bytes.slice(start..end))
+    }
+
+    fn bounds(
+        &self,
+        index: usize,
+        pos: u32,
+        skip: u32,
+        len: u32,
+    ) -> Result<(usize, usize), Problem> {
         let start = element_at(index) as u64 + u64::from(pos) + u64::from(skip);
         let end = start + u64::from(len);
         let outside = || self.element_problem(index, Fault::ElementOutOfPage { index });
         let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
-        let (start, end) = range.filter(|(_, end)| *end <= self.bytes.len()).ok_or_else(outside)?;
-        Ok(self.bytes.slice(start..end))
+        range.filter(|(_, end)| *end <= self.bytes.len()).ok_or_else(outside)
     }
 }
 
