@@ -4,6 +4,7 @@ pub mod apply;
 pub mod bolt;
 pub mod bugs;
 pub mod datadir;
+pub mod lease;
 pub mod membership;
 pub mod mvcc;
 pub mod proto;

@@ -14,6 +14,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 
+use raft::{ConfChange, ConfChangeType};
+
+use crate::request::RequestError;
 use crate::v2store::{CLUSTER_PREFIX, Node, V2Store};
 
 /// One member.
@@ -37,6 +40,12 @@ pub fn member_id(peer_urls: &[String], token: &str) -> u64 {
     sorted.sort_unstable();
     sorted.push(token);
     first_eight_of_sha1(sorted.concat().as_bytes())
+}
+
+/// The id of a member that joins at run time: the second counts, so that a member that was removed
+/// can come back under another id. The token does not.
+pub fn joining_member_id(peer_urls: &[String], now_ns: u64) -> u64 {
+    member_id(peer_urls, &(now_ns / 1_000_000_000).to_string())
 }
 
 /// The id of a cluster that began with these members.
@@ -128,6 +137,18 @@ pub fn join_context(member: &Member) -> String {
     })
 }
 
+/// The context with which a learner gets its vote.
+pub fn promote_context(id: u64) -> String {
+    go_json(&Context {
+        id,
+        peer_urls: None,
+        is_learner: false,
+        name: String::new(),
+        client_urls: None,
+        is_promote: true,
+    })
+}
+
 /// The value that a member publishes.
 pub fn attributes(name: &str, client_urls: &[String]) -> String {
     let client_urls = Some(client_urls.to_vec()).filter(|urls| !urls.is_empty());
@@ -195,6 +216,60 @@ impl Cluster {
     /// The v2 store that a snapshot would hold.
     pub fn v2(&self) -> &V2Store {
         &self.v2
+    }
+
+    /// Members with a vote.
+    pub fn voters(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(|member| !member.is_learner)
+    }
+
+    /// Why the cluster does not accept a change that was committed: the same on every member.
+    /// Removed ids never come back; only members can be changed or removed; no two members share
+    /// a peer URL; there is one learner at most.
+    /// Source: etcd release-3.4, `etcdserver/api/membership/cluster.go`
+    /// (`ValidateConfigurationChange`).
+    pub fn judge(&self, change: &ConfChange) -> Result<Option<RequestError>, MembershipError> {
+        let id = change.node_id;
+        let known = self.members.get(&id);
+        if self.is_removed(id) {
+            return Ok(Some(RequestError::MemberNotFound));
+        }
+        let refused = match change.change_type {
+            ConfChangeType::AddNode | ConfChangeType::AddLearnerNode => {
+                let context = parse_context(id, &change.context)?;
+                match known {
+                    None if context.is_promote => Some(RequestError::MemberNotFound),
+                    Some(member) if context.is_promote => {
+                        (!member.is_learner).then_some(RequestError::MemberNotLearner)
+                    }
+                    Some(_) => Some(RequestError::MemberExists),
+                    None if self.has_peer_url(context.peer_urls.as_deref(), id) => {
+                        Some(RequestError::PeerUrlExists)
+                    }
+                    None if context.is_learner && self.members.values().any(|m| m.is_learner) => {
+                        Some(RequestError::TooManyLearners)
+                    }
+                    None => None,
+                }
+            }
+            ConfChangeType::RemoveNode | ConfChangeType::UpdateNode if known.is_none() => {
+                Some(RequestError::MemberNotFound)
+            }
+            ConfChangeType::RemoveNode => None,
+            ConfChangeType::UpdateNode => {
+                let context = parse_context(id, &change.context)?;
+                self.has_peer_url(context.peer_urls.as_deref(), id)
+                    .then_some(RequestError::PeerUrlExists)
+            }
+        };
+        Ok(refused)
+    }
+
+    /// Whether a member other than `id` has one of the URLs.
+    fn has_peer_url(&self, urls: Option<&[String]>, id: u64) -> bool {
+        let urls = urls.unwrap_or_default();
+        let others = self.members.values().filter(|member| member.id != id);
+        others.flat_map(|member| &member.peer_urls).any(|url| urls.contains(url))
     }
 
     /// Takes a member's entry: adds it, or promotes a learner.

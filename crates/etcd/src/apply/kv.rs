@@ -1,9 +1,12 @@
 //! The requests on keys, as the state machine carries them out.
+//!
+//! Each works on an open write transaction, so that a request alone and one inside a `Txn` are the
+//! same thing. Headers have the revision alone.
 
 use std::cmp::Ordering;
 
-use super::lease;
-use crate::mvcc::{Backend, KeyRange, MvccError, RangeOptions, Store};
+use crate::lease::Lessor;
+use crate::mvcc::{Backend, KeyRange, MvccError, RangeOptions, RangeResult, Store, WriteTxn};
 use crate::proto::mvccpb::KeyValue;
 use crate::proto::rpc::{DeleteRangeRequest, PutRequest};
 use crate::request::{
@@ -11,44 +14,51 @@ use crate::request::{
     SortOrder, SortTarget,
 };
 
-/// Carries out a put.
-pub(super) fn put<B: Backend>(
-    store: &mut Store<B>,
-    put: PutRequest,
-) -> Result<PutReply, RequestError> {
-    if put.lease != 0 && !lease::exists(store, put.lease) {
+/// Whether a put can be carried out, by the state before it.
+pub(super) fn check_put<B: Backend>(
+    store: &Store<B>,
+    lessor: &Lessor,
+    put: &PutRequest,
+) -> Result<(), RequestError> {
+    let keeps = put.ignore_value || put.ignore_lease;
+    if keeps && store.index().get(&put.key, store.revision()).is_none() {
+        return Err(RequestError::KeyNotFound);
+    }
+    if put.lease != 0 && !lessor.exists(put.lease) {
         return Err(RequestError::LeaseNotFound);
     }
-    let keeps = put.ignore_value || put.ignore_lease;
+    Ok(())
+}
+
+/// Carries out a put that was checked. One that keeps what a deletion in the same transaction took
+/// away keeps nothing: etcd stops there, and no server lets such a request in.
+pub(super) fn put<B: Backend>(txn: &mut WriteTxn<'_, B>, put: PutRequest) -> PutReply {
     let mut before = None;
-    if keeps || put.prev_kv {
-        before = current(store, &KeyRange::One(put.key.clone())).pop();
-    }
-    if keeps && before.is_none() {
-        return Err(RequestError::KeyNotFound);
+    if put.ignore_value || put.ignore_lease || put.prev_kv {
+        let found = txn.range(&KeyRange::One(put.key.clone()), RangeOptions::default());
+        before = found.ok().and_then(|mut found| found.kvs.pop());
     }
     let kept = before.as_ref();
     let value = kept.filter(|_| put.ignore_value).map_or(put.value, |kv| kv.value.clone());
     let lease = kept.filter(|_| put.ignore_lease).map_or(put.lease, |kv| kv.lease);
-    let mut txn = store.write();
-    txn.put(put.key, value, lease);
-    let revision = txn.end().revision;
+    let revision = txn.put(put.key, value, lease);
     let prev_kv = before.filter(|_| put.prev_kv).map(Into::into);
-    Ok(PutReply { header: at(revision), prev_kv })
+    PutReply { header: at(revision), prev_kv }
 }
 
 /// Deletes a range.
 pub(super) fn delete_range<B: Backend>(
-    store: &mut Store<B>,
+    txn: &mut WriteTxn<'_, B>,
     delete: &DeleteRangeRequest,
 ) -> DeleteRangeReply {
     let range = KeyRange::new(&delete.key, &delete.range_end);
-    let before = if delete.prev_kv { current(store, &range) } else { Vec::new() };
-    let mut txn = store.write();
+    let mut before = Vec::new();
+    if delete.prev_kv {
+        before = txn.range(&range, RangeOptions::default()).map_or(before, |found| found.kvs);
+    }
     let deleted = count(txn.delete_range(&range));
-    let revision = txn.end().revision;
     let prev_kvs = before.into_iter().map(Into::into).collect();
-    DeleteRangeReply { header: at(revision), deleted, prev_kvs }
+    DeleteRangeReply { header: at(txn.revision()), deleted, prev_kvs }
 }
 
 /// Moves the compact revision and queues the walk.
@@ -60,27 +70,26 @@ pub(super) fn compact<B: Backend>(
     Ok(CompactReply { header: at(store.revision()) })
 }
 
-/// Answers a range: sorts all of it before cutting it off, unless the stored order will do.
-pub(super) fn range<B: Backend>(
-    store: &Store<B>,
+/// Answers a range that `read` reads.
+///
+/// As etcd does it, a limit is passed on unless an order is named or bounds on revisions are; so a
+/// target other than the key, without an order, sorts only what the limit let through.
+pub(super) fn range(
     range: &Range,
+    read: impl FnOnce(&KeyRange, RangeOptions) -> Result<RangeResult, MvccError>,
 ) -> Result<RangeReply, RequestError> {
     let limit = usize::try_from(range.limit).ok().filter(|&limit| limit > 0);
-    let (order, target) = (effective_order(range), range.sort_target);
-    let fetch = match (order, limit) {
-        // One more than asked for tells whether there is more.
-        (SortOrder::None, Some(limit)) => limit.saturating_add(1),
-        (SortOrder::Ascend | SortOrder::Descend, Some(_)) | (_, None) => 0,
-    };
+    let needs_all = range.sort_order != SortOrder::None || has_bounds(range);
+    // One more than asked for tells whether there is more.
+    let fetch = limit.filter(|_| !needs_all).map_or(0, |limit| limit.saturating_add(1));
     let options =
         RangeOptions { revision: range.revision, limit: fetch, count_only: range.count_only };
-    let found = store.range(&KeyRange::new(&range.key, &range.range_end), options)?;
+    let found = read(&KeyRange::new(&range.key, &range.range_end), options)?;
     let mut kvs = found.kvs;
-    match order {
-        SortOrder::None => {}
-        SortOrder::Ascend => kvs.sort_by(|a, b| compare(target, a, b)),
-        SortOrder::Descend => kvs.sort_by(|a, b| compare(target, b, a)),
+    if has_bounds(range) {
+        kvs.retain(|kv| is_within(range, kv));
     }
+    sort(range, &mut kvs);
     let more = limit.is_some_and(|limit| kvs.len() > limit);
     kvs.truncate(limit.unwrap_or(usize::MAX));
     if range.keys_only {
@@ -92,12 +101,37 @@ pub(super) fn range<B: Backend>(
     Ok(RangeReply { header: at(found.revision), kvs, more, count: count(found.count) })
 }
 
-/// Keys are stored in ascending order; any other target needs sorting, ascending unless said.
-fn effective_order(range: &Range) -> SortOrder {
-    match (range.sort_order, range.sort_target) {
-        (SortOrder::None | SortOrder::Ascend, SortTarget::Key) => SortOrder::None,
-        (SortOrder::None, _) => SortOrder::Ascend,
-        (order, _) => order,
+/// Reads a range from the store as it is.
+pub(super) fn read<B: Backend>(
+    store: &Store<B>,
+    request: &Range,
+) -> Result<RangeReply, RequestError> {
+    range(request, |keys, options| store.range(keys, options))
+}
+
+fn has_bounds(range: &Range) -> bool {
+    let bounds = [
+        range.min_mod_revision,
+        range.max_mod_revision,
+        range.min_create_revision,
+        range.max_create_revision,
+    ];
+    bounds.iter().any(|&bound| bound != 0)
+}
+
+fn is_within(range: &Range, kv: &KeyValue) -> bool {
+    let within = |value, min, max| (min == 0 || value >= min) && (max == 0 || value <= max);
+    within(kv.mod_revision, range.min_mod_revision, range.max_mod_revision)
+        && within(kv.create_revision, range.min_create_revision, range.max_create_revision)
+}
+
+/// Keys come in ascending order; any other target is sorted, ascending unless said.
+fn sort(range: &Range, kvs: &mut [KeyValue]) {
+    let target = range.sort_target;
+    match (range.sort_order, target) {
+        (SortOrder::None | SortOrder::Ascend, SortTarget::Key) => {}
+        (SortOrder::None | SortOrder::Ascend, _) => kvs.sort_by(|a, b| compare(target, a, b)),
+        (SortOrder::Descend, _) => kvs.sort_by(|a, b| compare(target, b, a)),
     }
 }
 
@@ -111,12 +145,12 @@ fn compare(target: SortTarget, a: &KeyValue, b: &KeyValue) -> Ordering {
     }
 }
 
-fn current<B: Backend>(store: &Store<B>, range: &KeyRange) -> Vec<KeyValue> {
-    let found: Result<_, MvccError> = store.range(range, RangeOptions::default());
-    found.map(|found| found.kvs).unwrap_or_default()
+/// The keys of a range as they are now.
+pub(super) fn current<B: Backend>(store: &Store<B>, range: &KeyRange) -> Vec<KeyValue> {
+    store.range(range, RangeOptions::default()).map(|found| found.kvs).unwrap_or_default()
 }
 
-fn at(revision: i64) -> ResponseHeader {
+pub(super) fn at(revision: i64) -> ResponseHeader {
     ResponseHeader { revision, ..ResponseHeader::default() }
 }
 

@@ -10,26 +10,35 @@
 //! and roles are passed over, and nobody is asked for a password.
 //! Source: etcd release-3.4, `etcdserver/{server,apply}.go`.
 
-mod alarm;
+pub(crate) mod alarm;
 mod kv;
-mod lease;
+mod quota;
 mod txn;
 
 use bytes::Bytes;
 use raft::{ConfChange, ConfChangeType, Entry, EntryId, EntryType};
 
+use crate::lease::{LeaseRules, Lessor};
 use crate::membership::{Cluster, MembershipError};
-use crate::mvcc::{Backend, Compaction, MemoryBackend, Store};
+use crate::mvcc::{Backend, Committed, Compaction, MemoryBackend, Store};
 use crate::proto::LoggedRequest;
 use crate::proto::etcdserverpb::{InternalRaftRequest, Request as V2Request};
-use crate::request::{Range, RangeReply, Reply, RequestError};
+use crate::proto::rpc;
+use crate::request::{
+    LeaseGrantReply, LeaseRevokeReply, Range, RangeReply, Reply, RequestError, Txn, TxnReply,
+};
 
-/// Store and membership, as far as entries were applied.
+/// Store, leases and membership, as far as entries were applied.
 #[derive(Debug, Clone)]
 pub struct Applier<B = MemoryBackend> {
     store: Store<B>,
+    lessor: Lessor,
     cluster: Cluster,
     applied: EntryId,
+    /// The server's clock: only for leases, and only what a primary lessor makes of it.
+    now_ns: u64,
+    /// `--quota-backend-bytes`.
+    quota_bytes: Option<u64>,
 }
 
 /// What an entry did.
@@ -46,42 +55,19 @@ pub enum Applied {
         /// What the proposer is to be told.
         result: Result<Reply, RequestError>,
     },
-    /// A v3 request of a kind that no client here can make yet: a transaction, a lease, an
-    /// alarm; or one that an alarm forbids.
-    Unasked {
-        /// The id that its proposer knows it by.
-        proposal_id: u64,
-        /// Whether it took effect.
-        result: Result<(), Refusal>,
-    },
     /// A v2 request.
     V2 {
         /// The id that its proposer knows it by.
         proposal_id: u64,
     },
-    /// A change of the configuration, to be handed to raft. A change that the cluster does not
-    /// accept has node id 0 and changes nothing there either.
-    ConfChange(ConfChange),
-}
-
-/// Why a request of the log has no effect, in etcd's words. Every member refuses it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The database is full.
-    #[error("etcdserver: mvcc: database space exceeded")]
-    NoSpace,
-    /// Members disagree on what is stored.
-    #[error("etcdserver: corrupt cluster")]
-    Corrupt,
-    /// There is such a lease already.
-    #[error("etcdserver: lease already exists")]
-    LeaseExists,
-    /// The lease would be too long.
-    #[error("etcdserver: too large lease TTL")]
-    LeaseTtlTooLarge,
-    /// Any other.
-    #[error(transparent)]
-    Request(#[from] RequestError),
+    /// A change of the configuration.
+    ConfChange {
+        /// To be handed to raft. A change that the cluster does not accept has node id 0 and
+        /// changes nothing there either.
+        change: ConfChange,
+        /// Why the cluster does not accept it.
+        refused: Option<RequestError>,
+    },
 }
 
 /// Why an entry cannot be applied. Every member that has the entry stops at it.
@@ -113,14 +99,59 @@ pub enum ApplyError {
 
 impl<B: Backend> Applier<B> {
     /// A state machine over a restored store, to which nothing was applied in this life.
-    pub fn new(store: Store<B>) -> Self {
-        Self { store, cluster: Cluster::default(), applied: EntryId::default() }
+    pub fn new(mut store: Store<B>) -> Self {
+        let attached = store.take_attached();
+        let lessor = Lessor::restore(&store, attached);
+        Self {
+            store,
+            lessor,
+            cluster: Cluster::default(),
+            applied: EntryId::default(),
+            now_ns: 0,
+            quota_bytes: None,
+        }
+    }
+
+    /// Sets how leases are treated.
+    pub fn set_lease_rules(&mut self, rules: LeaseRules) {
+        self.lessor.set_rules(rules);
+    }
+
+    /// Sets how large the backend may become.
+    pub fn set_quota(&mut self, quota_bytes: u64) {
+        self.quota_bytes = Some(quota_bytes);
+    }
+
+    /// Whether the backend has room for what a request may add; `true` for requests that are not
+    /// asked.
+    pub fn has_room(&self, request: &InternalRaftRequest) -> bool {
+        let Some((quota, cost)) = self.quota_bytes.zip(quota::cost(request)) else { return true };
+        self.store.size_bytes().saturating_add(u64::try_from(cost).unwrap_or(u64::MAX)) < quota
+    }
+
+    /// Closes the open batch, and gives the free pages of the backend back.
+    pub fn defragment(&mut self) {
+        self.store.flush();
+    }
+
+    /// Tells the time, before entries are applied.
+    pub fn set_now(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
+    }
+
+    /// The leases.
+    pub fn lessor(&self) -> &Lessor {
+        &self.lessor
+    }
+
+    pub(crate) fn lessor_mut(&mut self) -> &mut Lessor {
+        &mut self.lessor
     }
 
     /// A state machine that goes on from a snapshot: what the log said up to `applied` is in
     /// `cluster`, and in the store as far as its consistent index tells.
     pub fn restored(store: Store<B>, cluster: Cluster, applied: EntryId) -> Self {
-        Self { store, cluster, applied }
+        Self { cluster, applied, ..Self::new(store) }
     }
 
     /// The store.
@@ -155,7 +186,12 @@ impl<B: Backend> Applier<B> {
 
     /// Answers a range from the store as it is. The header has the revision alone.
     pub fn range(&self, range: &Range) -> Result<RangeReply, RequestError> {
-        kv::range(&self.store, range)
+        kv::read(&self.store, range)
+    }
+
+    /// Answers a transaction that only reads from the store as it is.
+    pub fn read_txn(&self, txn: Txn) -> Result<TxnReply, RequestError> {
+        txn::read(&self.store, &txn.into())
     }
 
     /// Applies the next entry.
@@ -204,37 +240,71 @@ impl<B: Backend> Applier<B> {
     fn apply_v3(&mut self, request: InternalRaftRequest) -> Applied {
         let header_id = request.header.as_ref().map_or(0, |header| header.id);
         let proposal_id = if request.id == 0 { header_id } else { request.id };
-        let store = &mut self.store;
-        if let Err(refusal) = alarm::permit(store, &request) {
-            return Applied::Unasked { proposal_id, result: Err(refusal) };
+        let has_room = self.has_room(&request);
+        match alarm::permit(&self.store, &request).and_then(|()| self.carry_out(request)) {
+            Ok(Some(_)) if !has_room => {
+                Applied::V3 { proposal_id, result: Err(RequestError::NoSpace) }
+            }
+            Ok(None) => Applied::Skipped,
+            Ok(Some(reply)) => Applied::V3 { proposal_id, result: Ok(reply) },
+            Err(error) => Applied::V3 { proposal_id, result: Err(error) },
         }
-        let result = if let Some(put) = request.put {
-            kv::put(store, put).map(Reply::Put)
-        } else if let Some(delete) = request.delete_range {
-            Ok(Reply::DeleteRange(kv::delete_range(store, &delete)))
-        } else if let Some(compaction) = request.compaction {
-            kv::compact(store, compaction.revision).map(Reply::Compact)
-        } else {
-            return self.apply_unasked(proposal_id, request);
-        };
-        Applied::V3 { proposal_id, result }
     }
 
-    fn apply_unasked(&mut self, proposal_id: u64, request: InternalRaftRequest) -> Applied {
-        let store = &mut self.store;
-        let result = if let Some(request) = request.txn {
-            txn::txn(store, request).map(|_| ()).map_err(Refusal::from)
-        } else if let Some(grant) = request.lease_grant {
-            lease::grant(store, grant)
-        } else if let Some(revoke) = request.lease_revoke {
-            lease::revoke(store, revoke)
+    /// Carries a request out. `None` for one about users and roles, or of no kind.
+    fn carry_out(&mut self, request: InternalRaftRequest) -> Result<Option<Reply>, RequestError> {
+        let reply = if let Some(put) = request.put {
+            kv::check_put(&self.store, &self.lessor, &put)?;
+            let mut txn = self.store.write();
+            let reply = kv::put(&mut txn, put);
+            let committed = txn.end();
+            self.committed(&committed);
+            Reply::Put(reply)
+        } else if let Some(delete) = request.delete_range {
+            let mut txn = self.store.write();
+            let reply = kv::delete_range(&mut txn, &delete);
+            let committed = txn.end();
+            self.committed(&committed);
+            Reply::DeleteRange(reply)
+        } else if let Some(request) = request.txn {
+            let (reply, committed) = txn::txn(&mut self.store, &self.lessor, request)?;
+            self.committed(&committed);
+            Reply::Txn(reply)
+        } else if let Some(compaction) = request.compaction {
+            Reply::Compact(kv::compact(&mut self.store, compaction.revision)?)
         } else if let Some(request) = request.alarm {
-            alarm::alarm(store, request);
-            Ok(())
+            Reply::Alarm(alarm::alarm(&mut self.store, request))
         } else {
-            return Applied::Skipped;
+            return self.carry_out_lease(&request);
         };
-        Applied::Unasked { proposal_id, result }
+        Ok(Some(reply))
+    }
+
+    fn carry_out_lease(
+        &mut self,
+        request: &InternalRaftRequest,
+    ) -> Result<Option<Reply>, RequestError> {
+        let reply = if let Some(rpc::LeaseGrantRequest { id, ttl }) = request.lease_grant {
+            let ttl = self.lessor.grant(&mut self.store, id, ttl, self.now_ns)?;
+            Reply::LeaseGrant(LeaseGrantReply { header: kv::at(self.store.revision()), id, ttl })
+        } else if let Some(rpc::LeaseRevokeRequest { id }) = request.lease_revoke {
+            let committed = self.lessor.revoke(&mut self.store, id)?;
+            let header = kv::at(committed.revision);
+            self.committed(&committed);
+            Reply::LeaseRevoke(LeaseRevokeReply { header })
+        } else if let Some(request) = &request.lease_checkpoint {
+            self.lessor.checkpoint(&mut self.store, &request.checkpoints, self.now_ns);
+            return Ok(None);
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(reply))
+    }
+
+    fn committed(&mut self, committed: &Committed) {
+        if !committed.changes.is_empty() {
+            self.lessor.follow(committed);
+        }
     }
 
     fn apply_conf_change(&mut self, entry: &Entry) -> Result<Applied, ApplyError> {
@@ -242,9 +312,10 @@ impl<B: Backend> Applier<B> {
         let mut change = ConfChange::decode(&entry.data)
             .map_err(|error| ApplyError::Malformed { index, detail: error.to_string() })?;
         let (id, context) = (change.node_id, &change.context);
-        if !self.is_acceptable(&change) {
+        let verdict = self.cluster.judge(&change);
+        if let Some(refused) = verdict.map_err(|source| ApplyError::Membership { index, source })? {
             change.node_id = raft::NONE;
-            return Ok(Applied::ConfChange(change));
+            return Ok(Applied::ConfChange { change, refused: Some(refused) });
         }
         let done = match change.change_type {
             ConfChangeType::AddNode | ConfChangeType::AddLearnerNode => {
@@ -257,18 +328,7 @@ impl<B: Backend> Applier<B> {
             }
         };
         done.map_err(|source| ApplyError::Membership { index, source })?;
-        Ok(Applied::ConfChange(change))
-    }
-
-    /// Removed ids never come back; only members can be changed or removed.
-    fn is_acceptable(&self, change: &ConfChange) -> bool {
-        let known = self.cluster.member(change.node_id).is_some();
-        match change.change_type {
-            ConfChangeType::AddNode | ConfChangeType::AddLearnerNode => {
-                !self.cluster.is_removed(change.node_id)
-            }
-            ConfChangeType::UpdateNode | ConfChangeType::RemoveNode => known,
-        }
+        Ok(Applied::ConfChange { change, refused: None })
     }
 }
 

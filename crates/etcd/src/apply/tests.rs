@@ -93,7 +93,7 @@ fn an_entry_that_the_backend_has_already_changes_membership_alone() {
     let mut again = Applier::new(Store::restore(backend, Rules::CURRENT).unwrap());
     assert_eq!(again.store().consistent_index(), 3, "what the backend has");
     let effects: Vec<Applied> = entries.iter().map(|entry| again.apply(entry).unwrap()).collect();
-    assert!(matches!(effects[0], Applied::ConfChange(_)), "members come from the log");
+    assert!(matches!(effects[0], Applied::ConfChange { .. }), "members come from the log");
     assert_eq!(effects[1..3], [Applied::Skipped, Applied::Skipped], "puts do not run twice");
     assert!(matches!(effects[3], Applied::V3 { .. }), "the first new one runs");
     assert!(again.cluster().member(7).is_some(), "the member is known");
@@ -208,10 +208,11 @@ fn a_change_that_the_cluster_refuses_changes_nothing_in_raft() {
         ConfChange { change_type: ConfChangeType::RemoveNode, node_id: 7, ..ConfChange::default() };
     applier.apply(&conf_change(2, &remove)).unwrap();
     assert!(applier.cluster().is_removed(7), "removed for good");
-    let Applied::ConfChange(change) = applier.apply(&join(3, 7)).unwrap() else {
+    let Applied::ConfChange { change, refused } = applier.apply(&join(3, 7)).unwrap() else {
         panic!("a change of the configuration");
     };
     assert_eq!(change.node_id, raft::NONE, "it may not come back");
+    assert_eq!(refused, Some(RequestError::MemberNotFound), "as etcd says it");
 }
 
 #[test]
@@ -224,10 +225,10 @@ fn entries_that_no_server_would_write_stop_the_server_with_a_reason() {
 }
 
 fn unasked(applier: &mut Applier, index: u64, request: InternalRaftRequest) -> Result<(), String> {
-    let Applied::Unasked { result, .. } = applier.apply(&v3(index, request)).unwrap() else {
-        panic!("a request that no client here makes");
+    let Applied::V3 { result, .. } = applier.apply(&v3(index, request)).unwrap() else {
+        panic!("a v3 request");
     };
-    result.map_err(|refusal| refusal.to_string())
+    result.map(|_| ()).map_err(|refusal| refusal.to_string())
 }
 
 fn grant(applier: &mut Applier, index: u64, id: i64) -> Result<(), String> {
@@ -307,10 +308,8 @@ fn an_alarm_for_space_forbids_what_takes_room_until_it_is_cleared() {
         InternalRaftRequest { alarm, ..InternalRaftRequest::default() }
     };
     unasked(&mut applier, 2, alarm(AlarmAction::Activate)).unwrap();
-    let Applied::Unasked { result, .. } = applier.apply(&put(3, "b", "1")).unwrap() else {
-        panic!("refused");
-    };
-    assert_eq!(result, Err(Refusal::NoSpace), "no room for a put");
+    let refused = result(applier.apply(&put(3, "b", "1")).unwrap());
+    assert_eq!(refused, Err(RequestError::NoSpace), "no room for a put");
     applier.apply(&delete(4, "a")).unwrap();
     assert_eq!(applier.store().revision(), 3, "but for a deletion");
     unasked(&mut applier, 5, alarm(AlarmAction::Deactivate)).unwrap();

@@ -5,39 +5,49 @@
 //! each seeing those before it. Source: etcd release-3.4, `etcdserver/apply.go`.
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 
-use super::lease;
-use crate::mvcc::{Backend, KeyRange, RangeOptions, Store, WriteTxn};
+use super::kv;
+use crate::lease::Lessor;
+use crate::mvcc::{Backend, Committed, KeyRange, Store, WriteTxn};
 use crate::proto::mvccpb::KeyValue;
 use crate::proto::rpc::compare::TargetUnion;
 use crate::proto::rpc::request_op::Request as Operation;
 use crate::proto::rpc::{
-    Compare, CompareResult, CompareTarget, PutRequest, RangeRequest, RequestOp, TxnRequest,
+    Compare, CompareResult, CompareTarget, RangeRequest, RequestOp, TxnRequest,
 };
-use crate::request::RequestError;
+use crate::request::{OperationReply, RequestError, TxnReply};
 
-/// Carries a transaction out; `true` if the compares held.
+/// Carries a transaction out; gives the answer and what changed.
 pub(super) fn txn<B: Backend>(
     store: &mut Store<B>,
+    lessor: &Lessor,
     request: TxnRequest,
-) -> Result<bool, RequestError> {
-    let mut chosen = Vec::new();
-    let succeeded = choose(store, request, &mut chosen);
-    for operation in &chosen {
-        check(store, operation)?;
-    }
+) -> Result<(TxnReply, Committed), RequestError> {
+    let mut path = VecDeque::new();
+    choose(store, &request, &mut path);
+    check(store, lessor, &request, &mut path.iter())?;
     let mut txn = store.write();
-    for operation in chosen {
-        match operation {
-            Operation::RequestPut(request) => put(&mut txn, request),
-            Operation::RequestDeleteRange(delete) => {
-                txn.delete_range(&KeyRange::new(&delete.key, &delete.range_end));
-            }
-            Operation::RequestRange(_) | Operation::RequestTxn(_) => {}
+    let mut reply = carry_out(&mut txn, request, &mut path);
+    let committed = txn.end();
+    reply.header = kv::at(committed.revision);
+    Ok((reply, committed))
+}
+
+/// Answers a transaction that only reads.
+pub(super) fn read<B: Backend>(
+    store: &Store<B>,
+    request: &TxnRequest,
+) -> Result<TxnReply, RequestError> {
+    let succeeded = request.compare.iter().all(|compare| holds(store, compare));
+    let mut responses = Vec::new();
+    for operation in branch(request, succeeded) {
+        if let Some(Operation::RequestRange(range)) = &operation.request {
+            check_range(store, range)?;
+            responses.push(OperationReply::Range(kv::read(store, &range.clone().into())?));
         }
     }
-    txn.end();
-    Ok(succeeded)
+    Ok(TxnReply { header: kv::at(store.revision()), succeeded, responses })
 }
 
 /// Whether a branch has a put of its own, which costs room.
@@ -47,26 +57,69 @@ pub(super) fn has_put(request: &TxnRequest) -> bool {
     request.success.iter().chain(&request.failure).any(is_put)
 }
 
-/// Collects the operations of the branches taken, in order. The depth is bounded by the decoder,
-/// which follows no more than a hundred messages inside each other.
-fn choose<B: Backend>(store: &Store<B>, request: TxnRequest, chosen: &mut Vec<Operation>) -> bool {
+fn branch(request: &TxnRequest, succeeded: bool) -> &[RequestOp] {
+    if succeeded { &request.success } else { &request.failure }
+}
+
+/// Makes all compares, those of nested transactions on the way too, in the order in which they are
+/// carried out. The depth is bounded by the decoder, which follows no more than a hundred messages
+/// inside each other.
+fn choose<B: Backend>(store: &Store<B>, request: &TxnRequest, path: &mut VecDeque<bool>) {
     let succeeded = request.compare.iter().all(|compare| holds(store, compare));
-    let branch = if succeeded { request.success } else { request.failure };
-    for operation in branch.into_iter().filter_map(|operation| operation.request) {
-        match operation {
-            Operation::RequestTxn(inner) => _ = choose(store, inner, chosen),
-            other @ (Operation::RequestRange(_)
-            | Operation::RequestPut(_)
-            | Operation::RequestDeleteRange(_)) => chosen.push(other),
+    path.push_back(succeeded);
+    for operation in branch(request, succeeded) {
+        if let Some(Operation::RequestTxn(inner)) = &operation.request {
+            choose(store, inner, path);
         }
     }
-    succeeded
+}
+
+/// Whether all chosen operations can be carried out, by the state before the transaction.
+fn check<'a, B: Backend>(
+    store: &Store<B>,
+    lessor: &Lessor,
+    request: &TxnRequest,
+    path: &mut impl Iterator<Item = &'a bool>,
+) -> Result<(), RequestError> {
+    let succeeded = *path.next().expect("a choice for each transaction on the way");
+    branch(request, succeeded).iter().try_for_each(|operation| match &operation.request {
+        Some(Operation::RequestPut(put)) => kv::check_put(store, lessor, put),
+        Some(Operation::RequestRange(range)) => check_range(store, range),
+        Some(Operation::RequestTxn(inner)) => check(store, lessor, inner, path),
+        Some(Operation::RequestDeleteRange(_)) | None => Ok(()),
+    })
+}
+
+/// Carries out the chosen operations in order. An operation of no kind, which no server lets in,
+/// has no answer.
+fn carry_out<B: Backend>(
+    txn: &mut WriteTxn<'_, B>,
+    request: TxnRequest,
+    path: &mut VecDeque<bool>,
+) -> TxnReply {
+    let succeeded = path.pop_front().expect("a choice for each transaction on the way");
+    let chosen = if succeeded { request.success } else { request.failure };
+    let mut reply = TxnReply { succeeded, ..TxnReply::default() };
+    for operation in chosen.into_iter().filter_map(|operation| operation.request) {
+        reply.responses.push(match operation {
+            Operation::RequestPut(put) => OperationReply::Put(kv::put(txn, put)),
+            Operation::RequestDeleteRange(delete) => {
+                OperationReply::DeleteRange(kv::delete_range(txn, &delete))
+            }
+            Operation::RequestRange(range) => {
+                let found = kv::range(&range.into(), |keys, options| txn.range(keys, options));
+                OperationReply::Range(found.unwrap_or_default())
+            }
+            Operation::RequestTxn(inner) => OperationReply::Txn(carry_out(txn, inner, path)),
+        });
+    }
+    reply
 }
 
 /// Whether a compare holds for every key of its range. For a range without keys it is made with
 /// a key that was never written, which has no value to compare.
 fn holds<B: Backend>(store: &Store<B>, compare: &Compare) -> bool {
-    let found = current(store, &KeyRange::new(&compare.key, &compare.range_end));
+    let found = kv::current(store, &KeyRange::new(&compare.key, &compare.range_end));
     if found.is_empty() {
         let absent = KeyValue::default();
         return compare.target() != CompareTarget::Value && holds_for(compare, &absent);
@@ -99,26 +152,6 @@ fn holds_for(compare: &Compare, kv: &KeyValue) -> bool {
     }
 }
 
-/// Whether an operation can be carried out, by the state before the transaction.
-fn check<B: Backend>(store: &Store<B>, operation: &Operation) -> Result<(), RequestError> {
-    match operation {
-        Operation::RequestPut(put) => check_put(store, put),
-        Operation::RequestRange(range) => check_range(store, range),
-        Operation::RequestDeleteRange(_) | Operation::RequestTxn(_) => Ok(()),
-    }
-}
-
-fn check_put<B: Backend>(store: &Store<B>, put: &PutRequest) -> Result<(), RequestError> {
-    let keeps = put.ignore_value || put.ignore_lease;
-    if keeps && current(store, &KeyRange::One(put.key.clone())).is_empty() {
-        return Err(RequestError::KeyNotFound);
-    }
-    if put.lease != 0 && !lease::exists(store, put.lease) {
-        return Err(RequestError::LeaseNotFound);
-    }
-    Ok(())
-}
-
 fn check_range<B: Backend>(store: &Store<B>, range: &RangeRequest) -> Result<(), RequestError> {
     match range.revision {
         0 => Ok(()),
@@ -126,22 +159,4 @@ fn check_range<B: Backend>(store: &Store<B>, range: &RangeRequest) -> Result<(),
         past if past < store.compact_revision() => Err(RequestError::Compacted),
         _ => Ok(()),
     }
-}
-
-/// Puts a key. One that keeps what a deletion in the same transaction took away keeps nothing:
-/// etcd stops there, and no server lets such a request in.
-fn put<B: Backend>(txn: &mut WriteTxn<'_, B>, put: PutRequest) {
-    let mut before = None;
-    if put.ignore_value || put.ignore_lease {
-        let found = txn.range(&KeyRange::One(put.key.clone()), RangeOptions::default());
-        before = found.ok().and_then(|mut found| found.kvs.pop());
-    }
-    let before = before.as_ref();
-    let value = before.filter(|_| put.ignore_value).map_or(put.value, |kv| kv.value.clone());
-    let lease = before.filter(|_| put.ignore_lease).map_or(put.lease, |kv| kv.lease);
-    txn.put(put.key, value, lease);
-}
-
-fn current<B: Backend>(store: &Store<B>, range: &KeyRange) -> Vec<KeyValue> {
-    store.range(range, RangeOptions::default()).map(|found| found.kvs).unwrap_or_default()
 }

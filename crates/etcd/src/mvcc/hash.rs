@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
+use super::store::CONSISTENT_INDEX;
 use super::{Backend, Bucket, MvccError, Revision, Store};
 
 /// The answer of `endpoint hashkv`.
@@ -35,6 +36,21 @@ impl<B: Backend> Store<B> {
             hash: self.hash_until(revision),
             revision: self.revision(),
             compact_revision: self.compact_revision(),
+        })
+    }
+
+    /// Hashes the whole backend but for the consistent index, which differs between members.
+    pub fn hash(&self) -> u32 {
+        Bucket::ALL.iter().fold(0, |mut hash, &bucket| {
+            hash = crc32c::crc32c_append(hash, bucket.name().as_bytes());
+            self.backend().scan(bucket, &[], None, &mut |key, value| {
+                if bucket != Bucket::Meta || key != CONSISTENT_INDEX {
+                    hash = crc32c::crc32c_append(hash, key);
+                    hash = crc32c::crc32c_append(hash, value);
+                }
+                ControlFlow::Continue(())
+            });
+            hash
         })
     }
 

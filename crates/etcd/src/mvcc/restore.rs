@@ -1,5 +1,6 @@
 //! Rebuilding a store from its backend.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
@@ -52,7 +53,7 @@ impl<B: Backend> Store<B> {
         let consistent_index = number(&backend, CONSISTENT_INDEX)?;
         let finished = revision_in_meta(&backend, FINISHED_COMPACT_REVISION)?;
         let scheduled = revision_in_meta(&backend, SCHEDULED_COMPACT_REVISION)?;
-        let (index, newest) = rebuild(&backend, rules)?;
+        let Rebuilt { index, newest, attached } = rebuild(&backend, rules)?;
 
         let compact = finished.unwrap_or(-1);
         let mut revision = newest.max(compact);
@@ -61,6 +62,7 @@ impl<B: Backend> Store<B> {
         }
         let mut store = Self::from_parts(backend, index, rules);
         store.set_restored(revision, compact, consistent_index.unwrap_or(0));
+        store.set_attached(attached.into_iter().collect());
         if let Some(scheduled) = scheduled.filter(|&scheduled| scheduled > compact) {
             store.resume_compaction(scheduled);
         }
@@ -74,13 +76,25 @@ impl<B: Backend> Store<B> {
     }
 }
 
-fn rebuild<B: Backend>(backend: &B, rules: Rules) -> Result<(Index, i64), RestoreError> {
+/// What the revisions of a backend tell.
+struct Rebuilt {
+    index: Index,
+    newest: i64,
+    /// The lease of each key that has one now.
+    attached: BTreeMap<Bytes, i64>,
+}
+
+fn rebuild<B: Backend>(backend: &B, rules: Rules) -> Result<Rebuilt, RestoreError> {
     let mut index = Index::default();
     let mut newest = 1;
+    let mut attached = BTreeMap::new();
     let mut failed = None;
-    backend.scan(Bucket::Key, &[], None, &mut |key, value| match read(key, value)
-        .and_then(|(at, kv)| add(&mut index, at, kv, rules).map(|()| at))
-    {
+    backend.scan(Bucket::Key, &[], None, &mut |key, value| match read(key, value).and_then(
+        |(at, kv)| {
+            note_lease(&mut attached, at, &kv);
+            add(&mut index, at, kv, rules).map(|()| at)
+        },
+    ) {
         Ok(at) => {
             newest = at.revision.main;
             ControlFlow::Continue(())
@@ -90,7 +104,15 @@ fn rebuild<B: Backend>(backend: &B, rules: Rules) -> Result<(Index, i64), Restor
             ControlFlow::Break(())
         }
     });
-    failed.map_or(Ok((index, newest)), Err)
+    failed.map_or(Ok(Rebuilt { index, newest, attached }), Err)
+}
+
+fn note_lease(attached: &mut BTreeMap<Bytes, i64>, at: StoredRevision, kv: &KeyValue) {
+    if !at.tombstone && kv.lease != 0 {
+        attached.insert(kv.key.clone(), kv.lease);
+    } else if !attached.is_empty() {
+        attached.remove(&kv.key);
+    }
 }
 
 fn read(key: &[u8], value: &Bytes) -> Result<(StoredRevision, KeyValue), RestoreError> {

@@ -32,6 +32,8 @@ pub struct Store<B = MemoryBackend> {
     consistent_index: u64,
     rules: Rules,
     compactions: VecDeque<Compaction>,
+    /// Keys with leases, as found by a restore.
+    attached: Vec<(Bytes, i64)>,
 }
 
 impl<B: Backend> Store<B> {
@@ -45,7 +47,17 @@ impl<B: Backend> Store<B> {
             consistent_index: 0,
             rules,
             compactions,
+            attached: Vec::new(),
         }
+    }
+
+    pub(super) fn set_attached(&mut self, attached: Vec<(Bytes, i64)>) {
+        self.attached = attached;
+    }
+
+    /// The keys that a restore found with leases, once.
+    pub fn take_attached(&mut self) -> Vec<(Bytes, i64)> {
+        std::mem::take(&mut self.attached)
     }
 
     pub(super) fn set_restored(&mut self, revision: i64, compact: i64, consistent_index: u64) {

@@ -75,6 +75,11 @@ impl<B: Backend> WriteTxn<'_, B> {
         deleted
     }
 
+    /// Removes a key of a bucket that is not the store's own, in the same batch.
+    pub(crate) fn unset(&mut self, bucket: Bucket, key: &[u8]) {
+        self.store.unset(bucket, key);
+    }
+
     /// Closes the transaction. If it changed something, the revision moves on and the consistent
     /// index is written in the same batch.
     pub fn end(self) -> Committed {

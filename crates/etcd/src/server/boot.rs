@@ -147,7 +147,8 @@ fn options(config: &ServerConfig) -> WalOptions {
     }
 }
 
-/// Starts the first life: the log begins with the members of the initial cluster.
+/// Starts the first life: the log begins with the members of the initial cluster. A server that
+/// joins a running cluster has them from its leader.
 fn start(
     config: &Arc<ServerConfig>,
     seed: u64,
@@ -162,7 +163,9 @@ fn start(
         id: peer.id,
         context: Bytes::from(join_context(&peer.as_member())),
     });
-    node.bootstrap(&peers.collect::<Vec<_>>())?;
+    if !config.joins {
+        node.bootstrap(&peers.collect::<Vec<_>>())?;
+    }
     effects.trace.push(ServerEvent::Booted {
         replayed_entries: 0,
         last_index: 0,
@@ -241,7 +244,9 @@ fn run(
     let store = Store::restore(MemoryBackend::default(), config.rules()).map_err(|error| {
         Fatal { reason: format!("failed to recover store from backend: {error}") }
     })?;
-    let applier = Applier::new(store);
+    let mut applier = Applier::new(store);
+    applier.set_lease_rules(config.lease_rules());
+    applier.set_quota(config.quota_backend_bytes);
     Ok(Progress::Running(Box::new(Running::new(config, ids, now_ns, node, wal, applier))))
 }
 

@@ -6,10 +6,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::bugs::{Bug, Bugs};
+use crate::lease::{LeaseRules, NANOS_PER_SECOND};
 use crate::membership::{self, Member};
 use crate::mvcc::Rules;
 
 /// Flags of one server. The same cluster needs the same `peers` and `cluster_id` in all of them.
+#[allow(clippy::struct_excessive_bools, reason = "the flags of a real server")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerConfig {
     /// This member's id.
@@ -36,6 +38,16 @@ pub struct ServerConfig {
     pub data_dir: String,
     /// The release whose rules the server follows.
     pub version: Version,
+    /// `--strict-reconfig-check`: refuse changes of the cluster that may cost the quorum.
+    pub strict_reconfig_check: bool,
+    /// `--quota-backend-bytes`.
+    pub quota_backend_bytes: u64,
+    /// `--experimental-enable-lease-checkpoint`: how often, `None` for not at all.
+    pub lease_checkpoint_ns: Option<u64>,
+    /// `--experimental-enable-lease-checkpoint-persist`.
+    pub persists_lease_checkpoints: bool,
+    /// `--initial-cluster-state existing`: the server was added to a cluster that runs.
+    pub joins: bool,
     /// Rules to break on purpose; without the cargo feature `bugs` it has no effect.
     pub bugs: Bugs,
 }
@@ -55,6 +67,9 @@ pub struct Peer {
 const TICK_NS: u64 = 100_000_000;
 /// Size of a segment in real servers.
 const SEGMENT_BYTES: u64 = 64_000_000;
+
+/// etcd's default `--quota-backend-bytes`: 2 GiB.
+const QUOTA_BACKEND_BYTES: u64 = 2 << 30;
 
 impl ServerConfig {
     /// The configurations of a new cluster with etcd's defaults, one a name, ids computed from
@@ -80,6 +95,11 @@ impl ServerConfig {
             segment_bytes: SEGMENT_BYTES,
             data_dir: "/var/lib/etcd".to_owned(),
             version: Version::default(),
+            strict_reconfig_check: true,
+            quota_backend_bytes: QUOTA_BACKEND_BYTES,
+            lease_checkpoint_ns: None,
+            persists_lease_checkpoints: false,
+            joins: false,
             bugs: Bugs::default(),
         }
     }
@@ -92,6 +112,16 @@ impl ServerConfig {
     /// The shortest time without a leader's word before an election.
     pub fn election_timeout_ns(&self) -> u64 {
         u64::from(self.election_ticks) * self.tick_ns
+    }
+
+    /// How leases are treated.
+    pub(super) fn lease_rules(&self) -> LeaseRules {
+        let ttl_min_ns = u64::from(3 * self.election_ticks / 2) * self.tick_ns;
+        LeaseRules {
+            ttl_min: i64::try_from(ttl_min_ns.div_ceil(NANOS_PER_SECOND)).unwrap_or(i64::MAX),
+            checkpoint_ns: self.lease_checkpoint_ns,
+            persists_checkpoints: self.persists_lease_checkpoints,
+        }
     }
 
     /// The storage rules of its version, but for those that it is to break.

@@ -33,6 +33,11 @@ impl Connections {
         self.alive.remove(&id);
     }
 
+    /// Whether there is a connection.
+    pub(super) fn is_alive(&self, id: u64, now_ns: u64) -> bool {
+        self.alive.get(&id).is_some_and(|connection| now_ns - connection.heard_ns <= SILENCE_NS)
+    }
+
     /// Whether the connection has been there since before `since_ns`.
     pub(super) fn lasted_since(&self, id: u64, since_ns: u64, now_ns: u64) -> bool {
         self.alive.get(&id).is_some_and(|connection| {

@@ -37,7 +37,10 @@ mod connections;
 mod election;
 mod event;
 mod ids;
+mod leases;
+mod members;
 mod proposals;
+mod proposing;
 mod reads;
 mod ready;
 mod requests;
@@ -83,6 +86,8 @@ pub enum Input {
     },
     /// Sending to a member failed.
     Unreachable(u64),
+    /// A member says that this one was removed from the cluster.
+    Removed,
 }
 
 /// What a step asks the outside to do, in order.
@@ -92,6 +97,8 @@ pub struct Effects {
     pub messages: Vec<raft::Message>,
     /// Answers to clients.
     pub replies: Vec<(RequestId, Result<Reply, RequestError>)>,
+    /// Members that were removed, do not know it, and are to be told ([`Input::Removed`]).
+    pub removed: Vec<u64>,
     /// What happened, for the trace.
     pub trace: Vec<ServerEvent>,
 }

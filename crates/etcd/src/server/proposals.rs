@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
+use raft::ConfChange;
+
 use super::ids::ProposalIds;
 use crate::request::RequestId;
 
@@ -25,6 +27,50 @@ pub(super) enum Proposer {
     Publish,
     /// The leader, telling the cluster's version.
     ClusterVersion,
+    /// The leader, ending a lease that has expired.
+    Expiry,
+    /// The leader, noting what is left of leases.
+    Checkpoint,
+    /// The server, raising an alarm of its own.
+    Alarm,
+}
+
+impl Proposer {
+    /// Whether the proposal counts only as the leader's own.
+    pub(super) fn must_lead(self) -> bool {
+        matches!(self, Self::Expiry | Self::Checkpoint)
+    }
+
+    /// The client's request.
+    pub(super) fn client(self) -> Option<RequestId> {
+        match self {
+            Self::Client { request, .. } => Some(request),
+            Self::Publish
+            | Self::ClusterVersion
+            | Self::Expiry
+            | Self::Checkpoint
+            | Self::Alarm => None,
+        }
+    }
+}
+
+/// What is proposed.
+#[derive(Debug, Clone)]
+pub(super) enum Proposal {
+    /// An entry's data.
+    Normal(Bytes),
+    /// A change of the configuration.
+    ConfChange(ConfChange),
+}
+
+impl Proposal {
+    /// Bytes of the entry's data.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Normal(data) => data.len(),
+            Self::ConfChange(change) => change.encode().len(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +91,7 @@ pub(super) struct Expired {
 pub(super) struct Proposals {
     ids: ProposalIds,
     timeout_ns: u64,
-    queued: VecDeque<(u64, Bytes)>,
+    queued: VecDeque<(u64, Proposal)>,
     waiting: BTreeMap<u64, Waiting>,
     deadlines: VecDeque<(u64, u64)>,
 }
@@ -62,14 +108,14 @@ impl Proposals {
     }
 
     /// Takes a proposal under an id from [`Self::next_id`].
-    pub(super) fn push(&mut self, id: u64, data: Bytes, proposer: Proposer, now_ns: u64) {
+    pub(super) fn push(&mut self, id: u64, data: Proposal, proposer: Proposer, now_ns: u64) {
         self.queued.push_back((id, data));
         self.waiting.insert(id, Waiting { proposer, since_ns: now_ns });
         self.deadlines.push_back((now_ns + self.timeout_ns, id));
     }
 
     /// The next proposal for raft, when there is a leader.
-    pub(super) fn pop_queued(&mut self) -> Option<(u64, Bytes)> {
+    pub(super) fn pop_queued(&mut self) -> Option<(u64, Proposal)> {
         self.queued.pop_front()
     }
 
@@ -103,6 +149,11 @@ impl Proposals {
         self.waiting.values().any(|waiting| waiting.proposer == proposer)
     }
 
+    /// How many of this proposer's wait.
+    pub(super) fn count(&self, proposer: Proposer) -> usize {
+        self.waiting.values().filter(|waiting| waiting.proposer == proposer).count()
+    }
+
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
@@ -121,7 +172,7 @@ mod tests {
     fn a_proposal_is_answered_once() {
         let mut proposals = proposals();
         let id = proposals.next_id();
-        proposals.push(id, Bytes::new(), Proposer::Publish, 0);
+        proposals.push(id, Proposal::Normal(Bytes::new()), Proposer::Publish, 0);
         assert_eq!(proposals.pop_queued().map(|(id, _)| id), Some(id), "for raft");
         assert_eq!(proposals.take(id), Some(Proposer::Publish), "applied");
         assert_eq!(proposals.take(id), None, "the second time nobody waits");
@@ -132,8 +183,8 @@ mod tests {
     fn what_expires_in_the_queue_is_never_proposed() {
         let mut proposals = proposals();
         let (early, late) = (proposals.next_id(), proposals.next_id());
-        proposals.push(early, Bytes::new(), Proposer::Publish, 0);
-        proposals.push(late, Bytes::new(), Proposer::ClusterVersion, 50);
+        proposals.push(early, Proposal::Normal(Bytes::new()), Proposer::Publish, 0);
+        proposals.push(late, Proposal::Normal(Bytes::new()), Proposer::ClusterVersion, 50);
         assert!(proposals.pop_expired(99).is_none(), "there is time");
         let expired = proposals.pop_expired(100).unwrap();
         assert_eq!((expired.proposer, expired.since_ns), (Proposer::Publish, 0), "the first");

@@ -13,7 +13,7 @@
 
 use bytes::Bytes;
 
-use crate::request::{Range, RequestId};
+use crate::request::{LeaseTimeToLive, Range, RequestId, Txn};
 
 /// After this time without an answer the question is asked again.
 const RETRY_NS: u64 = 500_000_000;
@@ -22,7 +22,23 @@ const RETRY_NS: u64 = 500_000_000;
 #[derive(Debug, Clone)]
 pub(super) struct Read {
     pub(super) client: RequestId,
-    pub(super) range: Range,
+    pub(super) ask: Ask,
+}
+
+/// What is asked when the index is known and applied.
+#[derive(Debug, Clone)]
+pub(super) enum Ask {
+    /// A range.
+    Range(Range),
+    /// A transaction that only reads.
+    Txn(Txn),
+    /// To keep a lease alive.
+    KeepAlive {
+        /// The lease.
+        lease: i64,
+    },
+    /// How long a lease has.
+    TimeToLive(LeaseTimeToLive),
 }
 
 #[derive(Debug, Clone)]
@@ -103,7 +119,7 @@ mod tests {
     use super::*;
 
     fn read(number: u64) -> Read {
-        Read { client: RequestId(number), range: Range::default() }
+        Read { client: RequestId(number), ask: Ask::Range(Range::default()) }
     }
 
     fn numbers(reads: Vec<Read>) -> Vec<u64> {

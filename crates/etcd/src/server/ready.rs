@@ -89,20 +89,26 @@ impl Running {
         entries: &[Entry],
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
+        self.applier.set_now(now_ns);
         for entry in entries {
             let applied =
                 self.applier.apply(entry).map_err(|error| Fatal { reason: error.to_string() })?;
             let revision = self.applier.store().revision();
             effects.trace.push(ServerEvent::Applied { index: entry.index, revision });
             match applied {
-                Applied::Skipped | Applied::Unasked { .. } => {}
-                Applied::Empty => self.propose_cluster_version(now_ns),
+                Applied::Skipped => {}
+                Applied::Empty => {
+                    if self.is_leader() && entry.term == self.told.term {
+                        self.promote_lessor(now_ns);
+                    }
+                    self.propose_cluster_version(now_ns);
+                }
                 Applied::V3 { proposal_id, result } => {
                     self.applied_v3(proposal_id, result, effects);
                 }
                 Applied::V2 { proposal_id } => self.applied_v2(now_ns, proposal_id, effects),
-                Applied::ConfChange(change) => {
-                    self.node.apply_conf_change(change)?;
+                Applied::ConfChange { change, refused } => {
+                    self.applied_change(now_ns, &change, refused, effects)?;
                 }
             }
         }
@@ -123,6 +129,9 @@ impl Running {
         let (soft, term) = (self.told.soft, self.told.term);
         if soft.role != before.soft.role {
             effects.trace.push(ServerEvent::BecameRole { role: soft.role, term });
+            if before.soft.role == Role::Leader {
+                self.demote_lessor();
+            }
         }
         if soft.lead != before.soft.lead {
             effects.trace.push(ServerEvent::LeaderChanged { leader: soft.lead, term });

@@ -1,25 +1,19 @@
-//! What clients ask: from the request to the proposal or the read, and back to the answer.
+//! What clients ask: from the request to the proposal, the read or the answer at once, and back.
 
 use bytes::Bytes;
-use prost::Message as _;
-use raft::Role;
 
 use super::proposals::Proposer;
-use super::reads::Read;
+use super::reads::{Ask, Read};
 use super::running::{Held, Running, unless_fatal};
 use super::{Effects, Fatal, ServerEvent};
-use crate::membership::{VERSION_PATH, attributes, attributes_path};
-use crate::proto::etcdserverpb::{InternalRaftRequest, Request as V2Request, RequestHeader};
-use crate::proto::rpc::{CompactionRequest, DeleteRangeRequest, PutRequest};
+use crate::apply::alarm;
+use crate::proto::etcdserverpb::InternalRaftRequest;
+use crate::proto::rpc;
 use crate::request::{
-    Compact, DeleteRange, HashKvReply, MemberListReply, Put, Range, Reply, Request, RequestError,
-    RequestId, ResponseHeader, StatusReply,
+    AlarmAction, AlarmChange, AlarmKind, DoneReply, HashKvReply, HashReply, LeaseGrant,
+    LeasesReply, MemberListReply, Range, Reply, Request, RequestError, RequestId, ResponseHeader,
+    StatusReply, Txn,
 };
-
-/// The largest request, encoded: `--max-request-bytes`.
-const REQUEST_BYTES_MAX: usize = 3 * 1024 * 1024 / 2;
-/// Entries that may be committed and not applied before new requests are refused.
-const UNAPPLIED_MAX: u64 = 5000;
 
 type Answer = Result<Reply, RequestError>;
 
@@ -41,129 +35,115 @@ impl Running {
     }
 
     fn serve(&mut self, now_ns: u64, id: RequestId, request: Request, effects: &mut Effects) {
-        let refused = match request {
-            Request::Put(put) => self.propose(now_ns, id, encode_put(put)),
-            Request::DeleteRange(delete) => self.propose(now_ns, id, encode_delete(delete)),
-            Request::Compact(compact) => self.propose(now_ns, id, Ok(encode_compact(compact))),
-            Request::Range(range) => self.serve_range(id, range, effects),
-            Request::MemberList => {
-                let members = self.applier.cluster().members().cloned().collect();
-                let header = self.header(self.applier.store().revision());
-                self.reply(id, Ok(Reply::MemberList(MemberListReply { header, members })), effects);
-                Ok(())
+        let served = request.check().and_then(|()| {
+            if self.is_learner() && !request.is_for_learners() {
+                return Err(RequestError::NotSupportedForLearner);
             }
-            Request::Status => {
-                self.reply(id, Ok(Reply::Status(self.status())), effects);
-                Ok(())
-            }
-            Request::HashKv { revision } => {
-                let answer = self.hash_kv(revision);
-                self.reply(id, answer, effects);
-                Ok(())
-            }
-        };
-        if let Err(error) = refused {
-            effects.replies.push((id, Err(error)));
+            self.serve_sound(now_ns, id, request)
+        });
+        match served {
+            Ok(None) => {}
+            Ok(Some(reply)) => self.reply(id, Ok(reply), effects),
+            Err(error) => effects.replies.push((id, Err(error))),
         }
     }
 
-    fn serve_range(
-        &mut self,
-        id: RequestId,
-        range: Range,
-        effects: &mut Effects,
-    ) -> Result<(), RequestError> {
-        if range.key.is_empty() {
-            return Err(RequestError::EmptyKey);
-        }
-        if range.serializable {
-            let answer = self.applier.range(&range).map(Reply::Range);
-            self.reply(id, answer, effects);
-        } else {
-            self.reads.push(Read { client: id, range });
-        }
-        Ok(())
-    }
-
-    fn propose(
+    /// Serves a request that has nothing wrong in itself. `None`: the answer comes later.
+    fn serve_sound(
         &mut self,
         now_ns: u64,
         id: RequestId,
-        request: Result<InternalRaftRequest, RequestError>,
-    ) -> Result<(), RequestError> {
-        let mut request = request?;
-        if self.told.commit > self.applier.applied().index + UNAPPLIED_MAX {
-            return Err(RequestError::TooManyRequests);
-        }
-        let physical = request.compaction.as_ref().is_some_and(|compaction| compaction.physical);
-        let proposal_id = self.proposals.next_id();
-        request.header = Some(RequestHeader { id: proposal_id, ..RequestHeader::default() });
-        let data = Bytes::from(request.encode_to_vec());
-        if data.len() > REQUEST_BYTES_MAX {
-            return Err(RequestError::TooLarge);
-        }
-        let proposer = Proposer::Client { request: id, physical };
-        self.proposals.push(proposal_id, data, proposer, now_ns);
-        Ok(())
-    }
-
-    /// Proposes the server's own name and client URLs, as it does in every life.
-    pub(super) fn publish(&mut self, now_ns: u64) {
-        let path = attributes_path(self.member_id);
-        let val = attributes(&self.config.name, std::slice::from_ref(&self.config.client_url));
-        self.propose_v2(now_ns, path, val, Proposer::Publish);
-    }
-
-    /// As a leader whose term has begun, proposes the cluster's version if there is none.
-    pub(super) fn propose_cluster_version(&mut self, now_ns: u64) {
-        let has_begun = self.applier.applied().term == self.told.term;
-        let is_leader = self.told.soft.role == Role::Leader && has_begun;
-        let is_known = self.applier.cluster().version().is_some();
-        if is_leader && !is_known && !self.proposals.has(Proposer::ClusterVersion) {
-            let version = self.config.version.of_cluster().to_string();
-            self.propose_v2(now_ns, VERSION_PATH.to_owned(), version, Proposer::ClusterVersion);
-        }
-    }
-
-    fn propose_v2(&mut self, now_ns: u64, path: String, val: String, proposer: Proposer) {
-        let id = self.proposals.next_id();
-        let request = V2Request {
-            id,
-            method: Bytes::from_static(b"PUT"),
-            path: path.into(),
-            val: val.into(),
-            ..V2Request::default()
-        };
-        self.proposals.push(id, request.encode_to_vec().into(), proposer, now_ns);
-    }
-
-    /// Hands what is queued to raft, if there is a leader to take it.
-    pub(super) fn propose_queued(&mut self, effects: &mut Effects) -> Result<(), Fatal> {
-        while self.node.basic_status().soft_state.lead != raft::NONE {
-            let Some((proposal_id, data)) = self.proposals.pop_queued() else { break };
-            let bytes = u64::try_from(data.len()).expect("a length fits 64 bits");
-            let request = match self.proposals.proposer(proposal_id) {
-                Some(Proposer::Client { request, .. }) => Some(request),
-                Some(Proposer::Publish | Proposer::ClusterVersion) | None => None,
-            };
-            match self.node.propose(data) {
-                Ok(()) => {
-                    effects.trace.push(ServerEvent::Proposed { proposal_id, request, bytes });
-                }
-                Err(raft::Error::ProposalDropped) => self.dropped(proposal_id, effects),
-                Err(error) => return Err(error.into()),
+        request: Request,
+    ) -> Result<Option<Reply>, RequestError> {
+        let none = InternalRaftRequest::default();
+        let proposal = match request {
+            Request::Range(range) => return self.serve_range(id, range),
+            Request::Txn(txn) if txn.is_read_only() => return self.serve_read_txn(id, txn),
+            Request::MemberList => return Ok(Some(self.member_list())),
+            Request::Status => return Ok(Some(Reply::Status(self.status()))),
+            Request::HashKv { revision } => return self.hash_kv(revision).map(Some),
+            Request::Hash => return Ok(Some(self.hash())),
+            Request::Defragment => return Ok(Some(self.defragment())),
+            Request::Leases => return Ok(Some(self.leases())),
+            Request::LeaseKeepAlive { id: lease } => {
+                return self.ask_leader(id, Ask::KeepAlive { lease });
             }
-        }
-        Ok(())
+            Request::LeaseTimeToLive(asked) => return self.ask_leader(id, Ask::TimeToLive(asked)),
+            Request::MemberAdd(add) => return self.member_add(now_ns, id, add),
+            Request::MemberRemove { id: member } => return self.member_remove(now_ns, id, member),
+            Request::MemberUpdate(update) => {
+                self.member_update(now_ns, id, update);
+                return Ok(None);
+            }
+            Request::MemberPromote { id: member } => {
+                return self.member_promote(now_ns, id, member);
+            }
+            Request::MoveLeader { target } => return self.move_leader(now_ns, id, target),
+            Request::Put(put) => InternalRaftRequest { put: Some(put.into()), ..none },
+            Request::DeleteRange(delete) => {
+                InternalRaftRequest { delete_range: Some(delete.into()), ..none }
+            }
+            Request::Txn(txn) => InternalRaftRequest { txn: Some(txn.into()), ..none },
+            Request::Compact(compact) => {
+                InternalRaftRequest { compaction: Some(compact.into()), ..none }
+            }
+            Request::LeaseGrant(grant) => {
+                let lease_grant = Some(self.with_lease_id(grant).into());
+                InternalRaftRequest { lease_grant, ..none }
+            }
+            Request::LeaseRevoke { id } => {
+                let lease_revoke = Some(rpc::LeaseRevokeRequest { id });
+                InternalRaftRequest { lease_revoke, ..none }
+            }
+            Request::Alarm(change) => InternalRaftRequest { alarm: Some(change.into()), ..none },
+        };
+        self.check_quota(now_ns, &proposal)?;
+        self.propose(now_ns, id, proposal)?;
+        Ok(None)
     }
 
-    /// Raft did not take the proposal and never will. A client is told; the server's own proposals
-    /// stay until their time is over, and are made again then.
-    fn dropped(&mut self, proposal_id: u64, effects: &mut Effects) {
-        if let Some(Proposer::Client { request, .. }) = self.proposals.proposer(proposal_id) {
-            self.proposals.take(proposal_id);
-            effects.replies.push((request, Err(RequestError::ProposalDropped)));
+    /// Refuses what there is no room for, and raises the alarm.
+    fn check_quota(
+        &mut self,
+        now_ns: u64,
+        request: &InternalRaftRequest,
+    ) -> Result<(), RequestError> {
+        if self.applier.has_room(request) {
+            return Ok(());
         }
+        if !self.proposals.has(Proposer::Alarm) {
+            let member_id = self.member_id;
+            let (action, alarm) = (AlarmAction::Activate, AlarmKind::NoSpace);
+            let alarm = Some(AlarmChange { action, member_id, alarm }.into());
+            let request = InternalRaftRequest { alarm, ..InternalRaftRequest::default() };
+            self.propose_v3(now_ns, request, Proposer::Alarm)?;
+        }
+        Err(RequestError::NoSpace)
+    }
+
+    fn serve_range(&mut self, id: RequestId, range: Range) -> Result<Option<Reply>, RequestError> {
+        if range.serializable {
+            return self.applier.range(&range).map(|reply| Some(Reply::Range(reply)));
+        }
+        self.reads.push(Read { client: id, ask: Ask::Range(range) });
+        Ok(None)
+    }
+
+    fn serve_read_txn(&mut self, id: RequestId, txn: Txn) -> Result<Option<Reply>, RequestError> {
+        if txn.is_serializable() {
+            return self.applier.read_txn(txn).map(|reply| Some(Reply::Txn(reply)));
+        }
+        self.reads.push(Read { client: id, ask: Ask::Txn(txn) });
+        Ok(None)
+    }
+
+    /// Only positive ids are chosen.
+    fn with_lease_id(&mut self, mut grant: LeaseGrant) -> LeaseGrant {
+        while grant.id == 0 {
+            let bits = self.proposals.next_id() & (u64::MAX >> 1);
+            grant.id = i64::try_from(bits).expect("the sign bit is clear");
+        }
+        grant
     }
 
     /// Asks the leader for an index that the waiting reads must see.
@@ -177,10 +157,18 @@ impl Running {
     }
 
     /// Answers reads whose index is applied.
-    pub(super) fn answer_reads(&mut self, effects: &mut Effects) {
-        for read in self.reads.take_answerable(self.applier.applied().index) {
-            let answer = self.applier.range(&read.range).map(Reply::Range);
-            self.reply(read.client, answer, effects);
+    pub(super) fn answer_reads(&mut self, now_ns: u64, effects: &mut Effects) {
+        for Read { client, ask } in self.reads.take_answerable(self.applier.applied().index) {
+            let answer = match ask {
+                Ask::Range(range) => self.applier.range(&range).map(Reply::Range),
+                Ask::Txn(txn) => self.applier.read_txn(txn).map(Reply::Txn),
+                Ask::KeepAlive { lease } => {
+                    self.keep_alive(now_ns, client, lease, effects);
+                    continue;
+                }
+                Ask::TimeToLive(asked) => self.time_to_live(now_ns, &asked),
+            };
+            self.reply(client, answer, effects);
         }
     }
 
@@ -215,7 +203,37 @@ impl Running {
         effects.replies.push((client, answer));
     }
 
-    fn header(&self, revision: i64) -> ResponseHeader {
+    /// Whether this member has no vote.
+    fn is_learner(&self) -> bool {
+        let own = self.applier.cluster().member(self.member_id);
+        own.is_some_and(|member| member.is_learner)
+    }
+
+    fn member_list(&self) -> Reply {
+        let members = self.applier.cluster().members().cloned().collect();
+        Reply::MemberList(MemberListReply { header: self.header_now(), members })
+    }
+
+    fn leases(&self) -> Reply {
+        let leases = self.applier.lessor().ids();
+        Reply::Leases(LeasesReply { header: self.header_now(), leases })
+    }
+
+    fn defragment(&mut self) -> Reply {
+        self.applier.defragment();
+        Reply::Defragment(DoneReply { header: self.header_now() })
+    }
+
+    fn hash(&self) -> Reply {
+        let hash = self.applier.store().hash();
+        Reply::Hash(HashReply { header: self.header_now(), hash })
+    }
+
+    pub(super) fn header_now(&self) -> ResponseHeader {
+        self.header(self.applier.store().revision())
+    }
+
+    pub(super) fn header(&self, revision: i64) -> ResponseHeader {
         ResponseHeader {
             cluster_id: self.cluster_id,
             member_id: self.member_id,
@@ -227,7 +245,8 @@ impl Running {
     fn status(&self) -> StatusReply {
         let store = self.applier.store();
         let leader = self.told.soft.lead;
-        let own = self.applier.cluster().member(self.member_id);
+        let alarms =
+            alarm::raised(store).into_iter().map(|alarm| alarm_text(alarm.kind, alarm.member_id));
         let no_leader = (leader == raft::NONE).then(|| RequestError::NoLeader.to_string());
         StatusReply {
             header: self.header(store.revision()),
@@ -238,8 +257,8 @@ impl Running {
             raft_index: self.told.commit,
             raft_term: self.told.term,
             raft_applied_index: self.applier.applied().index,
-            is_learner: own.is_some_and(|member| member.is_learner),
-            errors: no_leader.into_iter().collect(),
+            is_learner: self.is_learner(),
+            errors: no_leader.into_iter().chain(alarms).collect(),
         }
     }
 
@@ -250,32 +269,12 @@ impl Running {
     }
 }
 
-fn encode_put(put: Put) -> Result<InternalRaftRequest, RequestError> {
-    let Put { key, value, lease, prev_kv, ignore_value, ignore_lease } = put;
-    if key.is_empty() {
-        return Err(RequestError::EmptyKey);
-    }
-    if ignore_value && !value.is_empty() {
-        return Err(RequestError::ValueProvided);
-    }
-    if ignore_lease && lease != 0 {
-        return Err(RequestError::LeaseProvided);
-    }
-    let put = PutRequest { key, value, lease, prev_kv, ignore_value, ignore_lease };
-    Ok(InternalRaftRequest { put: Some(put), ..InternalRaftRequest::default() })
-}
-
-fn encode_delete(delete: DeleteRange) -> Result<InternalRaftRequest, RequestError> {
-    let DeleteRange { key, range_end, prev_kv } = delete;
-    if key.is_empty() {
-        return Err(RequestError::EmptyKey);
-    }
-    let delete_range = Some(DeleteRangeRequest { key, range_end, prev_kv });
-    Ok(InternalRaftRequest { delete_range, ..InternalRaftRequest::default() })
-}
-
-fn encode_compact(compact: Compact) -> InternalRaftRequest {
-    let Compact { revision, physical } = compact;
-    let compaction = Some(CompactionRequest { revision, physical });
-    InternalRaftRequest { compaction, ..InternalRaftRequest::default() }
+/// An alarm as `endpoint status` lists it.
+fn alarm_text(kind: AlarmKind, member_id: u64) -> String {
+    let name = match kind {
+        AlarmKind::None => "NONE",
+        AlarmKind::NoSpace => "NOSPACE",
+        AlarmKind::Corrupt => "CORRUPT",
+    };
+    format!("memberID:{member_id} alarm:{name} ")
 }

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use disk::{Disk, DiskError, Ticket};
-use raft::{MemoryStorage, Message, RawNode, Silent, SoftState};
+use raft::{MemoryStorage, Message, RawNode, Role, Silent, SoftState};
 
 use super::connections::Connections;
 use super::election::ElectionTimeouts;
 use super::ids::ProposalIds;
+use super::leases::LeaseWork;
+use super::members::{Moving, REMOVED};
 use super::proposals::{Proposals, Proposer};
 use super::reads::Reads;
 use super::ready::Saving;
@@ -54,6 +56,10 @@ pub(super) struct Running {
     pub(super) held: VecDeque<Held>,
     /// Compactions that are in force, whose clients wait for the walk.
     pub(super) physical: Vec<(RequestId, CompactReply)>,
+    pub(super) lease_work: LeaseWork,
+    pub(super) moving: Vec<Moving>,
+    /// When the server stops, since it applied its own removal.
+    pub(super) removed_at_ns: Option<u64>,
 }
 
 /// A request that came before the server serves clients.
@@ -102,6 +108,9 @@ impl Running {
             is_serving: false,
             held: VecDeque::new(),
             physical: Vec::new(),
+            lease_work: LeaseWork::default(),
+            moving: Vec::new(),
+            removed_at_ns: None,
         }
     }
 
@@ -127,13 +136,14 @@ impl Running {
         match input {
             Input::Boot => {}
             Input::Tick => self.tick(now_ns, effects)?,
-            Input::Message(message) => self.receive(now_ns, *message)?,
+            Input::Message(message) => self.receive(now_ns, *message, effects)?,
             Input::Synced(ticket) => self.synced(ticket, disk, effects)?,
             Input::SyncFailed(ticket, _) if self.config.bugs.has(Bug::SyncRetried) => {
                 self.synced(ticket, disk, effects)?;
             }
             Input::SyncFailed(_, error) => return Err(not_saved(&error)),
             Input::Request { id, request } => self.request(now_ns, id, request, effects),
+            Input::Removed => return Err(Fatal { reason: REMOVED.to_owned() }),
             Input::Unreachable(id) => {
                 self.connections.lost(id);
                 self.node.report_unreachable(id).or_else(unless_fatal)?;
@@ -153,8 +163,14 @@ impl Running {
             self.take_ready(now_ns, disk, effects)?;
         }
         self.walk_compactions(effects);
-        self.answer_reads(effects);
+        self.answer_reads(now_ns, effects);
+        self.answer_late(now_ns, effects);
+        self.answer_moving(now_ns, effects);
         Ok(())
+    }
+
+    pub(super) fn is_leader(&self) -> bool {
+        self.told.soft.role == Role::Leader
     }
 
     fn tick(&mut self, now_ns: u64, effects: &mut Effects) -> Result<(), Fatal> {
@@ -163,14 +179,25 @@ impl Running {
         } else {
             self.node.tick()?;
         }
+        self.stop_if_removed(now_ns)?;
         self.applier.commit();
         self.expire(now_ns, effects);
+        self.check_leases(now_ns);
         self.propose_cluster_version(now_ns);
         Ok(())
     }
 
-    fn receive(&mut self, now_ns: u64, message: Message) -> Result<(), Fatal> {
-        if message.msg_type.is_local() || self.applier.cluster().is_removed(message.from) {
+    fn receive(
+        &mut self,
+        now_ns: u64,
+        message: Message,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        if message.msg_type.is_local() {
+            return Ok(());
+        }
+        if self.applier.cluster().is_removed(message.from) {
+            effects.removed.push(message.from);
             return Ok(());
         }
         self.connections.heard(message.from, now_ns);
@@ -212,7 +239,10 @@ impl Running {
                     effects.replies.push((request, Err(error)));
                 }
                 Proposer::Publish => self.publish(now_ns),
-                Proposer::ClusterVersion => {}
+                Proposer::ClusterVersion
+                | Proposer::Expiry
+                | Proposer::Checkpoint
+                | Proposer::Alarm => {}
             }
         }
         for read in self.reads.take_expired(now_ns) {

@@ -240,25 +240,6 @@ fn answer(result: Result<Reply, RequestError>) -> Answer {
     }
 }
 
-/// After these the write may still take effect: it was proposed, and nobody knows how it ended.
 fn certainty(error: &RequestError) -> Certainty {
-    match error {
-        RequestError::Timeout
-        | RequestError::TimeoutLeaderFailure
-        | RequestError::TimeoutConnectionLost
-        | RequestError::LeaderChanged
-        | RequestError::Stopped => Certainty::Unknown,
-        RequestError::Compacted
-        | RequestError::FutureRevision
-        | RequestError::EmptyKey
-        | RequestError::KeyNotFound
-        | RequestError::ValueProvided
-        | RequestError::LeaseProvided
-        | RequestError::LeaseNotFound
-        | RequestError::TooLarge
-        | RequestError::TooManyRequests
-        | RequestError::NoLeader
-        | RequestError::ProposalDropped
-        | RequestError::ConnectionRefused => Certainty::NotDone,
-    }
+    if error.may_take_effect() { Certainty::Unknown } else { Certainty::NotDone }
 }

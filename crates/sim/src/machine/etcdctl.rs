@@ -1,6 +1,9 @@
 //! Answers as etcdctl prints them.
 
-use ::etcd::request::{KeyValue, MemberListReply, RangeReply, Reply, StatusReply};
+use ::etcd::request::{
+    Alarm, AlarmKind, KeyValue, LeaseTimeToLiveReply, MemberChangeReply, MemberListReply,
+    OperationReply, RangeReply, Reply, StatusReply, TxnReply,
+};
 
 use super::{Answer, AnswerBody};
 use crate::scenario::{ClientCommand, Get, Node};
@@ -17,7 +20,73 @@ pub fn print_reply(command: &ClientCommand, node: Node, answer: &Answer) -> Resu
             Reply::MemberList(reply) => members(reply),
             Reply::Status(reply) => status(node, reply),
             Reply::HashKv(reply) => reply.hash_kv.hash.to_string(),
+            Reply::Txn(reply) => txn(reply),
+            Reply::LeaseGrant(reply) => {
+                format!("lease {:016x} granted with TTL({}s)", reply.id, reply.ttl)
+            }
+            Reply::LeaseRevoke(_) => "revoked".to_owned(),
+            Reply::LeaseKeepAlive(reply) if reply.ttl > 0 => {
+                format!("lease {:016x} keepalived with TTL({})", reply.id, reply.ttl)
+            }
+            Reply::LeaseKeepAlive(reply) => {
+                format!("lease {:016x} expired or revoked.", reply.id)
+            }
+            Reply::LeaseTimeToLive(reply) => time_to_live(reply),
+            Reply::Leases(reply) => {
+                let ids = reply.leases.iter().map(|id| format!("{id:016x}"));
+                lines([format!("found {} leases", reply.leases.len())].into_iter().chain(ids))
+            }
+            Reply::Alarm(reply) => lines(reply.alarms.iter().map(alarm)),
+            Reply::Defragment(_) => format!("Finished defragmenting etcd member[{node}:2379]"),
+            Reply::Hash(reply) => reply.hash.to_string(),
+            Reply::MemberChange(reply) => member_change(reply),
+            Reply::MoveLeader(_) => "Leadership transferred".to_owned(),
         }),
+    }
+}
+
+/// A transaction's branch, then what each operation gave, an empty line before each.
+fn txn(reply: &TxnReply) -> String {
+    let branch = if reply.succeeded { "SUCCESS" } else { "FAILURE" }.to_owned();
+    let answers = reply.responses.iter().flat_map(|operation| {
+        let text = match operation {
+            OperationReply::Range(reply) => lines(reply.kvs.iter().flat_map(key_and_value)),
+            OperationReply::Put(_) => "OK".to_owned(),
+            OperationReply::DeleteRange(reply) => reply.deleted.to_string(),
+            OperationReply::Txn(reply) => txn(reply),
+        };
+        [String::new(), text]
+    });
+    lines([branch].into_iter().chain(answers))
+}
+
+fn time_to_live(reply: &LeaseTimeToLiveReply) -> String {
+    let LeaseTimeToLiveReply { id, ttl, granted_ttl, keys, .. } = reply;
+    if *granted_ttl == 0 && *ttl == -1 {
+        return format!("lease {id:016x} already expired");
+    }
+    let life = format!("lease {id:016x} granted with TTL({granted_ttl}s), remaining({ttl}s)");
+    if keys.is_empty() {
+        return life;
+    }
+    let keys: Vec<String> = keys.iter().map(|key| text(key)).collect();
+    format!("{life}, attached keys([{}])", keys.join(" "))
+}
+
+fn alarm(alarm: &Alarm) -> String {
+    let kind = match alarm.kind {
+        AlarmKind::None => "NONE",
+        AlarmKind::NoSpace => "NOSPACE",
+        AlarmKind::Corrupt => "CORRUPT",
+    };
+    format!("memberID:{} alarm:{kind} ", alarm.member_id)
+}
+
+fn member_change(reply: &MemberChangeReply) -> String {
+    let cluster = reply.header.cluster_id;
+    match &reply.member {
+        Some(member) => format!("Member {:16x} added to cluster {cluster:16x}", member.id),
+        None => format!("Members of cluster {cluster:16x} changed"),
     }
 }
 
