@@ -5,7 +5,8 @@
 
 use crate::machine::print_reply;
 use crate::scenario::{
-    Action, ClusterSpec, Context, Group, ParseError, Verb, find_verb, parse_command, verbs,
+    Action, ClientAction, ClientCommand, ClusterSpec, Context, Group, ParseError, Verb, find_verb,
+    parse_command, verbs,
 };
 use crate::view::Outcome;
 use crate::world::{Fate, Performed, World};
@@ -50,10 +51,11 @@ pub fn enter(world: &mut World, line: &str) -> Result<Entered, ParseError> {
         return Ok(Entered::Answered(help(world.spec(), topic)));
     }
     let action = parse_command(line, Context { nodes: world.spec().nodes })?;
-    let is_client = matches!(action, Action::Client(_));
+    let is_request =
+        matches!(&action, Action::Client(ClientAction { command, .. }) if !command.is_stream());
     let said = said(&action, world);
     let performed = world.perform(action);
-    Ok(if is_client { Entered::Asked(performed) } else { Entered::Acted(performed, said) })
+    Ok(if is_request { Entered::Asked(performed) } else { Entered::Acted(performed, said) })
 }
 
 /// The answer to a client command, once there is one.
@@ -88,6 +90,9 @@ fn said(action: &Action, world: &World) -> Answer {
             Some(leader) => Answer::of(format!("{action} ({leader})")),
             None => Answer::of(format!("{action}: nobody leads")),
         },
+        Action::Client(ClientAction { command: ClientCommand::Watch(watch), .. }) => {
+            Answer::of(format!("{watch}: changes are shown as they come, until `unwatch`"))
+        }
         Action::Client(_) | Action::Load(_) | Action::Fault(_) | Action::Expect(_) => {
             Answer::of(action.to_string())
         }

@@ -5,9 +5,11 @@
 //! a replay stands exactly where it stood when it was typed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use disk::Ticket;
 
+use crate::machine::{WatchAnswer, WatchSaid};
 use crate::scenario::{Action, Node};
 
 /// What is due.
@@ -33,6 +35,16 @@ pub(crate) enum Due {
     RequestTimeout { request: u64 },
     /// A load sends its next request.
     LoadTurn { client: u32 },
+    /// A client of a mixed load sends its next request.
+    SessionTurn { client: u32 },
+    /// A lease that a client keeps alive is renewed.
+    KeepAlive { lease: i64 },
+    /// A watcher connects to its server.
+    WatchConnect { watcher: u64 },
+    /// What a client says on a watch stream arrives at the server.
+    WatchArrival { stream: u64, node: Node, said: WatchSaid },
+    /// What a server says on a watch stream arrives at the client.
+    WatchResponse { stream: u64, answer: Arc<WatchAnswer> },
     /// An expectation's time is over.
     Deadline { expectation: usize },
 }
@@ -104,6 +116,11 @@ impl Queue {
             | Due::ReplyArrival { .. }
             | Due::RequestTimeout { .. }
             | Due::LoadTurn { .. }
+            | Due::SessionTurn { .. }
+            | Due::KeepAlive { .. }
+            | Due::WatchConnect { .. }
+            | Due::WatchArrival { .. }
+            | Due::WatchResponse { .. }
             | Due::Deadline { .. } => true,
         });
     }

@@ -24,6 +24,8 @@ pub enum Consumer {
     Node(Node),
     /// A disk: latency of syncs, what a power cut leaves.
     Disk(Node),
+    /// A client of a mixed load, by its number.
+    Session(u32),
 }
 
 impl Consumer {
@@ -34,6 +36,7 @@ impl Consumer {
             Consumer::Clients => 3,
             Consumer::Node(node) => 1 << 32 | u64::from(node.0),
             Consumer::Disk(node) => 2 << 32 | u64::from(node.0),
+            Consumer::Session(client) => 3 << 32 | u64::from(client),
         }
     }
 }

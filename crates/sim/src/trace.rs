@@ -12,7 +12,7 @@ use disk::Ticket;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::machine::{Message, ServerEvent};
+use crate::machine::{Message, ServerEvent, WatchAnswer};
 use crate::network::LossReason;
 use crate::scenario::{Action, ClientCommand, Node};
 use crate::view::Outcome;
@@ -133,6 +133,29 @@ pub enum TraceEvent {
         expectation: u64,
         /// Whether it was true.
         ok: bool,
+    },
+    /// A watcher asks a server to watch, on a new stream.
+    WatchOpened {
+        /// The watcher.
+        watcher: u64,
+        /// The stream.
+        stream: u64,
+        /// The server.
+        node: Node,
+        /// The first revision that it wants; 0 for whatever comes next.
+        from_revision: i64,
+    },
+    /// A client heard something on a watch stream.
+    WatchHeard {
+        /// The stream.
+        stream: u64,
+        /// What.
+        answer: Arc<WatchAnswer>,
+    },
+    /// A watch stream broke off.
+    WatchBroken {
+        /// The watcher.
+        watcher: u64,
     },
 }
 

@@ -42,9 +42,9 @@ impl Witness {
             self.losses += 1;
         }
         if let TraceEvent::Requested { request, command, .. } = what
-            && let ClientCommand::Put { key, value } = command.as_ref()
+            && let ClientCommand::Put(put) = command.as_ref()
         {
-            self.puts.insert(*request, (key.clone(), value.clone()));
+            self.puts.insert(*request, (put.key.clone(), put.value.clone()));
         }
         if let TraceEvent::Ended { request, outcome: Outcome::Acknowledged, revision } = what
             && self.puts.contains_key(request)

@@ -2,10 +2,13 @@
 //! reads back.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "support/client_words.rs"]
+mod client_words;
+
 use etcd::server::Version;
 use proptest::prelude::*;
 use sim::scenario::{
-    Action, ClientAction, ClientCommand, ClusterSpec, Context, Expectation, Expected, Fault, Get,
+    Action, ClientAction, ClientCommand, ClusterSpec, Context, Expectation, Expected, Fault,
     KeyPattern, LINES_MAX, Line, Load, LoadCommand, LoadEnd, Node, ParseError, Scenario, Span,
     Statement, TEXT_BYTES_MAX, Target, parse_command, verbs,
 };
@@ -152,8 +155,8 @@ fn every_example_of_the_help_reads() {
 #[test]
 fn client_words_are_quoted_as_in_a_shell() {
     let read = |text| match parse_command(text, Context { nodes: 1 }) {
-        Ok(Action::Client(ClientAction { command: ClientCommand::Put { key, value }, .. })) => {
-            (key, value)
+        Ok(Action::Client(ClientAction { command: ClientCommand::Put(put), .. })) => {
+            (put.key, put.value)
         }
         other => panic!("{text}: {other:?}"),
     };
@@ -181,46 +184,26 @@ fn key() -> impl Strategy<Value = String> {
     word().prop_map(|word| if word.is_empty() { "k".to_owned() } else { word })
 }
 
-fn client() -> impl Strategy<Value = ClientCommand> {
-    let get = (key(), prop::option::of(word()), any::<[bool; 4]>(), 0..9_i64, 0..9_i64).prop_map(
-        |(key, range_end, [prefix, serializable, keys_only, count_only], revision, limit)| Get {
-            key,
-            range_end: range_end.filter(|_| !prefix),
-            prefix,
-            revision,
-            serializable,
-            limit,
-            keys_only,
-            count_only,
-        },
-    );
-    prop_oneof![
-        (word(), word()).prop_map(|(key, value)| ClientCommand::Put { key, value }),
-        get.prop_map(ClientCommand::Get),
-        (word(), prop::option::of(word()), any::<bool>()).prop_map(|(key, range_end, prefix)| {
-            ClientCommand::Delete { key, range_end: range_end.filter(|_| !prefix), prefix }
-        }),
-        (0..i64::MAX, any::<bool>())
-            .prop_map(|(revision, physical)| ClientCommand::Compact { revision, physical }),
-        Just(ClientCommand::MemberList),
-        Just(ClientCommand::EndpointStatus),
-    ]
-}
-
 fn load() -> impl Strategy<Value = LoadCommand> {
     let pattern = ("[a-z/' #]{1,6}", prop::option::of((0..9_u64, 0..9_u64)), "[a-z]{0,3}");
-    let pattern = pattern.prop_map(|(prefix, range, suffix)| KeyPattern {
-        prefix,
-        suffix: if range.is_some() { suffix } else { String::new() },
-        range: range.map(|(low, more)| (low, low + more)),
-    });
+    let pattern = pattern
+        .prop_map(|(prefix, range, suffix)| KeyPattern {
+            prefix,
+            suffix: if range.is_some() { suffix } else { String::new() },
+            range: range.map(|(low, more)| (low, low + more)),
+        })
+        .boxed();
     let until = prop_oneof![
         Just(LoadEnd::Never),
         (0..10_u64.pow(12)).prop_map(LoadEnd::For),
         (1..1_000_u64).prop_map(LoadEnd::Count),
-    ];
+    ]
+    .boxed();
+    let mix = (pattern.clone(), until.clone())
+        .prop_flat_map(|(pattern, until)| client_words::mix(pattern, until));
     prop_oneof![
         Just(LoadCommand::Stop),
+        mix.prop_map(LoadCommand::Mix),
         (pattern, 0..1_000_000_u32, 1..1_000_u32, until).prop_map(
             |(key, value_bytes, rate, until)| LoadCommand::Start(Load {
                 key,
@@ -273,7 +256,7 @@ fn expectation() -> impl Strategy<Value = Expectation> {
 
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        (prop::option::of(node()), client())
+        (prop::option::of(node().prop_map(Target::Node)), client_words::command())
             .prop_map(|(on, command)| Action::Client(ClientAction { on, command })),
         load().prop_map(Action::Load),
         fault().prop_map(Action::Fault),
@@ -327,7 +310,7 @@ proptest! {
     #[test]
     fn no_line_made_of_the_languages_words_panics_the_reader(
         words in prop::collection::vec(prop_oneof![
-            "(0s|1s|n1|n9|leader|all|put|get|del|load|crash|expect|on|flip|loss|delay|partition)",
+            "(0s|1s|n1|n9|leader|all|put|get|del|txn|if|then|else|lease|watch|member|load|mix|crash|expect|on|flip|loss|delay|partition)",
             "(--rev|--prefix|--|key=|rate=|\\{0..9\\}|'|\"|\\\\|\\||torn|at|within|5%|cluster|end)",
         ], 0..8),
     ) {

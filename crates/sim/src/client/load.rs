@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Clients;
 use crate::rng::Stream;
-use crate::scenario::{ClientCommand, KeyPattern, Load, LoadEnd, Node};
+use crate::scenario::{ClientCommand, KeyPattern, Load, LoadEnd, Node, Put};
 
 /// Loads that run at a time; a further one does not start.
 pub const LOADS_MAX: usize = 64;
@@ -49,6 +49,7 @@ impl Clients {
 
     pub(crate) fn stop_loads(&mut self) {
         self.loads.clear();
+        self.mixes.clear();
     }
 
     /// A load's turn: what it asks now, and when its next turn is. `None` when it has ended.
@@ -68,7 +69,8 @@ impl Clients {
         running.begun += 1;
         let value = value_text(running.begun, running.load.value_bytes as usize);
         let key = fill(&running.load.key, &mut self.stream);
-        Some(LoadTurn { command: Some(ClientCommand::Put { key, value }), next_ns })
+        let put = Put { key, value, ..Put::default() };
+        Some(LoadTurn { command: Some(ClientCommand::Put(put)), next_ns })
     }
 
     /// Loads take the servers that are up in turn.

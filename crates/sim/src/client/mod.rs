@@ -5,7 +5,13 @@
 //! does a client's patience of [`PATIENCE_NS`]. Reads that did not come back are failed: they
 //! change nothing either way.
 
+mod keeper;
 mod load;
+mod mix;
+mod seen;
+mod session;
+mod watch;
+mod zipf;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,6 +19,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use load::{LOADS_MAX, RunningLoad};
+pub use mix::RunningMix;
+pub use watch::{WATCHERS_MAX, Watcher};
+
+use keeper::Keepers;
+use mix::MixHead;
+use watch::WatcherHead;
 
 use crate::machine::{Answer, AnswerBody, Certainty};
 use crate::queue::Key;
@@ -100,13 +112,20 @@ pub(crate) struct ClientsHead {
     /// Requests without an answer: id, and whether they are reads.
     pending: Vec<(u64, bool)>,
     loads: Vec<RunningLoad>,
+    mixes: Vec<MixHead>,
     operations: Operations,
     turn: u64,
+    watchers: Vec<WatcherHead>,
+    next_watcher: u64,
+    next_stream: u64,
+    keepers: Keepers,
 }
 
 /// All clients.
 #[derive(Clone, Debug)]
 pub struct Clients {
+    seed: u64,
+    nodes: u32,
     stream: Stream,
     latency: Span,
     next_request: u64,
@@ -118,8 +137,15 @@ pub struct Clients {
     /// Of the console alone: an answer must not be swept away by loads.
     console_ended: VecDeque<Arc<Ended>>,
     loads: BTreeMap<u32, RunningLoad>,
+    mixes: BTreeMap<u32, RunningMix>,
     operations: Operations,
     turn: u64,
+    pub(crate) keepers: Keepers,
+    watchers: BTreeMap<u64, Watcher>,
+    next_watcher: u64,
+    next_stream: u64,
+    /// When the last response on each watch stream arrives.
+    stream_free_ns: BTreeMap<u64, u64>,
     /// When the last request on each connection arrives: connections keep their order.
     connection_free_ns: BTreeMap<(u32, Node), u64>,
 }
@@ -132,8 +158,13 @@ impl Clients {
             next_client: CONSOLE + 1,
             pending: Vec::new(),
             loads: Vec::new(),
+            mixes: Vec::new(),
             operations: Operations::default(),
             turn: 0,
+            watchers: Vec::new(),
+            next_watcher: 1,
+            next_stream: 1,
+            keepers: Keepers::default(),
         };
         Clients::resume(spec, head)
     }
@@ -147,13 +178,22 @@ impl Clients {
             next_client: self.next_client,
             pending: self.orphans.iter().copied().chain(pending).collect(),
             loads: self.loads.values().cloned().collect(),
+            mixes: self.mixes.values().map(RunningMix::head).collect(),
             operations: self.operations,
             turn: self.turn,
+            watchers: self.watchers.values().map(Watcher::head).collect(),
+            next_watcher: self.next_watcher,
+            next_stream: self.next_stream,
+            keepers: self.keepers.clone(),
         }
     }
 
     pub(crate) fn resume(spec: &ClusterSpec, head: ClientsHead) -> Clients {
+        let watchers = head.watchers.into_iter().map(Watcher::resume);
+        let mixes = head.mixes.into_iter().map(|head| RunningMix::resume(spec.seed, head));
         Clients {
+            seed: spec.seed,
+            nodes: spec.nodes,
             stream: Stream::at(spec.seed, Consumer::Clients, head.position),
             latency: spec.latency,
             next_request: head.next_request,
@@ -163,8 +203,14 @@ impl Clients {
             ended: VecDeque::new(),
             console_ended: VecDeque::new(),
             loads: head.loads.into_iter().map(|load| (load.client, load)).collect(),
+            mixes: mixes.map(|mix| (mix.first_client, mix)).collect(),
             operations: head.operations,
             turn: head.turn,
+            watchers: watchers.map(|one| (one.watcher, one)).collect(),
+            next_watcher: head.next_watcher,
+            next_stream: head.next_stream,
+            stream_free_ns: BTreeMap::new(),
+            keepers: head.keepers,
             connection_free_ns: BTreeMap::new(),
         }
     }
@@ -237,7 +283,7 @@ impl Clients {
     ) -> Option<Arc<Ended>> {
         let operation = self.pending.get(&request)?;
         let outcome = outcome(certainty, operation.command.is_read());
-        let body = AnswerBody::Error(message.to_owned());
+        let body = AnswerBody::Unavailable(message.to_owned());
         let answer = Answer { certainty, revision: None, body };
         Some(self.end(now_ns, request, outcome, Arc::new(answer)))
     }
@@ -343,31 +389,5 @@ fn outcome(certainty: Certainty, is_read: bool) -> Outcome {
         Certainty::Done => Outcome::Acknowledged,
         Certainty::Unknown if !is_read => Outcome::Unknown,
         Certainty::Unknown | Certainty::NotDone => Outcome::Failed,
-    }
-}
-
-impl ClientCommand {
-    /// Its first word.
-    pub fn verb(&self) -> &'static str {
-        match self {
-            ClientCommand::Put { .. } => "put",
-            ClientCommand::Get(_) => "get",
-            ClientCommand::Delete { .. } => "del",
-            ClientCommand::Compact { .. } => "compact",
-            ClientCommand::MemberList => "member",
-            ClientCommand::EndpointStatus => "endpoint",
-        }
-    }
-
-    /// Whether it changes nothing.
-    pub fn is_read(&self) -> bool {
-        match self {
-            ClientCommand::Get(_) | ClientCommand::MemberList | ClientCommand::EndpointStatus => {
-                true
-            }
-            ClientCommand::Put { .. }
-            | ClientCommand::Delete { .. }
-            | ClientCommand::Compact { .. } => false,
-        }
     }
 }

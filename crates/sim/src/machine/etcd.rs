@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use ::etcd::membership::Cluster;
 use ::etcd::mvcc::{KeyRange, RangeOptions, Store};
 use ::etcd::proto::LoggedRequest;
-use ::etcd::request::{Compact, DeleteRange, Put, Range, Reply, Request, RequestError, RequestId};
+use ::etcd::request::{Reply, RequestError, RequestId, WatchCreate, WatchRequest, WatchStreamId};
 use ::etcd::server::{
     Effects as EtcdEffects, Input as EtcdInput, Peer, Phase, Server, ServerConfig, Ticks,
 };
@@ -13,9 +14,9 @@ use disk::Disk;
 
 use super::{
     Answer, AnswerBody, Certainty, DATA_DIR, Effects, Fatal, Input, Message, Process, ServerEvent,
-    ServerStatus,
+    ServerStatus, WatchSaid, etcd_request,
 };
-use crate::scenario::{ClientCommand, ClusterSpec, Get, Node};
+use crate::scenario::{ClusterSpec, Node};
 use crate::view::{Role, Timer};
 
 /// `--initial-cluster-token`.
@@ -76,8 +77,14 @@ impl EtcdProcess {
         self.peers().iter().position(|peer| peer.id == id).map(Node::at)
     }
 
+    /// The member on a machine, by its peer URL: members that joined later have ids of their own.
     fn id_of(&self, node: Node) -> u64 {
-        self.peers()[node.index()].id
+        let url = etcd_request::peer_url(node);
+        let cluster = self.server.view().cluster();
+        let mut members = cluster.into_iter().flat_map(Cluster::members);
+        let member = members.find(|member| member.peer_urls.contains(&url));
+        let known = self.peers().iter().find(|peer| peer.peer_url == url);
+        member.map(|member| member.id).or_else(|| known.map(|peer| peer.id)).unwrap_or(0)
     }
 
     fn peers(&self) -> &[Peer] {
@@ -93,7 +100,13 @@ impl EtcdProcess {
             }
             Input::Synced(ticket) => EtcdInput::Synced(ticket),
             Input::Request { id, command } => {
-                EtcdInput::Request { id: RequestId(id), request: request(&command) }
+                let request = etcd_request::of(&command, |node| self.id_of(node));
+                let request = request.expect("a watch is no request");
+                EtcdInput::Request { id: RequestId(id), request }
+            }
+            Input::Watch { stream, said } => {
+                let _ = (WatchStreamId(stream), watch_request(&said));
+                EtcdInput::Unreachable(0)
             }
             Input::Unreachable(peer) => EtcdInput::Unreachable(self.id_of(peer)),
         }
@@ -167,61 +180,15 @@ impl Process for EtcdProcess {
     }
 }
 
-/// etcd's call for a command.
-fn request(command: &ClientCommand) -> Request {
-    match command {
-        ClientCommand::Put { key, value } => {
-            Request::Put(Put { key: text(key), value: text(value), ..Put::default() })
-        }
-        ClientCommand::Get(get) => Request::Range(range(get)),
-        ClientCommand::Delete { key, range_end, prefix } => Request::DeleteRange(DeleteRange {
-            key: first_key(key, *prefix),
-            range_end: end_of(key, range_end.as_deref(), *prefix),
-            prev_kv: false,
+fn watch_request(said: &WatchSaid) -> WatchRequest {
+    match said {
+        WatchSaid::Open { watch, from_revision } => WatchRequest::Create(WatchCreate {
+            start_revision: *from_revision,
+            ..etcd_request::watch(watch)
         }),
-        ClientCommand::Compact { revision, physical } => {
-            Request::Compact(Compact { revision: *revision, physical: *physical })
-        }
-        ClientCommand::MemberList => Request::MemberList,
-        ClientCommand::EndpointStatus => Request::Status,
+        WatchSaid::Taken(responses) => WatchRequest::Taken { responses: *responses },
+        WatchSaid::Close => WatchRequest::Close,
     }
-}
-
-fn text(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
-}
-
-fn range(get: &Get) -> Range {
-    Range {
-        key: first_key(&get.key, get.prefix),
-        range_end: end_of(&get.key, get.range_end.as_deref(), get.prefix),
-        limit: get.limit,
-        revision: get.revision,
-        serializable: get.serializable,
-        keys_only: get.keys_only,
-        count_only: get.count_only,
-        ..Range::default()
-    }
-}
-
-/// etcdctl reads an empty prefix as everything: from `\0` on.
-fn first_key(key: &str, prefix: bool) -> Bytes {
-    if prefix && key.is_empty() { Bytes::from_static(b"\0") } else { text(key) }
-}
-
-/// The end of a range; a prefix ends at the next key that does not begin with it.
-fn end_of(key: &str, range_end: Option<&str>, prefix: bool) -> Bytes {
-    if !prefix {
-        return range_end.map_or_else(Bytes::new, text);
-    }
-    let mut end = key.as_bytes().to_vec();
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            return Bytes::from(end);
-        }
-    }
-    Bytes::from_static(b"\0")
 }
 
 /// What a client makes of etcd's answer.
@@ -233,13 +200,17 @@ fn answer(result: Result<Reply, RequestError>) -> Answer {
             body: AnswerBody::Etcd(reply),
         },
         Err(error) => Answer {
-            certainty: certainty(&error),
+            certainty: if error.may_take_effect() {
+                Certainty::Unknown
+            } else {
+                Certainty::NotDone
+            },
             revision: None,
-            body: AnswerBody::Error(error.to_string()),
+            body: if error.is_deterministic() {
+                AnswerBody::Error(error.to_string())
+            } else {
+                AnswerBody::Unavailable(error.to_string())
+            },
         },
     }
-}
-
-fn certainty(error: &RequestError) -> Certainty {
-    if error.may_take_effect() { Certainty::Unknown } else { Certainty::NotDone }
 }

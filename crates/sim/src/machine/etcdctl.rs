@@ -1,76 +1,161 @@
 //! Answers as etcdctl prints them.
 
+use ::etcd::membership::Member;
 use ::etcd::request::{
-    Alarm, AlarmKind, KeyValue, LeaseTimeToLiveReply, MemberChangeReply, MemberListReply,
-    OperationReply, RangeReply, Reply, StatusReply, TxnReply,
+    Alarm, AlarmKind, DeleteRangeReply, Event, EventKind, KeyValue, LeaseKeepAliveReply,
+    LeaseTimeToLiveReply, MemberChangeReply, OperationReply, PutReply, RangeReply, Reply,
+    StatusReply, TxnReply,
 };
 
 use super::{Answer, AnswerBody};
-use crate::scenario::{ClientCommand, Get, Node};
+use crate::scenario::{
+    ClientCommand, LeaseCommand, Maintenance, MemberCommand, Node, Print, Txn, TxnRequest,
+};
 
 /// What etcdctl prints: standard output, or its error line.
 pub fn print_reply(command: &ClientCommand, node: Node, answer: &Answer) -> Result<String, String> {
     match &answer.body {
-        AnswerBody::Error(message) => Err(format!("Error: {message}")),
-        AnswerBody::Etcd(reply) => Ok(match reply {
-            Reply::Put(_) => "OK".to_owned(),
-            Reply::Range(reply) => range(command, reply),
-            Reply::DeleteRange(reply) => reply.deleted.to_string(),
-            Reply::Compact(_) => compacted(command),
-            Reply::MemberList(reply) => members(reply),
-            Reply::Status(reply) => status(node, reply),
-            Reply::HashKv(reply) => reply.hash_kv.hash.to_string(),
-            Reply::Txn(reply) => txn(reply),
-            Reply::LeaseGrant(reply) => {
-                format!("lease {:016x} granted with TTL({}s)", reply.id, reply.ttl)
-            }
-            Reply::LeaseRevoke(_) => "revoked".to_owned(),
-            Reply::LeaseKeepAlive(reply) if reply.ttl > 0 => {
-                format!("lease {:016x} keepalived with TTL({})", reply.id, reply.ttl)
-            }
-            Reply::LeaseKeepAlive(reply) => {
-                format!("lease {:016x} expired or revoked.", reply.id)
-            }
-            Reply::LeaseTimeToLive(reply) => time_to_live(reply),
-            Reply::Leases(reply) => {
-                let ids = reply.leases.iter().map(|id| format!("{id:016x}"));
-                lines([format!("found {} leases", reply.leases.len())].into_iter().chain(ids))
-            }
-            Reply::Alarm(reply) => lines(reply.alarms.iter().map(alarm)),
-            Reply::Defragment(_) => format!("Finished defragmenting etcd member[{node}:2379]"),
-            Reply::Hash(reply) => reply.hash.to_string(),
-            Reply::MemberChange(reply) => member_change(reply),
-            Reply::MoveLeader(_) => "Leadership transferred".to_owned(),
-        }),
+        AnswerBody::Error(message) | AnswerBody::Unavailable(message) => {
+            Err(format!("Error: {message}"))
+        }
+        AnswerBody::Etcd(reply) => print(command, node, reply),
     }
 }
 
-/// A transaction's branch, then what each operation gave, an empty line before each.
-fn txn(reply: &TxnReply) -> String {
-    let branch = if reply.succeeded { "SUCCESS" } else { "FAILURE" }.to_owned();
-    let answers = reply.responses.iter().flat_map(|operation| {
-        let text = match operation {
-            OperationReply::Range(reply) => lines(reply.kvs.iter().flat_map(key_and_value)),
-            OperationReply::Put(_) => "OK".to_owned(),
-            OperationReply::DeleteRange(reply) => reply.deleted.to_string(),
-            OperationReply::Txn(reply) => txn(reply),
-        };
-        [String::new(), text]
-    });
-    lines([branch].into_iter().chain(answers))
+fn print(command: &ClientCommand, node: Node, reply: &Reply) -> Result<String, String> {
+    Ok(match reply {
+        Reply::Put(reply) => put(reply),
+        Reply::Range(_) if is_health(command) => {
+            format!("{node}:2379 is healthy: successfully committed proposal")
+        }
+        Reply::Range(reply) => range(asked(command), reply),
+        Reply::DeleteRange(reply) => deleted(reply),
+        Reply::Compact(_) => compacted(command),
+        Reply::Txn(reply) => txn(command, reply),
+        Reply::LeaseGrant(reply) => {
+            format!("lease {:016x} granted with TTL({}s)", reply.id, reply.ttl)
+        }
+        Reply::LeaseRevoke(_) => format!("lease {:016x} revoked", lease_of(command)),
+        Reply::LeaseKeepAlive(LeaseKeepAliveReply { id, ttl: 0, .. }) => {
+            return Err(format!("lease {id:016x} expired or revoked."));
+        }
+        Reply::LeaseKeepAlive(reply) => {
+            format!("lease {:016x} keepalived with TTL({})", reply.id, reply.ttl)
+        }
+        Reply::LeaseTimeToLive(reply) => time_to_live(command, reply),
+        Reply::Leases(reply) => {
+            let found = format!("found {} leases", reply.leases.len());
+            lines(std::iter::once(found).chain(reply.leases.iter().map(|id| format!("{id:016x}"))))
+        }
+        Reply::MemberList(reply) => members(&reply.members),
+        Reply::MemberChange(reply) => member_change(command, reply),
+        Reply::MoveLeader(_) => moved(command, node),
+        Reply::Status(reply) => status(node, reply),
+        Reply::HashKv(reply) => format!("{node}:2379, {}", reply.hash_kv.hash),
+        Reply::Hash(reply) => format!("{node}:2379, {}", reply.hash),
+        Reply::Alarm(reply) => lines(reply.alarms.iter().map(alarm)),
+        Reply::Defragment(_) => format!("Finished defragmenting etcd member[{node}:2379]"),
+    })
 }
 
-fn time_to_live(reply: &LeaseTimeToLiveReply) -> String {
+fn is_health(command: &ClientCommand) -> bool {
+    matches!(command, ClientCommand::Maintenance(Maintenance::Health))
+}
+
+fn asked(command: &ClientCommand) -> Print {
+    if let ClientCommand::Get(get) = command { get.print } else { Print::Both }
+}
+
+fn lease_of(command: &ClientCommand) -> i64 {
+    if let ClientCommand::Lease(LeaseCommand::Revoke { id }) = command { *id } else { 0 }
+}
+
+fn put(reply: &PutReply) -> String {
+    lines(std::iter::once("OK".to_owned()).chain(reply.prev_kv.iter().flat_map(key_and_value)))
+}
+
+fn deleted(reply: &DeleteRangeReply) -> String {
+    let count = std::iter::once(reply.deleted.to_string());
+    lines(count.chain(reply.prev_kvs.iter().flat_map(key_and_value)))
+}
+
+fn compacted(command: &ClientCommand) -> String {
+    if let ClientCommand::Compact { revision, .. } = command {
+        format!("compacted revision {revision}")
+    } else {
+        "compacted".to_owned()
+    }
+}
+
+fn range(print: Print, reply: &RangeReply) -> String {
+    match print {
+        Print::Count => reply.count.to_string(),
+        Print::Keys => lines(reply.kvs.iter().flat_map(|pair| [text(&pair.key), String::new()])),
+        Print::Values => lines(reply.kvs.iter().map(|pair| text(&pair.value))),
+        Print::Both => lines(reply.kvs.iter().flat_map(key_and_value)),
+    }
+}
+
+fn txn(command: &ClientCommand, reply: &TxnReply) -> String {
+    let head = if reply.succeeded { "SUCCESS" } else { "FAILURE" };
+    let asked = if let ClientCommand::Txn(txn) = command { txn } else { &Txn::default() };
+    let requests = if reply.succeeded { &asked.success } else { &asked.failure };
+    let parts = reply.responses.iter().enumerate().flat_map(|(place, part)| {
+        let request = requests.get(place);
+        let print = if let Some(TxnRequest::Get(get)) = request { get.print } else { Print::Both };
+        [String::new(), operation(print, part)]
+    });
+    lines(std::iter::once(head.to_owned()).chain(parts))
+}
+
+fn operation(print: Print, reply: &OperationReply) -> String {
+    match reply {
+        OperationReply::Put(reply) => put(reply),
+        OperationReply::Range(reply) => range(print, reply),
+        OperationReply::DeleteRange(reply) => deleted(reply),
+        OperationReply::Txn(reply) => {
+            if reply.succeeded {
+                "SUCCESS".to_owned()
+            } else {
+                "FAILURE".to_owned()
+            }
+        }
+    }
+}
+
+fn time_to_live(command: &ClientCommand, reply: &LeaseTimeToLiveReply) -> String {
     let LeaseTimeToLiveReply { id, ttl, granted_ttl, keys, .. } = reply;
-    if *granted_ttl == 0 && *ttl == -1 {
+    if *ttl < 0 {
         return format!("lease {id:016x} already expired");
     }
-    let life = format!("lease {id:016x} granted with TTL({granted_ttl}s), remaining({ttl}s)");
-    if keys.is_empty() {
-        return life;
+    let line = format!("lease {id:016x} granted with TTL({granted_ttl}s), remaining({ttl}s)");
+    if matches!(command, ClientCommand::Lease(LeaseCommand::TimeToLive { keys: true, .. })) {
+        let keys: Vec<String> = keys.iter().map(|key| text(key)).collect();
+        return format!("{line}, attached keys([{}])", keys.join(" "));
     }
-    let keys: Vec<String> = keys.iter().map(|key| text(key)).collect();
-    format!("{life}, attached keys([{}])", keys.join(" "))
+    line
+}
+
+fn member_change(command: &ClientCommand, reply: &MemberChangeReply) -> String {
+    let cluster = reply.header.cluster_id;
+    match (&reply.member, command) {
+        (Some(member), _) => format!("Member {:x} added to cluster {cluster:x}", member.id),
+        (None, ClientCommand::Member(MemberCommand::Remove { node })) => {
+            format!("Member {node} removed from cluster {cluster:x}")
+        }
+        (None, ClientCommand::Member(MemberCommand::Promote { node })) => {
+            format!("Member {node} promoted in cluster {cluster:x}")
+        }
+        (None, _) => format!("Members of cluster {cluster:x} changed"),
+    }
+}
+
+fn moved(command: &ClientCommand, from: Node) -> String {
+    if let ClientCommand::MoveLeader(to) = command {
+        format!("Leadership transferred from {from} to {to}")
+    } else {
+        format!("Leadership transferred from {from}")
+    }
 }
 
 fn alarm(alarm: &Alarm) -> String {
@@ -82,31 +167,14 @@ fn alarm(alarm: &Alarm) -> String {
     format!("memberID:{} alarm:{kind} ", alarm.member_id)
 }
 
-fn member_change(reply: &MemberChangeReply) -> String {
-    let cluster = reply.header.cluster_id;
-    match &reply.member {
-        Some(member) => format!("Member {:16x} added to cluster {cluster:16x}", member.id),
-        None => format!("Members of cluster {cluster:16x} changed"),
-    }
-}
-
-fn compacted(command: &ClientCommand) -> String {
-    if let ClientCommand::Compact { revision, .. } = command {
-        format!("compacted revision {revision}")
-    } else {
-        "compacted".to_owned()
-    }
-}
-
-fn range(command: &ClientCommand, reply: &RangeReply) -> String {
-    let asked = if let ClientCommand::Get(get) = command { get } else { &Get::default() };
-    if asked.count_only {
-        reply.count.to_string()
-    } else if asked.keys_only {
-        lines(reply.kvs.iter().flat_map(|pair| [text(&pair.key), String::new()]))
-    } else {
-        lines(reply.kvs.iter().flat_map(key_and_value))
-    }
+/// An event of a watch as etcdctl prints it: kind, then what was before, then key and value.
+pub fn print_event(event: &Event) -> String {
+    let kind = match event.kind {
+        EventKind::Put => "PUT",
+        EventKind::Delete => "DELETE",
+    };
+    let before = event.prev_kv.iter().flat_map(key_and_value);
+    lines(std::iter::once(kind.to_owned()).chain(before).chain(key_and_value(&event.kv)))
 }
 
 fn key_and_value(pair: &KeyValue) -> [String; 2] {
@@ -121,8 +189,8 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn members(reply: &MemberListReply) -> String {
-    lines(reply.members.iter().map(|member| {
+fn members(members: &[Member]) -> String {
+    lines(members.iter().map(|member| {
         let started = if member.name.is_empty() { "unstarted" } else { "started" };
         let peers = member.peer_urls.join(",");
         let clients = member.client_urls.join(",");

@@ -5,6 +5,7 @@
 //! engine's types except to show them.
 
 mod etcd;
+mod etcd_request;
 mod etcdctl;
 mod process;
 
@@ -12,10 +13,10 @@ use disk::{CrashReport, Disk, Ticket};
 use serde::{Deserialize, Serialize};
 
 pub use self::etcd::EtcdProcess;
-pub use self::etcdctl::print_reply;
+pub use self::etcdctl::{print_event, print_reply};
 pub use self::process::{
     Answer, AnswerBody, Certainty, Effects, Fatal, Input, Message, Process, Server, ServerEvent,
-    ServerStatus,
+    ServerStatus, WatchAnswer, WatchSaid,
 };
 
 use crate::rng::{Consumer, Stream};

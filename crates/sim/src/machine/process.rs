@@ -6,7 +6,7 @@ use disk::{Disk, Ticket};
 use serde::{Deserialize, Serialize};
 
 use super::EtcdProcess;
-use crate::scenario::{ClientCommand, Node};
+use crate::scenario::{ClientCommand, Node, Watch};
 use crate::view::{Role, Timer};
 
 /// A server process: one call, no operating system.
@@ -44,6 +44,29 @@ pub enum Input {
     },
     /// Its transport cannot reach a peer.
     Unreachable(Node),
+    /// A client says something on a watch stream.
+    Watch {
+        /// The stream; the first word opens it.
+        stream: u64,
+        /// What.
+        said: WatchSaid,
+    },
+}
+
+/// What a client says on a watch stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchSaid {
+    /// Watch this, from a revision on; 0 for whatever comes next.
+    Open {
+        /// What to watch.
+        watch: Arc<Watch>,
+        /// From where on.
+        from_revision: i64,
+    },
+    /// It has taken so many responses.
+    Taken(usize),
+    /// It listens no more.
+    Close,
 }
 
 /// What a process does.
@@ -55,6 +78,15 @@ pub struct Effects {
     pub replies: Vec<(u64, Answer)>,
     /// What is worth telling, in order.
     pub trace: Vec<ServerEvent>,
+    /// Responses on watch streams, in order.
+    pub watch: Vec<(u64, Arc<WatchAnswer>)>,
+}
+
+/// A response on a watch stream, in the engine's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WatchAnswer {
+    /// etcd's.
+    Etcd(::etcd::request::WatchResponse),
 }
 
 /// A message between servers.
@@ -100,6 +132,8 @@ pub enum AnswerBody {
     Etcd(::etcd::request::Reply),
     /// An error, as the client prints it.
     Error(String),
+    /// The same of an error that another server might not give: this one is gone, or not able to.
+    Unavailable(String),
 }
 
 /// Why a process died.

@@ -1,7 +1,8 @@
-//! Load: clients that write on their own.
+//! Load: clients that work on their own.
 //!
 //! ```text
 //! load put key=user/{0..99} value=16B rate=200/s [for=10s | count=500]
+//! load mix clients=4 key=k/{0..9} think=5ms..50ms put=4 get=4 [for=10s | count=500]
 //! load stop
 //! ```
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Action;
 use super::error::Problem;
+use super::mix::{self, Mix};
 use super::node::Context;
 use super::quantity::{SECOND_NS, print_size, print_time};
 use super::verb::{Group, Verb};
@@ -28,6 +30,8 @@ pub enum LoadCommand {
     Start(Load),
     /// Stops them all; requests under way are still answered.
     Stop,
+    /// Starts one more mixed load beside those that run.
+    Mix(Mix),
 }
 
 /// Puts at an even rate.
@@ -66,7 +70,7 @@ pub struct KeyPattern {
 }
 
 impl KeyPattern {
-    fn parse(word: &Word) -> Result<KeyPattern, Problem> {
+    pub(super) fn parse(word: &Word) -> Result<KeyPattern, Problem> {
         let expected = "a key such as `user/{0..99}`";
         let text = word.text.as_str();
         if text.is_empty() || text.len() > 1_024 {
@@ -100,20 +104,24 @@ const KEYS: [&str; 5] = ["key", "value", "rate", "for", "count"];
 pub(super) const VERBS: &[Verb] = &[Verb {
     name: "load",
     group: Group::Load,
-    usage: "load put key=PATTERN value=SIZE rate=N/s [for=T | count=N] · load stop",
-    help: "writes on its own, N times a second; the answer of each write is counted",
+    usage: "load put key=PATTERN value=SIZE rate=N/s [for=T | count=N] · \
+            load mix [clients=N] [key=PATTERN] [keys=even|zipf] [value=SIZE] [think=T..T] \
+            [timeout=T] [put=W] [get=W] [stale=W] [range=W] [del=W] [txn=W] [lease=W] \
+            [compact=W] [watches=N] [for=T | count=N] · load stop",
+    help: "works on its own: puts at an even rate, or clients that each do a mix of operations",
     example: "load put key=user/{0..99} value=16B rate=200/s",
     parse,
 }];
 
 fn parse(words: &mut Words, _: Context) -> Result<Action, Problem> {
-    let word = words.expect("`put` or `stop`")?;
+    let word = words.expect("`put`, `mix` or `stop`")?;
     match word.text.as_str() {
         "stop" => Ok(Action::Load(LoadCommand::Stop)),
         "put" => Ok(Action::Load(LoadCommand::Start(parse_put(words)?))),
+        "mix" => Ok(Action::Load(LoadCommand::Mix(mix::parse(words)?))),
         _ => Err(word
-            .problem("unknown load", "`put` or `stop`")
-            .suggest(&word.text, ["put", "stop"])),
+            .problem("unknown load", "`put`, `mix` or `stop`")
+            .suggest(&word.text, ["put", "mix", "stop"])),
     }
 }
 
@@ -154,6 +162,16 @@ fn parse_rate(word: &Word) -> Result<u32, Problem> {
     number.number_in(1, RATE_MAX, "operations a second").map(super::cluster::small)
 }
 
+impl LoadEnd {
+    pub(super) fn print(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadEnd::Never => Ok(()),
+            LoadEnd::For(time_ns) => write!(f, " for={}", print_time(time_ns)),
+            LoadEnd::Count(count) => write!(f, " count={count}"),
+        }
+    }
+}
+
 impl Load {
     /// Time from one operation to the next.
     pub fn interval_ns(&self) -> u64 {
@@ -165,15 +183,12 @@ impl fmt::Display for LoadCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let load = match self {
             LoadCommand::Stop => return f.write_str("load stop"),
+            LoadCommand::Mix(mix) => return mix.fmt(f),
             LoadCommand::Start(load) => load,
         };
         let key = quoted(&format!("key={}", load.key));
         let value = print_size(u64::from(load.value_bytes));
         write!(f, "load put {key} value={value} rate={}/s", load.rate)?;
-        match load.until {
-            LoadEnd::Never => Ok(()),
-            LoadEnd::For(time_ns) => write!(f, " for={}", print_time(time_ns)),
-            LoadEnd::Count(count) => write!(f, " count={count}"),
-        }
+        load.until.print(f)
     }
 }

@@ -24,6 +24,7 @@ mod error;
 mod expect;
 mod fault;
 mod load;
+mod mix;
 mod node;
 mod quantity;
 mod verb;
@@ -33,12 +34,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use client::{ClientAction, ClientCommand, Get};
+pub use client::{
+    ClientAction, ClientCommand, Compare, CompareResult, CompareTarget, Delete, Get, Keys,
+    LeaseCommand, Maintenance, MemberCommand, Order, Print, Put, SortBy, TXN_OPS_MAX, Txn,
+    TxnRequest, Until, Watch,
+};
 pub use cluster::{ClusterSpec, Engine, NODES_MAX, Span};
 pub use error::ParseError;
 pub use expect::{Expectation, Expected};
 pub use fault::Fault;
 pub use load::{KeyPattern, Load, LoadCommand, LoadEnd, RATE_MAX, VALUE_BYTES_MAX};
+pub use mix::{CLIENTS_MAX, Distribution, Mix, Weights, ZIPF_KEYS_MAX};
 pub use node::{Context, Node, Target};
 pub use quantity::{
     MILLISECOND_NS, SECOND_NS, TIME_MAX_NS, parse_time, print_share, print_size, print_time,

@@ -1,6 +1,7 @@
 //! The one table of verbs: reading, `help` and completion all go through it.
 //!
-//! A new verb is one row in the `VERBS` of its group's file; a new group is one row in [`GROUPS`].
+//! A new verb is one row in the `VERBS` of its family's file; a new family is one row in
+//! [`client::FAMILIES`] or [`GROUPS`].
 
 use super::error::Problem;
 use super::node::Context;
@@ -54,11 +55,11 @@ impl Group {
     }
 }
 
-const GROUPS: [&[Verb]; 4] = [client::VERBS, load::VERBS, fault::VERBS, expect::VERBS];
+const GROUPS: [&[Verb]; 3] = [load::VERBS, fault::VERBS, expect::VERBS];
 
 /// All verbs in the order in which `help` lists them.
 pub fn verbs() -> impl Iterator<Item = &'static Verb> {
-    GROUPS.iter().copied().flatten()
+    client::FAMILIES.into_iter().chain(GROUPS).flatten()
 }
 
 /// The verb of that name.

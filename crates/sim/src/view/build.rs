@@ -2,18 +2,20 @@
 
 use super::cluster::{
     ClientsView, ClusterView, Condition, Endpoint, ExpectationView, LoadView, MessageClass,
-    MessageView, NodeView, OperationView,
+    MessageView, NodeView, OperationView, WatcherView,
 };
 use super::{Query, View, inside, text, wal};
-use crate::client::{Ended, Operation, Stage};
+use crate::client::{Clients, Ended, Operation, Stage, Watcher};
 use crate::judge::Judgement;
-use crate::machine::Power;
+use crate::machine::{Power, print_event};
 use crate::scenario::{Action, LoadCommand, Node};
 use crate::world::World;
 
 const PENDING_SHOWN: usize = 64;
 const ENDED_SHOWN: usize = 32;
 const LOG_LINES_SHOWN: usize = 40;
+const WATCHERS_SHOWN: usize = 64;
+const EVENTS_SHOWN: usize = 16;
 
 /// Makes pictures; keeps decoded log records from one to the next.
 #[derive(Clone, Debug, Default)]
@@ -103,14 +105,16 @@ fn messages(world: &World) -> Vec<MessageView> {
             arrives_ns: flight.arrives_ns,
         }
     });
-    flights.chain(world.clients().all_pending().filter_map(travelling)).collect()
+    let clients = world.clients();
+    let asked = clients.all_pending().filter_map(|one| travelling(clients, one));
+    flights.chain(asked).collect()
 }
 
 /// Ids of clients' messages lie above those of flights: request times two, plus one for replies.
 const CLIENT_MESSAGES: u64 = 1 << 62;
 
-fn travelling(operation: &Operation) -> Option<MessageView> {
-    let client = Endpoint::Client(operation.client);
+fn travelling(clients: &Clients, operation: &Operation) -> Option<MessageView> {
+    let client = Endpoint::Client(clients.shown_as(operation.client));
     let server = Endpoint::Node(operation.node);
     let id = CLIENT_MESSAGES + operation.request * 2;
     let message = |id, from, to, class, sent_ns, arrives_ns| MessageView {
@@ -146,6 +150,9 @@ fn clients(world: &World) -> ClientsView {
     let mut ended: Vec<OperationView> =
         clients.ended().rev().take(ENDED_SHOWN).map(|ended| ended_operation(ended)).collect();
     ended.reverse();
+    let mut watchers: Vec<WatcherView> =
+        clients.watchers().rev().take(WATCHERS_SHOWN).map(watcher).collect();
+    watchers.reverse();
     ClientsView {
         pending: clients.all_pending().take(PENDING_SHOWN).map(operation).collect(),
         ended,
@@ -153,15 +160,38 @@ fn clients(world: &World) -> ClientsView {
         acknowledged: operations.acknowledged,
         failed: operations.failed,
         unknown: operations.unknown,
-        loads: clients
-            .loads()
-            .map(|running| LoadView {
-                client: running.client,
-                command: Action::Load(LoadCommand::Start(running.load.clone())).to_string(),
-                begun: running.begun,
-            })
-            .collect(),
+        loads: loads(clients),
+        watchers,
     }
+}
+
+fn watcher(watcher: &Watcher) -> WatcherView {
+    let skipped = watcher.latest.len().saturating_sub(EVENTS_SHOWN);
+    WatcherView {
+        watcher: watcher.watcher,
+        client: watcher.client,
+        node: watcher.node,
+        connected: watcher.stream.is_some(),
+        command: watcher.watch.to_string(),
+        next_revision: watcher.next_revision,
+        events: watcher.events,
+        latest: watcher.latest.iter().skip(skipped).map(print_event).collect(),
+        ended: watcher.ended.clone(),
+    }
+}
+
+fn loads(clients: &Clients) -> Vec<LoadView> {
+    let view = |client, begun, command| {
+        let command = Action::Load(command).to_string();
+        LoadView { client, command, begun }
+    };
+    let even = clients.loads().map(|running| {
+        view(running.client, running.begun, LoadCommand::Start(running.load.clone()))
+    });
+    let mixed = clients.mixes().map(|running| {
+        view(running.first_client, running.begun, LoadCommand::Mix((*running.mix).clone()))
+    });
+    even.chain(mixed).collect()
 }
 
 fn operation(operation: &Operation) -> OperationView {

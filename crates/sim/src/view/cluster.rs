@@ -184,6 +184,31 @@ pub struct ClientsView {
     pub unknown: u64,
     /// Loads that run.
     pub loads: Vec<LoadView>,
+    /// Watches of the console and of loads, oldest first; at most 64.
+    pub watchers: Vec<WatcherView>,
+}
+
+/// A watch of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatcherView {
+    /// Its number, unique in a run.
+    pub watcher: u64,
+    /// Whose: 0 is the console.
+    pub client: u32,
+    /// The server that it is connected to, or tries.
+    pub node: Node,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// What it watches, as a scenario command.
+    pub command: String,
+    /// The next revision that it wants to hear of.
+    pub next_revision: i64,
+    /// Events so far.
+    pub events: u64,
+    /// The last of them as etcdctl prints them, oldest first; at most 16.
+    pub latest: Vec<String>,
+    /// Why it ended.
+    pub ended: Option<String>,
 }
 
 /// How an operation ended.

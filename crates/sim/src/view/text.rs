@@ -61,6 +61,11 @@ fn words(what: &TraceEvent) -> Option<Words> {
             tone: Tone::Undecided,
             text: format!("nobody knows whether request {request} happened"),
         }),
+        TraceEvent::WatchBroken { watcher } => Some(Words {
+            node: None,
+            tone: Tone::Plain,
+            text: format!("watch {watcher} has lost its server and looks for another"),
+        }),
         TraceEvent::Ticked(_)
         | TraceEvent::SyncIssued(..)
         | TraceEvent::Synced(..)
@@ -72,7 +77,9 @@ fn words(what: &TraceEvent) -> Option<Words> {
         | TraceEvent::Received(..)
         | TraceEvent::Replied(..)
         | TraceEvent::Ended { .. }
-        | TraceEvent::Judged { .. } => None,
+        | TraceEvent::Judged { .. }
+        | TraceEvent::WatchOpened { .. }
+        | TraceEvent::WatchHeard { .. } => None,
     }
 }
 
@@ -168,7 +175,7 @@ fn label(message: &raft::Message) -> String {
     use raft::MessageType as Type;
     let answer = if message.reject { "no" } else { "yes" };
     match message.msg_type {
-        Type::App => match &message.entries[..] {
+        Type::App => match message.entries.as_slice() {
             [] => {
                 format!("after {}/{}, commit {}", message.log_term, message.index, message.commit)
             }

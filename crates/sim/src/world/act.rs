@@ -1,11 +1,12 @@
 //! Actions: what a visitor or a scenario does to the world.
 
 use super::World;
-use crate::client::CONSOLE;
+use crate::client::{CONSOLE, PATIENCE_NS};
 use crate::judge::Judgement;
 use crate::queue::{Due, Scheduled};
 use crate::scenario::{
-    Action, ClientAction, Expectation, Fault, Line, LoadCommand, Node, Statement, Target,
+    Action, ClientAction, ClientCommand, Expectation, Fault, LeaseCommand, Line, LoadCommand, Mix,
+    Node, Statement, Target, Watch,
 };
 use crate::trace::TraceEvent;
 
@@ -17,8 +18,8 @@ impl World {
         self.tell(TraceEvent::Acted(action.clone()));
         match action {
             Action::Client(ClientAction { on, command }) => {
-                let node = on.or_else(|| self.up().next()).unwrap_or(Node(1));
-                self.ask(CONSOLE, id, node, command);
+                let node = self.addressee(on, &command);
+                self.console(id, node, command);
             }
             Action::Load(LoadCommand::Stop) => self.clients.stop_loads(),
             Action::Load(LoadCommand::Start(load)) => {
@@ -26,8 +27,51 @@ impl World {
                     self.queue.push(running.next_ns, Due::LoadTurn { client: running.client });
                 }
             }
+            Action::Load(LoadCommand::Mix(mix)) => {
+                self.start_mix(mix);
+            }
             Action::Fault(fault) => self.fault(fault),
             Action::Expect(expectation) => self.expect(line, expectation),
+        }
+    }
+
+    fn console(&mut self, id: u64, node: Node, command: ClientCommand) {
+        if let ClientCommand::Watch(watch) = command {
+            self.watch(CONSOLE, id, node, watch);
+            return;
+        }
+        if command == ClientCommand::Unwatch {
+            self.unwatch();
+            return;
+        }
+        if let ClientCommand::Lease(LeaseCommand::KeepAlive { id: lease, once: false }) = command {
+            self.clients.keep(self.now_ns, lease);
+        }
+        self.ask(CONSOLE, id, node, command, PATIENCE_NS);
+    }
+
+    fn start_mix(&mut self, mix: Mix) {
+        let (watches, keys) = (mix.watches, mix.all_keys());
+        let turns = self.clients.start_mix(self.now_ns, mix);
+        let Some(&(first_client, _)) = turns.first() else { return };
+        for (client, at_ns) in turns {
+            self.queue.push(at_ns, Due::SessionTurn { client });
+        }
+        for number in 0..watches {
+            let node = Node(1 + number % self.spec.nodes);
+            let watch = Watch { keys: keys.clone(), prev_kv: true, ..Watch::default() };
+            self.watch(first_client, 0, node, watch);
+        }
+    }
+
+    /// Whom a command of the console goes to. Only a leader hands over, and only its clock counts
+    /// for leases; a client of the real etcd reaches it through any server.
+    pub(super) fn addressee(&self, on: Option<Target>, command: &ClientCommand) -> Node {
+        let first = || self.up().next().unwrap_or(Node(1));
+        match on {
+            Some(target) => self.targets(target).first().copied().unwrap_or_else(first),
+            None if command.is_for_leader() => self.leader().unwrap_or_else(first),
+            None => first(),
         }
     }
 
@@ -90,6 +134,15 @@ impl World {
         for load in self.clients.loads() {
             let at_ns = load.next_ns.max(self.now_ns + 1);
             self.queue.push(at_ns, Due::LoadTurn { client: load.client });
+        }
+        for again in self.clients.reconnect_all(self.now_ns) {
+            self.queue.push(again.at_ns, Due::WatchConnect { watcher: again.watcher });
+        }
+        for (lease, at_ns) in self.clients.keepers.turns() {
+            self.queue.push(at_ns.max(self.now_ns + 1), Due::KeepAlive { lease });
+        }
+        for (client, at_ns) in self.clients.wake_sessions(self.now_ns) {
+            self.queue.push(at_ns.max(self.now_ns + 1), Due::SessionTurn { client });
         }
         for &expectation in &self.open {
             let deadline_ns = self.judgements[expectation].deadline_ns();

@@ -13,6 +13,7 @@
 mod act;
 mod find;
 mod run;
+mod watch;
 
 use std::sync::Arc;
 
@@ -23,7 +24,9 @@ use crate::judge::Judgement;
 use crate::machine::{Certainty, Effects, Input, Machine, Stepped};
 use crate::network::{LossReason, Network, Sending};
 use crate::queue::{Due, Queue, Scheduled};
-use crate::scenario::{Action, ClientCommand, ClusterSpec, Line, Node, Scenario, Statement};
+use crate::scenario::{
+    Action, ClientCommand, ClusterSpec, LeaseCommand, Line, Node, Scenario, Statement,
+};
 use crate::trace::{Record, Trace, TraceEvent};
 use crate::trails::Trails;
 
@@ -163,6 +166,11 @@ impl World {
                 self.give_up(request, Certainty::Unknown, "context deadline exceeded");
             }
             Due::LoadTurn { client } => self.load_turn(client),
+            Due::SessionTurn { client } => self.session_turn(client),
+            Due::KeepAlive { lease } => self.keep_alive(lease),
+            Due::WatchConnect { watcher } => self.watch_connects(watcher),
+            Due::WatchArrival { stream, node, said } => self.watch_arrives(stream, node, said),
+            Due::WatchResponse { stream, answer } => self.watch_hears(stream, answer),
             Due::Deadline { expectation } => self.look(expectation, true),
         }
         self.look_at_all();
@@ -224,6 +232,10 @@ impl World {
                 self.queue.push(arrives_ns, Due::ReplyArrival { request });
             }
         }
+        for (stream, answer) in effects.watch {
+            let arrives_ns = self.clients.stream_arrival(now_ns, stream);
+            self.queue.push(arrives_ns, Due::WatchResponse { stream, answer });
+        }
     }
 
     // ---- machines ----
@@ -268,6 +280,7 @@ impl World {
         for request in self.clients.held_by(node) {
             self.give_up(request, Certainty::Unknown, "error reading from server: EOF");
         }
+        self.break_streams(node);
     }
 
     // ---- messages ----
@@ -295,13 +308,20 @@ impl World {
 
     // ---- clients ----
 
-    fn ask(&mut self, client: u32, action: u64, node: Node, command: ClientCommand) {
+    fn ask(
+        &mut self,
+        client: u32,
+        action: u64,
+        node: Node,
+        command: ClientCommand,
+        patience_ns: u64,
+    ) {
         let (now_ns, command) = (self.now_ns, Arc::new(command));
         let operation = self.clients.begin(now_ns, client, action, node, Arc::clone(&command));
         let request = operation.request;
         let arrives_ns = operation.arrives_ns();
         operation.timeout =
-            Some(self.queue.push(now_ns + PATIENCE_NS, Due::RequestTimeout { request }));
+            Some(self.queue.push(now_ns + patience_ns, Due::RequestTimeout { request }));
         self.queue.push(arrives_ns, Due::RequestArrival { request });
         if client == CONSOLE {
             self.trails.begin(request, &command);
@@ -341,6 +361,13 @@ impl World {
             outcome: ended.outcome,
             revision: ended.answer.revision,
         });
+        if let Some((lease, at_ns)) = self.clients.keeper_ended(self.now_ns, ended) {
+            self.queue.push(at_ns, Due::KeepAlive { lease });
+        }
+        if let Some(at_ns) = self.clients.session_ended(self.now_ns, ended) {
+            let client = ended.operation.client;
+            self.queue.push(at_ns, Due::SessionTurn { client });
+        }
     }
 
     fn load_turn(&mut self, client: u32) {
@@ -350,8 +377,22 @@ impl World {
         if let Some(command) = turn.command
             && let Some(node) = self.clients.next_of(&up)
         {
-            self.ask(client, 0, node, command);
+            self.ask(client, 0, node, command, PATIENCE_NS);
         }
+    }
+
+    fn keep_alive(&mut self, lease: i64) {
+        let Some(client) = self.clients.keeper(lease) else { return };
+        let command = ClientCommand::Lease(LeaseCommand::KeepAlive { id: lease, once: false });
+        let node = self.addressee(None, &command);
+        self.ask(client, 0, node, command, PATIENCE_NS);
+    }
+
+    fn session_turn(&mut self, client: u32) {
+        let Some(turn) = self.clients.session_turn(self.now_ns, client) else { return };
+        let leader = self.leader().filter(|_| turn.command.is_for_leader());
+        let node = leader.unwrap_or(turn.node);
+        self.ask(client, 0, node, turn.command, turn.timeout_ns);
     }
 
     fn tell(&mut self, what: TraceEvent) {

@@ -1,0 +1,117 @@
+//! Mixed loads: sessions that do one thing after the other, whatever happens to their servers.
+#![cfg(not(target_arch = "wasm32"))]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use sim::World;
+use sim::scenario::SECOND_NS;
+use sim::trace::TraceEvent;
+use sim::view::Outcome;
+use support::{Store, command, run_for, world};
+
+const MIXED: &str = "\
+cluster etcd nodes=3 seed=11
+1s load mix clients=6 key=k/{0..4} keys=zipf value=16B think=1ms..20ms
+";
+
+/// What clients asked and how it ended, by verb.
+#[derive(Default)]
+struct Tally {
+    asked: BTreeMap<u64, (u32, &'static str)>,
+    ended: BTreeMap<(&'static str, &'static str), u64>,
+    under_way: BTreeMap<u32, u64>,
+    busiest: u64,
+}
+
+impl Tally {
+    fn of(world: &mut World, until_ns: u64) -> Tally {
+        let mut tally = Tally::default();
+        while world.now_ns() < until_ns {
+            let event = world.step().expect("clocks go on for ever");
+            for record in world.trace().of_event(event) {
+                tally.take(&record.what);
+            }
+        }
+        tally
+    }
+
+    fn take(&mut self, what: &TraceEvent) {
+        if let TraceEvent::Requested { request, client, command, .. } = what {
+            self.asked.insert(*request, (*client, command.verb()));
+            let under_way = self.under_way.entry(*client).or_default();
+            *under_way += 1;
+            self.busiest = self.busiest.max(*under_way);
+        }
+        if let TraceEvent::Ended { request, outcome, .. } = what
+            && let Some((client, verb)) = self.asked.get(request)
+        {
+            *self.under_way.entry(*client).or_default() -= 1;
+            let outcome = match outcome {
+                Outcome::Acknowledged => "acknowledged",
+                Outcome::Failed => "failed",
+                Outcome::Unknown => "unknown",
+            };
+            *self.ended.entry((verb, outcome)).or_default() += 1;
+        }
+    }
+
+    fn count(&self, verb: &'static str, outcome: &'static str) -> u64 {
+        self.ended.get(&(verb, outcome)).copied().unwrap_or(0)
+    }
+}
+
+#[test]
+fn every_kind_of_operation_is_done_one_at_a_time() {
+    let mut world = world(MIXED);
+    let tally = Tally::of(&mut world, 20 * SECOND_NS);
+    for verb in ["put", "get", "del", "txn", "lease", "compact"] {
+        assert!(tally.count(verb, "acknowledged") > 20, "{verb}: {:?}", tally.ended);
+    }
+    assert_eq!(tally.busiest, 1, "one operation a client at a time");
+    let failed: u64 =
+        tally.ended.iter().filter(|((_, how), _)| *how == "failed").map(|(_, n)| n).sum();
+    assert!(failed > 0, "some compactions are of what is compacted: {:?}", tally.ended);
+    assert!(tally.ended.keys().all(|(_, outcome)| *outcome != "unknown"), "{:?}", tally.ended);
+}
+
+#[test]
+fn sessions_find_another_server_when_theirs_is_gone() {
+    let mut world = world(MIXED);
+    world.run_until(5 * SECOND_NS);
+    world.perform(command("crash n2"));
+    let tally = Tally::of(&mut world, 15 * SECOND_NS);
+    assert!(tally.count("put", "acknowledged") > 50, "{:?}", tally.ended);
+    let refused = tally.count("put", "failed") + tally.count("get", "failed");
+    assert!(refused < 30, "nobody keeps asking a server that is down: {:?}", tally.ended);
+}
+
+#[test]
+fn a_load_ends_after_its_count_or_its_time() {
+    let text = MIXED.replace("think=1ms..20ms", "think=1ms..20ms put=1 count=40");
+    let mut counted = world(&text);
+    let tally = Tally::of(&mut counted, 10 * SECOND_NS);
+    assert_eq!(tally.count("put", "acknowledged"), 40);
+    assert_eq!(counted.clients().mixes().count(), 0, "it is over");
+    let mut timed = world(&text.replace("count=40", "for=2s"));
+    timed.run_until(4 * SECOND_NS);
+    assert_eq!(timed.clients().mixes().count(), 0, "it is over");
+}
+
+#[test]
+fn sessions_go_on_after_a_reload_as_if_memory_had_stayed() {
+    let mut stayed = world(MIXED);
+    let mut store = Store::default();
+    stayed.run_until(6 * SECOND_NS);
+    stayed.settle();
+    store.follow(&mut stayed);
+    let head = stayed.head();
+    let mut resumed = World::resume(head, store.disks()).expect("the head fits the disks");
+    for world in [&mut stayed, &mut resumed] {
+        world.perform(command("reload"));
+        run_for(world, 8);
+    }
+    assert_eq!(stayed.fingerprint(), resumed.fingerprint());
+    assert!(stayed.clients().mixes().all(|mix| mix.begun > 100), "it went on");
+}
