@@ -1,0 +1,142 @@
+//! Valid inputs to begin with, made by our own writers. All are small: every bit of some of them is
+//! turned over by the tests.
+
+use bytes::Bytes;
+use disk::Disk;
+use etcd::bolt::{Db, DbOptions, Progress};
+use etcd::proto::{etcdserverpb, mvccpb, rpc};
+use etcd::snap;
+use etcd::v2store::V2Store;
+use etcd::wal::{Encoder, SnapshotMark};
+use prost::Message as _;
+
+use crate::join;
+
+/// The seeds of a target.
+pub fn of(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "wal_record" => log(),
+        "wal_directory" => vec![join(&log()), join(&log()[..1])],
+        "snap_file" => vec![snap_file()],
+        "bolt" => vec![database(1024, false), database(1024, true), database(4096, false)],
+        "database_snapshot" => vec![database(1024, false), with_hash(database(1024, false))],
+        "request" => vec![put_request(), b"\x08\x01\x12\x03PUT\x1a\x02/1".to_vec()],
+        _ => Vec::new(),
+    }
+}
+
+fn put_request() -> Vec<u8> {
+    let put = rpc::PutRequest {
+        key: Bytes::from_static(b"key"),
+        value: Bytes::from_static(b"value"),
+        ..rpc::PutRequest::default()
+    };
+    let header = etcdserverpb::RequestHeader { id: 7, ..etcdserverpb::RequestHeader::default() };
+    etcdserverpb::InternalRaftRequest {
+        header: Some(header),
+        put: Some(put),
+        ..etcdserverpb::InternalRaftRequest::default()
+    }
+    .encode_to_vec()
+}
+
+/// Two segments, the second with a record of a snapshot.
+fn log() -> Vec<Vec<u8>> {
+    let mut encoder = Encoder::new(0);
+    let metadata = Bytes::from_static(b"\x08\x01\x10\x02");
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let entry = |index, data: Vec<u8>| raft::Entry {
+        term: 1,
+        index,
+        data: data.into(),
+        ..raft::Entry::default()
+    };
+    let state = raft::HardState { term: 1, vote: 1, commit: 2 };
+    encoder.crc_record(&mut first);
+    encoder.metadata(&metadata, &mut first);
+    encoder.snapshot(&SnapshotMark::default(), &mut first);
+    encoder.entry(&entry(1, Vec::new()), &mut first);
+    encoder.entry(&entry(2, put_request()), &mut first);
+    encoder.entry(&entry(3, vec![7; 600]), &mut first);
+    encoder.hard_state(&state, &mut first);
+    encoder.crc_record(&mut second);
+    encoder.metadata(&metadata, &mut second);
+    encoder.hard_state(&state, &mut second);
+    encoder.entry(&entry(4, put_request()), &mut second);
+    encoder.snapshot(&SnapshotMark::new(2, 1), &mut second);
+    vec![first, second]
+}
+
+fn snap_file() -> Vec<u8> {
+    let conf_state = raft::ConfState { voters: vec![1, 2, 3], ..raft::ConfState::default() };
+    let data = V2Store::default().to_json().into();
+    let metadata = raft::SnapshotMetadata { conf_state, index: 9, term: 2 };
+    snap::encode(&raft::Snapshot { data, metadata })
+}
+
+/// A backend with some keys, a deleted one, the buckets that a reader asks for, and one nested
+/// bucket.
+fn database(page_bytes: u32, has_freelist: bool) -> Vec<u8> {
+    let mut disk = Disk::new(1 << 24);
+    let id = disk.create("/db").expect("an empty disk takes a file");
+    let options = DbOptions { page_bytes, has_freelist, grow_bytes: u64::from(page_bytes) };
+    let (mut db, created) = Db::create(&mut disk, id, options).expect("a database is created");
+    disk.complete(created);
+    for batch in 0..3 {
+        let mut tx = db.begin();
+        let root = tx.root();
+        let make = |tx: &mut etcd::bolt::Tx, name: &[u8]| {
+            tx.create_bucket_if_missing(root, name).expect("a bucket is made")
+        };
+        let (key, meta) = (make(&mut tx, b"key"), make(&mut tx, b"meta"));
+        let nested = tx.create_bucket_if_missing(meta, b"nested").expect("a bucket is made");
+        tx.put(nested, b"inner", Bytes::from_static(b"value")).expect("a key is put");
+        for number in 0..8 {
+            let revision = 2 + batch * 8 + number;
+            let (name, value) = pair(revision);
+            tx.put(key, &name, value).expect("a key is put");
+        }
+        let index = Bytes::copy_from_slice(&(8 * (batch + 1)).to_be_bytes());
+        tx.put(meta, b"consistent_index", index).expect("a key is put");
+        commit(&mut db, tx, &mut disk);
+    }
+    let len = db.file().size_bytes();
+    disk.read_range(id, 0..len).expect("the file is there")
+}
+
+/// A revision as the `key` bucket keeps it; every fifth is a deletion.
+fn pair(revision: u64) -> (Vec<u8>, Bytes) {
+    let mut name = revision.to_be_bytes().to_vec();
+    name.push(b'_');
+    name.extend([0; 8]);
+    let key = Bytes::from(format!("k{}", revision % 5));
+    let mut kv = mvccpb::KeyValue { key, ..mvccpb::KeyValue::default() };
+    if revision.is_multiple_of(5) {
+        name.push(b't');
+    } else {
+        kv.create_revision = revision.cast_signed();
+        kv.mod_revision = revision.cast_signed();
+        kv.version = 1;
+        kv.value = Bytes::from(vec![b'v'; 20]);
+    }
+    (name, kv.encode_to_vec().into())
+}
+
+fn commit(db: &mut Db, tx: etcd::bolt::Tx, disk: &mut Disk) {
+    let mut commit = db.commit(tx, disk).expect("a transaction is written");
+    loop {
+        let ticket = commit.ticket();
+        disk.complete(ticket);
+        match commit.on_synced(ticket, db, disk).expect("a transaction is written") {
+            Progress::Waiting(next) => commit = next,
+            Progress::Done => return,
+        }
+    }
+}
+
+fn with_hash(mut bytes: Vec<u8>) -> Vec<u8> {
+    use sha2::Digest as _;
+    let hash = sha2::Sha256::digest(&bytes);
+    bytes.extend(hash);
+    bytes
+}
