@@ -104,6 +104,9 @@ impl Config {
         if self.election_tick <= self.heartbeat_tick {
             return refuse("election tick must be greater than heartbeat tick");
         }
+        if self.election_tick > u32::MAX / 2 {
+            return refuse("election tick must not be greater than half of its range");
+        }
         if self.max_uncommitted_entries_size == 0 {
             self.max_uncommitted_entries_size = NO_LIMIT;
         }

@@ -15,6 +15,7 @@ use crate::progress::ProgressState;
 use crate::raft::Raft;
 use crate::storage::{Storage, StorageError, payload_size};
 use crate::types::{Entry, EntryType, NONE, NodeId};
+use crate::validate;
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     pub(crate) fn step_leader(&mut self, message: Message) -> Result<()> {
@@ -111,7 +112,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             }
             let change = AnyConfChange::of_entry(entry)
                 .map_err(|error| Error::InvalidMessage(error.to_string()))?;
-            match self.refusal(&change.clone().into()) {
+            let simple = change.clone().into();
+            validate::check_change(&simple)?;
+            match self.refusal(&simple) {
                 Some(reason) => {
                     log!(
                         self.log.logger,

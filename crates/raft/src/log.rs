@@ -11,6 +11,7 @@ use crate::logger::{Logger, log};
 use crate::storage::{Storage, StorageError, encoded_size, fitting};
 use crate::types::{Entry, EntryId, Snapshot};
 use crate::unstable::Unstable;
+use crate::validate::MAX_NUMBER;
 
 /// The whole log of one node, and how far it is committed and applied.
 ///
@@ -51,6 +52,9 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     pub(crate) fn new(storage: S, logger: L, max_applying_size: u64) -> Result<Self> {
         let first = storage.first_index()?;
         let last = storage.last_index()?;
+        if first == 0 || last < first - 1 || last > MAX_NUMBER {
+            fatal!("storage has entries [{first}, {last}], which is no log");
+        }
         Ok(Self {
             storage,
             logger,
@@ -337,7 +341,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
             Ok(entries) if entries.is_empty() => {
                 fatal!("entries[{lo}:{hi}) is unavailable from storage")
             }
-            Ok(entries) => Ok(entries),
+            Ok(entries) => check_stored(entries, lo, hi),
             Err(StorageError::Compacted) => Err(StorageError::Compacted.into()),
             Err(StorageError::Unavailable) => {
                 fatal!("entries[{lo}:{hi}) is unavailable from storage")
@@ -389,6 +393,15 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         }
         Ok(false)
     }
+}
+
+/// What storage gave must be what was asked for, or the beginning of it.
+fn check_stored(entries: Vec<Entry>, lo: u64, hi: u64) -> Result<Vec<Entry>> {
+    let indexes = entries.iter().map(|entry| entry.index);
+    if entries.len() as u64 > hi - lo || !indexes.eq(lo..lo + entries.len() as u64) {
+        fatal!("storage gave other entries than [{lo}:{hi})");
+    }
+    Ok(entries)
 }
 
 /// Storage failed where it must not.

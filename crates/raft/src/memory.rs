@@ -173,11 +173,14 @@ impl Storage for MemoryStorage {
                 self.last()
             )));
         }
+        if lo > hi {
+            return Err(broken(format!("entries' lo({lo}) is greater than hi({hi})")));
+        }
         if self.entries.is_empty() {
             return Err(StorageError::Unavailable);
         }
         let offset = self.sentinel.index + 1;
-        let range = position(lo - offset)..position(hi.max(lo) - offset);
+        let range = position(lo - offset)..position(hi - offset);
         let count = fitting(self.entries.range(range.clone()), max_size);
         Ok(self.entries.range(range).take(count).cloned().collect())
     }

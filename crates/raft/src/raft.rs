@@ -13,6 +13,7 @@ use crate::read_only::{ReadOnly, ReadState};
 use crate::storage::{Storage, payload_size};
 use crate::tracker::Tracker;
 use crate::types::{Entry, EntryId, EntryType, HardState, NONE, NodeId, Role, Snapshot, SoftState};
+use crate::validate::MAX_NUMBER;
 
 /// One node of a group.
 ///
@@ -119,6 +120,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     fn load_state(&mut self, state: HardState) -> Result<()> {
         let (committed, last) = (self.log.committed, self.log.last_index()?);
+        if state.term > MAX_NUMBER {
+            fatal!("{:x} state.term {} is out of range", self.id, state.term);
+        }
         if state.commit < committed || state.commit > last {
             let (id, commit) = (self.id, state.commit);
             fatal!("{id:x} state.commit {commit} is out of range [{committed}, {last}]");
@@ -381,7 +385,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     fn tick_election(&mut self) -> Result<()> {
-        self.election_elapsed += 1;
+        self.election_elapsed = self.election_elapsed.saturating_add(1);
         if self.is_promotable() && self.election_elapsed >= self.randomized_election_timeout {
             self.election_elapsed = 0;
             self.step(Message { from: self.id, ..Message::new(MessageType::Hup) })?;
@@ -391,7 +395,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     fn tick_heartbeat(&mut self) -> Result<()> {
         self.heartbeat_elapsed += 1;
-        self.election_elapsed += 1;
+        self.election_elapsed = self.election_elapsed.saturating_add(1);
         if self.election_elapsed >= self.election_timeout {
             self.election_elapsed = 0;
             if self.check_quorum {

@@ -108,11 +108,24 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         self.raft.step(Message::new(MessageType::Hup))
     }
 
-    /// Takes a message from another member, or a response from a local storage thread.
+    /// Takes a message from another member, or, with asynchronous storage writes, the answers of
+    /// this node's own storage threads.
+    ///
+    /// Whoever takes messages from a network sees to it that `from` is who sent it: an answer of a
+    /// storage thread, or of this node to itself, is believed. Otherwise any message may come here.
+    /// One that makes no sense is [`Error::InvalidMessage`], [`Error::StepLocalMsg`] or
+    /// [`Error::StepPeerNotFound`] and changes nothing; one whose claims contradict what is
+    /// committed here is [`Error::Fatal`], as it is for a real server.
     pub fn step(&mut self, message: Message) -> Result<()> {
         let from_thread = is_local_thread(message.from);
-        if message.msg_type.is_local() && !from_thread {
-            return Err(Error::StepLocalMsg);
+        if message.msg_type.is_local() || from_thread {
+            let is_answer = matches!(
+                message.msg_type,
+                MessageType::StorageAppendResp | MessageType::StorageApplyResp
+            );
+            if !(from_thread && is_answer && self.async_storage_writes) {
+                return Err(Error::StepLocalMsg);
+            }
         }
         if message.msg_type.is_response()
             && !from_thread
@@ -121,6 +134,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             return Err(Error::StepPeerNotFound);
         }
         validate::check(&message)?;
+        validate::check_sender(&message, self.raft.id, self.async_storage_writes)?;
         // A leader that restarted may have lost what it sent before it wrote it: only a leader can
         // tell that an answer is wrong.
         if message.msg_type == MessageType::AppResp

@@ -8,17 +8,28 @@
     reason = "each role ignores the types of messages that are not for it"
 )]
 
+use crate::changer;
+use crate::conf_change::ConfChangeV2;
 use crate::error::{Error, Result};
-use crate::message::{Message, MessageType};
+use crate::message::{Message, MessageType, is_local_thread};
+use crate::tracker::Tracker;
+use crate::types::{ConfState, NONE, NodeId, Snapshot};
 
 /// Indexes and terms beyond this are damage: one a nanosecond would take three centuries.
-const MAX_NUMBER: u64 = u64::MAX / 2;
+pub(crate) const MAX_NUMBER: u64 = u64::MAX / 2;
+
+/// Members of a group, or changes in one step, beyond this are damage.
+const MAX_MEMBERS: usize = 1024;
 
 pub(crate) fn check(message: &Message) -> Result<()> {
     check_numbers(message)?;
     check_term(message)?;
     match message.msg_type {
         MessageType::App => check_entries(message),
+        MessageType::Snap => message.snapshot.as_ref().map_or(Ok(()), |snapshot| {
+            check_snapshot(snapshot, message.term)?;
+            check_conf_state(&snapshot.metadata.conf_state)
+        }),
         MessageType::Prop if message.entries.is_empty() => refuse("no entries"),
         MessageType::ReadIndex if message.entries.len() != 1 => refuse("not one context"),
         _ => Ok(()),
@@ -72,6 +83,66 @@ fn check_entries(message: &Message) -> Result<()> {
             return refuse(format!("entry {index} has term {} after {term}", entry.term));
         }
         term = entry.term;
+    }
+    Ok(())
+}
+
+/// Nobody's message, or one that claims to be from this node itself, must not be answered.
+pub(crate) fn check_sender(message: &Message, id: NodeId, is_async: bool) -> Result<()> {
+    let is_input = matches!(
+        message.msg_type,
+        MessageType::Prop
+            | MessageType::ReadIndex
+            | MessageType::TransferLeader
+            | MessageType::ForgetLeader
+    );
+    // What waits for a write comes back through the storage thread; nobody refuses himself.
+    let waited_for_write = matches!(
+        message.msg_type,
+        MessageType::AppResp | MessageType::VoteResp | MessageType::PreVoteResp
+    ) && !message.reject;
+    match message.from {
+        _ if is_input => Ok(()),
+        NONE => refuse(format!("{} without a sender", message.msg_type)),
+        from if from == id && !(is_async && waited_for_write) => {
+            refuse(format!("{} from this node itself", message.msg_type))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_snapshot(snapshot: &Snapshot, term: u64) -> Result<()> {
+    let id = snapshot.id();
+    if id.index > 0 && (id.term == 0 || id.term > term) {
+        return refuse(format!("a snapshot at {} of term {}", id.index, id.term));
+    }
+    Ok(())
+}
+
+/// An empty configuration passes: nobody is in it, and so nobody takes the snapshot.
+fn check_conf_state(state: &ConfState) -> Result<()> {
+    let members = [&state.voters, &state.learners, &state.voters_outgoing, &state.learners_next];
+    if members.iter().map(|ids| ids.len()).sum::<usize>() > MAX_MEMBERS {
+        return refuse("a configuration of too many members");
+    }
+    if members.iter().any(|ids| ids.iter().any(|id| is_local_thread(*id))) {
+        return refuse("a configuration with a storage thread");
+    }
+    let (config, _) = changer::restore(Tracker::default(), 0, state)
+        .map_err(|error| Error::InvalidMessage(error.to_string()))?;
+    if !config.conf_state().is_equivalent(state) {
+        return refuse("a configuration that contradicts itself");
+    }
+    Ok(())
+}
+
+/// A proposed change must be one that could be made of some configuration.
+pub(crate) fn check_change(change: &ConfChangeV2) -> Result<()> {
+    if change.changes.len() > MAX_MEMBERS {
+        return refuse("too many changes in one step");
+    }
+    if change.changes.iter().any(|single| is_local_thread(single.node_id)) {
+        return refuse("a change of a storage thread");
     }
     Ok(())
 }

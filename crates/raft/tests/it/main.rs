@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod async_storage;
+mod bad_storage;
 mod boot;
 mod claims_election;
 mod claims_membership;
@@ -15,6 +16,7 @@ mod election;
 mod exploration;
 mod explore;
 mod group;
+mod hostile;
 mod membership;
 mod memory_storage;
 mod reads_and_transfer;

@@ -17,13 +17,13 @@ pub(crate) enum Bug {
     NoUpToDateCheck,
     /// 4: messages leave before the disk is synced.
     AcknowledgeBeforeSync,
-    /// 5: a change is proposed whatever is pending, and in force once it is written (raft-dev 2015).
+    /// 5: a change is proposed whatever is pending, and in force once written (raft-dev 2015).
     ChangeBeforeCommit,
     /// 7: no member protects its leader against one that was removed and campaigns.
     RemovedCampaigns,
     /// 16: a snapshot carries the configuration of the beginning.
     SnapshotWithoutConfiguration,
-    /// A heartbeat tells the leader's commit index, whether or not the follower's log matches there.
+    /// A heartbeat tells the leader's commit index, whether or not the follower's log matches it.
     /// (Where that log does not reach, the follower dies: no promise is broken.)
     HeartbeatCommit,
     /// The log on disk loses its last entry under a running node.
@@ -101,7 +101,7 @@ impl Bug {
     pub(crate) fn configure(self, config: &mut Config) {
         config.async_storage_writes = false;
         match self {
-            // Figure 8 needs entries that arrive one by one, and nobody who keeps leaders in office.
+            // Figure 8 needs entries that arrive one by one, and nothing that keeps a leader.
             Self::CommitByCounting => {
                 (config.max_size_per_msg, config.check_quorum, config.pre_vote) = (0, false, false);
             }
