@@ -120,7 +120,7 @@ impl Victim {
             11 => self.compact(),
             _ => {
                 let message = self.some_message();
-                self.receive(message);
+                self.receive(&message);
             }
         }
     }
@@ -135,7 +135,7 @@ impl Victim {
     }
 
     /// What is refused changes nothing.
-    fn receive(&mut self, message: Message) {
+    fn receive(&mut self, message: &Message) {
         let before = self.picture();
         let result = self.node.step(message.clone());
         if let Err(Error::InvalidMessage(_) | Error::StepLocalMsg | Error::StepPeerNotFound) =
@@ -435,7 +435,7 @@ fn some_conf_state(dice: &mut Dice) -> ConfState {
 }
 
 fn seeds() -> Range<u64> {
-    let Ok(text) = std::env::var("HOSTILE") else { return 0..3000 };
+    let Ok(text) = std::env::var("HOSTILE") else { return 0..1000 };
     let (from, to) = text.split_once("..").expect("HOSTILE=FROM..TO");
     from.parse().unwrap()..to.parse().unwrap()
 }
