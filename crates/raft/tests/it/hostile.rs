@@ -459,5 +459,5 @@ fn no_message_makes_a_node_panic() {
         assert!(catch_unwind(AssertUnwindSafe(run)).is_ok(), "seed {seed}");
     }
     assert!(led * 5 > count, "leaders were among them: {led} of {count}");
-    assert!(died * 10 > count && died < count, "some could not go on: {died} of {count}");
+    assert!(died * 20 > count && died < count, "some could not go on: {died} of {count}");
 }
