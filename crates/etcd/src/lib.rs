@@ -13,3 +13,4 @@ pub mod server;
 pub mod snap;
 pub mod v2store;
 pub mod wal;
+pub mod watch;

@@ -26,13 +26,16 @@ use crate::proto::etcdserverpb::{InternalRaftRequest, Request as V2Request};
 use crate::proto::rpc;
 use crate::request::{
     LeaseGrantReply, LeaseRevokeReply, Range, RangeReply, Reply, RequestError, Txn, TxnReply,
+    WatchRequest, WatchStreamId,
 };
+use crate::watch::Watches;
 
 /// Store, leases and membership, as far as entries were applied.
 #[derive(Debug, Clone)]
 pub struct Applier<B = MemoryBackend> {
     store: Store<B>,
     lessor: Lessor,
+    watches: Watches,
     cluster: Cluster,
     applied: EntryId,
     /// The server's clock: only for leases, and only what a primary lessor makes of it.
@@ -105,6 +108,7 @@ impl<B: Backend> Applier<B> {
         Self {
             store,
             lessor,
+            watches: Watches::default(),
             cluster: Cluster::default(),
             applied: EntryId::default(),
             now_ns: 0,
@@ -152,6 +156,35 @@ impl<B: Backend> Applier<B> {
     /// `cluster`, and in the store as far as its consistent index tells.
     pub fn restored(store: Store<B>, cluster: Cluster, applied: EntryId) -> Self {
         Self { cluster, applied, ..Self::new(store) }
+    }
+
+    /// Goes on from another store, as after a snapshot was received. Those who watch go on too.
+    pub fn replace(&mut self, mut store: Store<B>, cluster: Cluster, applied: EntryId) {
+        let attached = store.take_attached();
+        self.lessor.replace(Lessor::restore(&store, attached));
+        let before = std::mem::replace(&mut self.store, store);
+        self.cluster = cluster;
+        self.applied = applied;
+        self.watches.store_replaced(before.revision());
+    }
+
+    /// Who watches what.
+    pub fn watches(&self) -> &Watches {
+        &self.watches
+    }
+
+    pub(crate) fn watches_mut(&mut self) -> &mut Watches {
+        &mut self.watches
+    }
+
+    /// Takes what a client says on a watch stream.
+    pub fn watch(&mut self, now_ns: u64, stream: WatchStreamId, request: WatchRequest) {
+        self.watches.request(&self.store, now_ns, stream, request);
+    }
+
+    /// Brings watches forward that are behind.
+    pub fn tick_watches(&mut self, now_ns: u64) {
+        self.watches.tick(&self.store, now_ns);
     }
 
     /// The store.
@@ -304,6 +337,7 @@ impl<B: Backend> Applier<B> {
     fn committed(&mut self, committed: &Committed) {
         if !committed.changes.is_empty() {
             self.lessor.follow(committed);
+            self.watches.notify(&self.store, committed);
         }
     }
 

@@ -33,6 +33,15 @@ impl KeyRange {
         Self::From(Bytes::new())
     }
 
+    /// Whether a key is in it.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        match self {
+            Self::One(one) => key == one,
+            Self::From(from) => key >= &from[..],
+            Self::Until(from, to) => key >= &from[..] && key < &to[..],
+        }
+    }
+
     pub(super) fn bounds(&self) -> (Bound<Bytes>, Bound<Bytes>) {
         match self {
             Self::One(key) => (Bound::Included(key.clone()), Bound::Included(key.clone())),

@@ -33,8 +33,8 @@ pub enum WatchRequest {
         /// The watch.
         watch_id: i64,
     },
-    /// Say how far all watches of the stream have come: a response with id −1 and no events, as
-    /// soon as none of them lags.
+    /// Say how far all watches of the stream have come: a response with id −1 and no events. If
+    /// one of them lags there is no answer, as in etcd.
     Progress,
     /// The client has taken so many more responses.
     Taken {

@@ -247,6 +247,10 @@ fn run(
     let mut applier = Applier::new(store);
     applier.set_lease_rules(config.lease_rules());
     applier.set_quota(config.quota_backend_bytes);
+    applier.watches_mut().set_progress_interval(config.watch_progress_ns);
+    if config.bugs.has(Bug::SlowWatcherSkips) {
+        applier.watches_mut().skip_compacted();
+    }
     Ok(Progress::Running(Box::new(Running::new(config, ids, now_ns, node, wal, applier))))
 }
 

@@ -9,6 +9,7 @@ use crate::bugs::{Bug, Bugs};
 use crate::lease::{LeaseRules, NANOS_PER_SECOND};
 use crate::membership::{self, Member};
 use crate::mvcc::Rules;
+use crate::watch::PROGRESS_NS;
 
 /// Flags of one server. The same cluster needs the same `peers` and `cluster_id` in all of them.
 #[allow(clippy::struct_excessive_bools, reason = "the flags of a real server")]
@@ -42,6 +43,8 @@ pub struct ServerConfig {
     pub strict_reconfig_check: bool,
     /// `--quota-backend-bytes`.
     pub quota_backend_bytes: u64,
+    /// `--experimental-watch-progress-notify-interval`.
+    pub watch_progress_ns: u64,
     /// `--experimental-enable-lease-checkpoint`: how often, `None` for not at all.
     pub lease_checkpoint_ns: Option<u64>,
     /// `--experimental-enable-lease-checkpoint-persist`.
@@ -97,6 +100,7 @@ impl ServerConfig {
             version: Version::default(),
             strict_reconfig_check: true,
             quota_backend_bytes: QUOTA_BACKEND_BYTES,
+            watch_progress_ns: PROGRESS_NS,
             lease_checkpoint_ns: None,
             persists_lease_checkpoints: false,
             joins: false,

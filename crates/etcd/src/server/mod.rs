@@ -62,7 +62,11 @@ use boot::{Booting, Progress};
 use running::Running;
 
 use crate::apply::ApplyError;
-use crate::request::{Reply, Request, RequestError, RequestId};
+use crate::request::{
+    Reply, Request, RequestError, RequestId, WatchRequest, WatchResponse, WatchStreamId,
+};
+
+pub(crate) use proposing::REQUEST_BYTES_MAX;
 
 /// What comes to a server from outside.
 #[derive(Debug, Clone)]
@@ -84,6 +88,13 @@ pub enum Input {
         /// The request.
         request: Request,
     },
+    /// A client speaks on a watch stream; its first word opens it.
+    Watch {
+        /// The caller's number for the stream.
+        stream: WatchStreamId,
+        /// What is said.
+        request: WatchRequest,
+    },
     /// Sending to a member failed.
     Unreachable(u64),
     /// A member says that this one was removed from the cluster.
@@ -97,6 +108,11 @@ pub struct Effects {
     pub messages: Vec<raft::Message>,
     /// Answers to clients.
     pub replies: Vec<(RequestId, Result<Reply, RequestError>)>,
+    /// What is said on watch streams, in order.
+    pub watch: Vec<(WatchStreamId, WatchResponse)>,
+    /// Watch streams that the server did not open, or ended, and why. A server that stops ends all
+    /// of its streams without a word.
+    pub watch_ended: Vec<(WatchStreamId, RequestError)>,
     /// Members that were removed, do not know it, and are to be told ([`Input::Removed`]).
     pub removed: Vec<u64>,
     /// What happened, for the trace.
@@ -191,6 +207,13 @@ impl Server {
             }
             (state, Input::Request { id, .. }) => {
                 effects.replies.push((id, Err(RequestError::ConnectionRefused)));
+                self.state = state;
+                return Ok(());
+            }
+            (state, Input::Watch { stream, request }) => {
+                if request != WatchRequest::Close {
+                    effects.watch_ended.push((stream, RequestError::ConnectionRefused));
+                }
                 self.state = state;
                 return Ok(());
             }

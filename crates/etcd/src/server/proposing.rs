@@ -13,7 +13,7 @@ use crate::proto::etcdserverpb::{InternalRaftRequest, Request as V2Request, Requ
 use crate::request::{RequestError, RequestId};
 
 /// The largest request, encoded: `--max-request-bytes`.
-pub(super) const REQUEST_BYTES_MAX: usize = 3 * 1024 * 1024 / 2;
+pub(crate) const REQUEST_BYTES_MAX: usize = 3 * 1024 * 1024 / 2;
 /// Entries that may be committed and not applied before new requests are refused.
 const UNAPPLIED_MAX: u64 = 5000;
 

@@ -12,7 +12,7 @@ use crate::proto::rpc;
 use crate::request::{
     AlarmAction, AlarmChange, AlarmKind, DoneReply, HashKvReply, HashReply, LeaseGrant,
     LeasesReply, MemberListReply, Range, Reply, Request, RequestError, RequestId, ResponseHeader,
-    StatusReply, Txn,
+    StatusReply, Txn, WatchRequest, WatchStreamId,
 };
 
 type Answer = Result<Reply, RequestError>;
@@ -100,6 +100,37 @@ impl Running {
         self.check_quota(now_ns, &proposal)?;
         self.propose(now_ns, id, proposal)?;
         Ok(None)
+    }
+
+    /// Takes what a client says on a watch stream.
+    pub(super) fn watch(
+        &mut self,
+        now_ns: u64,
+        stream: WatchStreamId,
+        request: WatchRequest,
+        effects: &mut Effects,
+    ) {
+        let refused = if !self.is_serving {
+            Some(RequestError::ConnectionRefused)
+        } else if self.is_learner() {
+            Some(RequestError::NotSupportedForLearner)
+        } else {
+            None
+        };
+        match refused {
+            Some(error) if request != WatchRequest::Close => {
+                effects.watch_ended.push((stream, error));
+            }
+            _ => self.applier.watch(now_ns, stream, request),
+        }
+    }
+
+    /// Sends what watchers are to be told.
+    pub(super) fn tell_watchers(&mut self, effects: &mut Effects) {
+        for (stream, mut response) in self.applier.watches_mut().take_responses() {
+            response.header = self.header(response.header.revision);
+            effects.watch.push((stream, response));
+        }
     }
 
     /// Refuses what there is no room for, and raises the alarm.

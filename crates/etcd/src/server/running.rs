@@ -143,6 +143,7 @@ impl Running {
             }
             Input::SyncFailed(_, error) => return Err(not_saved(&error)),
             Input::Request { id, request } => self.request(now_ns, id, request, effects),
+            Input::Watch { stream, request } => self.watch(now_ns, stream, request, effects),
             Input::Removed => return Err(Fatal { reason: REMOVED.to_owned() }),
             Input::Unreachable(id) => {
                 self.connections.lost(id);
@@ -166,6 +167,7 @@ impl Running {
         self.answer_reads(now_ns, effects);
         self.answer_late(now_ns, effects);
         self.answer_moving(now_ns, effects);
+        self.tell_watchers(effects);
         Ok(())
     }
 
@@ -183,6 +185,7 @@ impl Running {
         self.applier.commit();
         self.expire(now_ns, effects);
         self.check_leases(now_ns);
+        self.applier.tick_watches(now_ns);
         self.propose_cluster_version(now_ns);
         Ok(())
     }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use disk::{Disk, Ticket};
 use raft::{Message, Role};
 
-use crate::request::{Range, Reply, Request, RequestError, RequestId};
+use crate::request::{
+    Range, Reply, Request, RequestError, RequestId, WatchRequest, WatchResponse, WatchStreamId,
+};
 use crate::server::{Effects, Fatal, Input, Phase, Server, ServerConfig, ServerEvent, View};
 
 pub(super) type Answer = Result<Reply, RequestError>;
@@ -19,6 +21,13 @@ pub(super) struct Machine {
     pub(super) died_of: Option<Fatal>,
 }
 
+impl Machine {
+    fn new() -> Self {
+        let disk = Disk::new(1 << 30);
+        Self { server: None, disk, syncs: VecDeque::new(), is_slow: false, died_of: None }
+    }
+}
+
 pub(super) struct Lab {
     pub(super) now_ns: u64,
     pub(super) configs: Vec<ServerConfig>,
@@ -28,6 +37,9 @@ pub(super) struct Lab {
     pub(super) cut_off: BTreeSet<usize>,
     pub(super) answers: BTreeMap<RequestId, Answer>,
     pub(super) events: Vec<(usize, ServerEvent)>,
+    /// What was said on watch streams, and which were ended. All of it is taken at once.
+    pub(super) watched: Vec<(usize, WatchStreamId, WatchResponse)>,
+    pub(super) ended: Vec<(usize, WatchStreamId, RequestError)>,
     lives: u64,
     pub(super) requests: u64,
 }
@@ -45,21 +57,16 @@ impl Lab {
         let names = ["n1", "n2", "n3", "n4", "n5"];
         let mut configs = ServerConfig::for_cluster(&names[..size], "etcd-cluster");
         configs.iter_mut().for_each(change);
-        let machine = || Machine {
-            server: None,
-            disk: Disk::new(1 << 30),
-            syncs: VecDeque::new(),
-            is_slow: false,
-            died_of: None,
-        };
         let mut lab = Self {
             now_ns: 0,
-            machines: configs.iter().map(|_| machine()).collect(),
+            machines: configs.iter().map(|_| Machine::new()).collect(),
             configs,
             wire: VecDeque::new(),
             cut_off: BTreeSet::new(),
             answers: BTreeMap::new(),
             events: Vec::new(),
+            watched: Vec::new(),
+            ended: Vec::new(),
             lives: 0,
             requests: 0,
         };
@@ -106,9 +113,36 @@ impl Lab {
         machine.syncs.extend(machine.disk.take_issued());
         self.events.extend(effects.trace.into_iter().map(|event| (node, event)));
         self.answers.extend(effects.replies);
+        self.ended.extend(effects.watch_ended.into_iter().map(|(stream, why)| (node, stream, why)));
+        let told: Vec<WatchStreamId> = effects.watch.iter().map(|(stream, _)| *stream).collect();
+        self.watched.extend(effects.watch.into_iter().map(|(stream, said)| (node, stream, said)));
+        for stream in told {
+            let request = WatchRequest::Taken { responses: 1 };
+            self.input(node, Input::Watch { stream, request });
+        }
+        if !self.cut_off.contains(&node) {
+            self.tell_removed(&effects.removed);
+        }
         if !self.cut_off.contains(&node) {
             self.wire.extend(effects.messages);
         }
+    }
+
+    fn tell_removed(&mut self, removed: &[u64]) {
+        for &id in removed {
+            let node = self.node_of(id);
+            if !self.cut_off.contains(&node) {
+                self.input(node, Input::Removed);
+            }
+        }
+    }
+
+    /// A machine more, switched on.
+    pub(super) fn add_machine(&mut self, config: ServerConfig) -> usize {
+        self.configs.push(config);
+        self.machines.push(Machine::new());
+        self.boot(self.machines.len() - 1);
+        self.machines.len() - 1
     }
 
     fn node_of(&self, id: u64) -> usize {
@@ -118,8 +152,9 @@ impl Lab {
     /// Delivers the oldest message.
     pub(super) fn deliver_one(&mut self) -> bool {
         let Some(message) = self.wire.pop_front() else { return false };
-        let to = self.node_of(message.to);
-        if !self.cut_off.contains(&to) {
+        // A member may be added before its machine is there.
+        let to = self.configs.iter().position(|config| config.id == message.to);
+        if let Some(to) = to.filter(|to| !self.cut_off.contains(to)) {
             self.input(to, Input::Message(Box::new(message)));
         }
         true

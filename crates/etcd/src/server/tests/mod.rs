@@ -5,4 +5,7 @@ mod chaos;
 mod crashes;
 mod durability;
 mod lab;
+mod leases;
 mod members;
+mod membership;
+mod watches;
