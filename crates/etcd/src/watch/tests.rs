@@ -160,8 +160,8 @@ fn filters_and_previous_values() {
     };
     assert_eq!(of(puts), [EventKind::Put], "no deletions");
     assert_eq!(of(deletes), [EventKind::Delete], "no puts");
-    let deleted = told.iter().find(|response| response.watch_id == deletes).unwrap();
-    let event = &deleted.events[0];
+    let ending = told.iter().find(|response| response.watch_id == deletes).unwrap();
+    let event = &ending.events[0];
     assert_eq!(event.prev_kv.as_ref().unwrap().value, "v", "what was deleted");
     assert_eq!((event.kv.mod_revision, event.kv.version), (3, 0), "when, and nothing else");
     let first = told.iter().find(|response| response.watch_id == puts).unwrap();

@@ -18,6 +18,7 @@ pub(super) enum State {
 }
 
 /// One watch.
+#[allow(clippy::struct_excessive_bools, reason = "the flags of a request")]
 #[derive(Debug, Clone)]
 pub(super) struct Watcher {
     range: KeyRange,

@@ -98,6 +98,7 @@ impl EtcdProcess {
             Input::Message(Message::Etcd(message)) => {
                 EtcdInput::Message(Box::new(Arc::unwrap_or_clone(message)))
             }
+            Input::Message(Message::EtcdRemoved) => EtcdInput::Removed,
             Input::Synced(ticket) => EtcdInput::Synced(ticket),
             Input::Request { id, command } => {
                 let request = etcd_request::of(&command, |node| self.id_of(node));
@@ -114,9 +115,12 @@ impl EtcdProcess {
 
     fn effects(&self, from: EtcdEffects, effects: &mut Effects) {
         for message in from.messages {
-            let to = self.node_of(message.to).expect("servers talk to members of the cluster");
+            // A member may be added before its machine is there.
+            let Some(to) = self.node_of(message.to) else { continue };
             effects.messages.push((to, Message::Etcd(Arc::new(message))));
         }
+        let removed = from.removed.into_iter().filter_map(|id| self.node_of(id));
+        effects.messages.extend(removed.map(|to| (to, Message::EtcdRemoved)));
         let answers = from.replies.into_iter().map(|(id, result)| (id.0, answer(result)));
         effects.replies.extend(answers);
         effects.trace.extend(from.trace.into_iter().map(ServerEvent::Etcd));

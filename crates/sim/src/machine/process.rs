@@ -94,6 +94,8 @@ pub enum WatchAnswer {
 pub enum Message {
     /// raft, as etcd speaks it.
     Etcd(Arc<raft::Message>),
+    /// etcd's peers refuse a member that was removed, and say so.
+    EtcdRemoved,
 }
 
 /// Something that a server tells about itself.

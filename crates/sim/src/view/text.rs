@@ -142,7 +142,13 @@ fn told(node: Node, event: &etcd::server::ServerEvent) -> Option<Words> {
 
 /// Class, kind, term and a few words.
 pub(super) fn message(message: &Message) -> (MessageClass, String, u64, String) {
-    let Message::Etcd(message) = message;
+    let message = match message {
+        Message::Etcd(message) => message,
+        Message::EtcdRemoved => {
+            let label = "410 Gone: the member was removed".to_owned();
+            return (MessageClass::Other, "Removed".to_owned(), 0, label);
+        }
+    };
     let kind = message.msg_type;
     (class(kind), kind.name().to_owned(), message.term, label(message))
 }

@@ -6,10 +6,9 @@ use crate::request::{
 };
 
 fn grant(lab: &mut Lab, node: usize, ttl: i64) -> i64 {
-    match lab.call(node, Request::LeaseGrant(LeaseGrant { ttl, id: 0 })) {
-        Ok(Reply::LeaseGrant(reply)) => reply.id,
-        other => panic!("a grant answers a grant: {other:?}"),
-    }
+    let reply = lab.call(node, Request::LeaseGrant(LeaseGrant { ttl, id: 0 })).unwrap();
+    let Reply::LeaseGrant(reply) = reply else { panic!("a grant answers a grant: {reply:?}") };
+    reply.id
 }
 
 fn put(lab: &mut Lab, node: usize, key: &str, lease: i64) {
@@ -18,17 +17,16 @@ fn put(lab: &mut Lab, node: usize, key: &str, lease: i64) {
 }
 
 fn keep_alive(lab: &mut Lab, node: usize, id: i64) -> Result<i64, RequestError> {
-    match lab.call(node, Request::LeaseKeepAlive { id })? {
-        Reply::LeaseKeepAlive(reply) => Ok(reply.ttl),
-        other => panic!("a keep-alive answers a keep-alive: {other:?}"),
-    }
+    let reply = lab.call(node, Request::LeaseKeepAlive { id })?;
+    let Reply::LeaseKeepAlive(reply) = reply else { panic!("not a keep-alive: {reply:?}") };
+    Ok(reply.ttl)
 }
 
 fn time_to_live(lab: &mut Lab, node: usize, id: i64) -> LeaseTimeToLiveReply {
-    match lab.call(node, Request::LeaseTimeToLive(LeaseTimeToLive { id, keys: true })) {
-        Ok(Reply::LeaseTimeToLive(reply)) => reply,
-        other => panic!("a time to live: {other:?}"),
-    }
+    let asked = Request::LeaseTimeToLive(LeaseTimeToLive { id, keys: true });
+    let reply = lab.call(node, asked).unwrap();
+    let Reply::LeaseTimeToLive(reply) = reply else { panic!("not a time to live: {reply:?}") };
+    reply
 }
 
 /// Ticks that a number of seconds has.

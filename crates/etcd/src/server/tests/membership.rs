@@ -5,10 +5,9 @@ use crate::request::{MemberAdd, MemberChangeReply, Reply, Request, RequestError}
 use crate::server::ServerConfig;
 
 fn change(lab: &mut Lab, node: usize, request: Request) -> Result<MemberChangeReply, RequestError> {
-    match lab.call(node, request)? {
-        Reply::MemberChange(reply) => Ok(reply),
-        other => panic!("a change answers a change: {other:?}"),
-    }
+    let reply = lab.call(node, request)?;
+    let Reply::MemberChange(reply) = reply else { panic!("not a change: {reply:?}") };
+    Ok(reply)
 }
 
 fn add(lab: &mut Lab, node: usize, name: &str, is_learner: bool) -> Result<u64, RequestError> {
