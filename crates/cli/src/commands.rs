@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{get, hashkv, inspect, link, log, open, run};
+use crate::{get, hashkv, inspect, link, log, open, run, verify};
 
 /// A deterministic laboratory for etcd and ZooKeeper.
 #[derive(Debug, Parser)]
@@ -29,4 +29,6 @@ pub(crate) enum Command {
     Hashkv(hashkv::Arguments),
     /// List the records of a log.
     Log(log::Arguments),
+    /// Say what a real server makes of a directory, what is damaged, and what would be lost.
+    Verify(verify::Arguments),
 }

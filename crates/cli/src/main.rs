@@ -14,6 +14,7 @@ mod log;
 mod open;
 mod output;
 mod run;
+mod verify;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Get(arguments) => get::run(&arguments),
         Command::Hashkv(arguments) => hashkv::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Link(arguments) => link::run(&arguments),
         Command::Open(arguments) => open::run(&arguments),

@@ -200,6 +200,27 @@ fn get_and_hashkv_answer_as_etcdctl_does() {
 }
 
 #[test]
+fn verify_exits_with_1_when_anything_is_wrong() {
+    let Some(corpus) = corpus() else { return };
+    let verify = |name: &str, more: &[&str]| {
+        let path = corpus.join("etcd").join(name);
+        let mut arguments = vec!["verify", path.to_str().unwrap(), "--json"];
+        arguments.extend(more);
+        quorarium(&arguments)
+    };
+    let clean = json(&verify("A1_single.tar.gz", &[]));
+    assert_eq!(clean["verdict"], "boots", "{clean}");
+    assert_eq!(clean["served"], 164, "{clean}");
+    let output = verify("E01_wal_bitflip_mid.tar.gz", &["--as", "3.4.23"]);
+    assert_eq!(output.status.code(), Some(1), "damage is an exit code");
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["verdict"], "refuses", "{found}");
+    assert_eq!(found["damage"][0]["offset"], 14568, "{found}");
+    let error = refusal(&verify("A1_single.tar.gz", &["--as", "2.3.8"]));
+    assert!(error.contains("3.4.0 to 3.4.44"), "the known versions are listed: {error}");
+}
+
+#[test]
 fn what_get_cannot_read_is_one_line_with_the_place() {
     let Some(corpus) = corpus() else { return };
     for (case, words) in [

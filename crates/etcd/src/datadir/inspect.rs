@@ -177,8 +177,25 @@ fn boot(directory: &DataDir, from: &SnapshotMark) -> Result<Replay, WalError> {
     }
 }
 
+/// The entries after a snapshot as they should be read, with all that raft took back left out.
+pub(super) fn entries_after(directory: &DataDir, from: &SnapshotMark) -> Option<Vec<raft::Entry>> {
+    boot(directory, from).ok().map(|replay| replay.entries)
+}
+
+/// Versions that the log and the backend tell of.
+pub(super) fn versions(directory: &DataDir) -> Vec<String> {
+    let log = Contents::of(directory);
+    let cluster = log.cluster(directory).ok();
+    let mut versions: Vec<String> =
+        cluster.iter().filter_map(|cluster| cluster.version()).map(String::from).collect();
+    if let Ok(backend) = directory.backend() {
+        versions.extend(backend::summary::versions(&backend).unwrap_or_default());
+    }
+    versions
+}
+
 /// The entries that end the log, without a gap, as far back as the segments go.
-fn whole_log(directory: &DataDir) -> Vec<raft::Entry> {
+pub(super) fn whole_log(directory: &DataDir) -> Vec<raft::Entry> {
     let mut held = Held::default();
     let mut decoder = Decoder::new(directory.segments());
     while let Ok(Some(record)) = decoder.next_record() {

@@ -18,9 +18,13 @@ pub(super) fn of_snapshot(directory: &DataDir, term: u64, index: u64) -> Result<
     let file = directory.files().iter().find(is_it).ok_or("its .snap file is missing")?;
     let snapshot = snap::read(file).map_err(|error| error.to_string())?;
     let in_file = |error: String| format!("{}: {error}", file.path);
-    let store = V2Store::from_json(&snapshot.data)
-        .map_err(|error| in_file(format!("v2 store: {error}")))?;
-    Cluster::try_from(store).map_err(|error| in_file(error.to_string()))
+    cluster_of(&snapshot.data).map_err(in_file)
+}
+
+/// The cluster in a v2 store, as JSON.
+pub(super) fn cluster_of(store: &[u8]) -> Result<Cluster, String> {
+    let store = V2Store::from_json(store).map_err(|error| format!("v2 store: {error}"))?;
+    Cluster::try_from(store).map_err(|error| error.to_string())
 }
 
 /// Takes what one committed entry says about the members.

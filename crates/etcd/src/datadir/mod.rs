@@ -20,6 +20,7 @@ mod request;
 mod snap;
 mod state;
 mod summary;
+mod verify;
 
 use bytes::Bytes;
 use disk::{Disk, EntryKind};
@@ -35,6 +36,8 @@ pub use summary::{
     AlarmSummary, BackendSummary, End, FileDamage, FileSummary, HardStateSummary, Inspection,
     LeaseSummary, MemberSummary, NotRead, SnapshotId, SnapshotSummary, WalSummary,
 };
+
+pub use verify::{DamageAt, Follows, Lost, Release, UnknownRelease, Verdict, Verification};
 
 use crate::wal::{Segment, SegmentName};
 
@@ -113,6 +116,12 @@ impl DataDir {
     /// The keys that a server would serve from it.
     pub fn state(&self) -> Result<State, StateError> {
         State::of(self)
+    }
+
+    /// What a server of a release makes of it, by default of the release that wrote it, and what
+    /// is wrong with it.
+    pub fn verify(&self, release: Option<Release>) -> Verification {
+        verify::verify(self, release)
     }
 
     /// Every record of the log, damaged ones included.

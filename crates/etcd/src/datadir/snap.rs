@@ -2,9 +2,19 @@
 
 use bytes::Bytes;
 
-use super::DataFile;
 use super::kind::SNAP_DIRECTORY;
+use super::{DataDir, DataFile};
 use crate::snap::{SnapError, SnapName, decode};
+
+/// The files that a server takes for snapshots, by name.
+pub(super) fn files(directory: &DataDir) -> impl DoubleEndedIterator<Item = &DataFile> {
+    let is_snap = |file: &&DataFile| {
+        let name = file.path.strip_prefix(SNAP_DIRECTORY);
+        let stem = name.and_then(|name| name.strip_suffix(".snap"));
+        stem.is_some_and(|stem| !stem.contains('/'))
+    };
+    directory.files().iter().filter(is_snap)
+}
 
 /// Term and index of a `.snap` file by its path.
 pub(super) fn name(file: &DataFile) -> Option<SnapName> {

@@ -82,7 +82,17 @@ impl State {
         let from = log.snapshot.as_ref().map_or(0, |mark| mark.index);
         let (store, is_judged) = store(directory, from)?;
         let end = if log.is_lone(directory) { u64::MAX } else { replay.hard_state.commit };
-        let committed = replay.entries.iter().take_while(|entry| entry.index <= end);
+        State::boot(store, is_judged, &replay.entries, end)
+    }
+
+    /// A store and, on top, the entries up to `end`.
+    pub(super) fn boot(
+        store: Store,
+        is_judged: bool,
+        entries: &[raft::Entry],
+        end: u64,
+    ) -> Result<State, StateError> {
+        let committed = entries.iter().take_while(|entry| entry.index <= end);
         let entries: Vec<&raft::Entry> = committed.collect();
         check_auth(&entries, store.consistent_index(), is_judged)?;
         let mut state = State::of_store(store);

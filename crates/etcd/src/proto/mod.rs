@@ -22,6 +22,7 @@ pub mod mvccpb;
 pub mod raftpb;
 pub mod rpc;
 pub mod snappb;
+pub(crate) mod strict;
 mod text;
 
 pub mod walpb;

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{FRAME_HEADER_BYTES, Frame, FrameError, Segment, WalError, frame_at};
+use super::{FRAME_HEADER_BYTES, Frame, FrameError, RecordLimit, Segment, WalError, frame_within};
+use crate::proto::strict::{self, Refused};
 use crate::proto::walpb;
 
 /// What a record is.
@@ -83,20 +84,27 @@ pub struct Record {
 
 /// Reads records in order over all segments and follows the checksum chain.
 ///
-/// The first error is final: a decoder that failed stays where it failed.
+/// An error is final: a decoder that failed stays where it failed. The exception is a record of a
+/// type that is not known: whoever has no use for it may read on.
 #[derive(Debug, Clone)]
 pub struct Decoder<'a> {
     segments: &'a [Segment],
     /// Where the last good record ended.
     end: Position,
     crc: u32,
+    limit: RecordLimit,
 }
 
 impl<'a> Decoder<'a> {
     /// A decoder at the start of the first segment; it takes over whatever checksum that one
     /// begins with, so reading may start in the middle of a log.
     pub fn new(segments: &'a [Segment]) -> Decoder<'a> {
-        Decoder { segments, end: Position::default(), crc: 0 }
+        Decoder::with_limit(segments, RecordLimit::default())
+    }
+
+    /// The same under a release's limit for records.
+    pub fn with_limit(segments: &'a [Segment], limit: RecordLimit) -> Decoder<'a> {
+        Decoder { segments, end: Position::default(), crc: 0, limit }
     }
 
     /// Where the last good record ended: in the last segment once all are read.
@@ -124,7 +132,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn check_frame(&self, segment: &Segment) -> Result<Option<Frame>, WalError> {
-        frame_at(segment, self.end.offset).map_err(|error| {
+        frame_within(segment, self.end.offset, self.limit).map_err(|error| {
             let (file, offset) = self.place();
             match error {
                 FrameError::UnexpectedEof => WalError::UnexpectedEof { file, offset },
@@ -136,18 +144,21 @@ impl<'a> Decoder<'a> {
     }
 
     fn decode(&mut self, frame: &Frame) -> Result<Record, WalError> {
-        let record = walpb::Record::decode(frame.record.clone());
-        let record = record.map_err(|error| self.torn_or(frame, self.malformed(&error)))?;
+        strict::check(&strict::RECORD, &frame.record)
+            .map_err(|refused| self.torn_or(frame, self.malformed(&refused)))?;
+        let record = walpb::Record::decode(frame.record.clone()).map_err(|error| {
+            self.torn_or(frame, self.malformed(&Refused::Other(error.to_string())))
+        })?;
         let kind = RecordKind::from_number(record.r#type);
         if kind == Some(RecordKind::Crc) {
             self.take_over(record.crc)?;
         } else {
             self.check_data(frame, &record)?;
         }
-        let kind = kind.ok_or_else(|| self.unexpected(record.r#type))?;
-        let position = self.end;
-        self.end.offset += frame.length();
-        let length = frame.length();
+        let unexpected = self.unexpected(record.r#type);
+        let (position, length) = (self.end, frame.length());
+        self.end.offset += length;
+        let kind = kind.ok_or(unexpected)?;
         Ok(Record { position, length, kind, crc: record.crc, data: record.data })
     }
 
@@ -186,9 +197,16 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn malformed(&self, error: &prost::DecodeError) -> WalError {
+    /// A record that ends too early is a torn one for etcd, wherever it lies.
+    fn malformed(&self, refused: &Refused) -> WalError {
         let (file, offset) = self.place();
-        WalError::Malformed { file, offset, what: "walpb.Record", detail: error.to_string() }
+        match refused {
+            Refused::UnexpectedEof => WalError::UnexpectedEof { file, offset },
+            Refused::Other(words) => {
+                let detail = words.clone();
+                WalError::Malformed { file, offset, what: "walpb.Record", detail }
+            }
+        }
     }
 
     fn unexpected(&self, kind: i64) -> WalError {

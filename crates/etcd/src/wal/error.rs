@@ -135,7 +135,7 @@ impl WalError {
             WalError::UnexpectedBlockType { kind, .. } => {
                 return format!("unexpected block type {kind}");
             }
-            WalError::Malformed { detail, .. } => return format!("proto: {detail}"),
+            WalError::Malformed { detail, .. } => return detail.clone(),
             WalError::Disk(error) => return error.to_string(),
         };
         words.into()

@@ -39,8 +39,32 @@ pub enum FrameError {
     },
 }
 
+/// How large a record may be, which changed between releases.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RecordLimit {
+    /// Record and padding below 10 MiB (up to 3.5.4).
+    #[default]
+    TenMebibytes,
+    /// The record fits in the rest of its file, else it is an error (3.5.5, 3.5.6).
+    RestOfFile,
+    /// The record fits in the rest of its file, else it is torn (from 3.5.7 on).
+    RestOfFileOrTorn,
+}
+
+/// No frame is read that has more: no server writes one, and its zeros would have to be made.
+const FRAME_BYTES_MAX: u64 = 256 << 20;
+
 /// The frame at `offset`; `None` at the end of the file or of what was written into it.
 pub fn frame_at(segment: &Segment, offset: u64) -> Result<Option<Frame>, FrameError> {
+    frame_within(segment, offset, RecordLimit::TenMebibytes)
+}
+
+/// The frame at `offset` under a release's limit.
+pub fn frame_within(
+    segment: &Segment,
+    offset: u64,
+    limit: RecordLimit,
+) -> Result<Option<Frame>, FrameError> {
     let left = segment.len.saturating_sub(offset);
     if left == 0 {
         return Ok(None);
@@ -53,13 +77,21 @@ pub fn frame_at(segment: &Segment, offset: u64) -> Result<Option<Frame>, FrameEr
         return Ok(None);
     }
     let (record, pad) = decode_header(header);
-    if record + pad >= RECORD_BYTES_MAX {
+    let is_too_large = match limit {
+        RecordLimit::TenMebibytes => record + pad >= RECORD_BYTES_MAX,
+        RecordLimit::RestOfFile => record + pad > left || record + pad > FRAME_BYTES_MAX,
+        RecordLimit::RestOfFileOrTorn if record + pad > FRAME_BYTES_MAX => {
+            return Err(FrameError::UnexpectedEof);
+        }
+        RecordLimit::RestOfFileOrTorn => false,
+    };
+    if is_too_large {
         return Err(FrameError::TooLarge { length: record });
     }
     if record + pad > left - FRAME_HEADER_BYTES {
         return Err(FrameError::UnexpectedEof);
     }
-    let size = |bytes: u64| usize::try_from(bytes).expect("below RECORD_BYTES_MAX");
+    let size = |bytes: u64| usize::try_from(bytes).expect("below FRAME_BYTES_MAX");
     let body = segment.range(offset + FRAME_HEADER_BYTES, size(record + pad));
     Ok(Some(Frame { offset, record: body.slice(..size(record)), body }))
 }

@@ -20,10 +20,6 @@
 //! Reading is pure: [`Segment`]s in, records or a typed error with file and offset out
 //! ([`Decoder`]), and from these what a server boots from ([`replay`]). Writing is [`Wal`], a
 //! state machine over a disk on which every sync is a ticket.
-//!
-//! Left out: the record limit of 3.5.5 and later
-//! (a record must fit in the rest of its file, and is cut off by repair when it does not), which
-//! would be a second rule in `frame`.
 
 mod append;
 mod decoder;
@@ -42,7 +38,9 @@ pub use decoder::{Decoder, Position, Record, RecordKind};
 pub use encoder::Encoder;
 pub use error::WalError;
 pub use event::WalEvent;
-pub use frame::{FRAME_HEADER_BYTES, Frame, FrameError, RECORD_BYTES_MAX, frame_at};
+pub use frame::{
+    FRAME_HEADER_BYTES, Frame, FrameError, RECORD_BYTES_MAX, RecordLimit, frame_at, frame_within,
+};
 pub use name::SegmentName;
 pub(crate) use repair::is_mendable;
 pub use repair::{Repair, repair};

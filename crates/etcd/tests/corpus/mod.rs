@@ -104,3 +104,15 @@ fn read_trimmed(source: &mut impl Read) -> (Vec<u8>, u64) {
         len += read;
     }
 }
+
+/// A file that is no archive, as a source of one file.
+pub(crate) fn one_file(folder: &Path, name: &str) -> Vec<DataFile> {
+    let mut file = File::open(folder.join(name)).unwrap();
+    let (bytes, len) = read_trimmed(&mut file);
+    vec![DataFile { path: name.into(), bytes: bytes.into(), len }]
+}
+
+/// A file that is no archive.
+pub(crate) fn open_file(folder: &Path, name: &str) -> DataDir {
+    DataDir::from_files(one_file(folder, name)).unwrap()
+}

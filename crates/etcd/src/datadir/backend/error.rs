@@ -67,7 +67,7 @@ pub enum BackendError {
 
 impl BackendError {
     /// The file, and what is wrong without its name.
-    pub(super) fn parts(&self) -> (String, String) {
+    pub(in crate::datadir) fn parts(&self) -> (String, String) {
         let detail = match self {
             BackendError::Damaged { problem, .. } => {
                 format!("page {}: {}", problem.page, problem.fault)

@@ -138,7 +138,7 @@ impl BackendFile {
 }
 
 /// Whether the digest at the end of a snapshot file is that of the bytes before.
-fn check_digest(file: &DataFile) -> Result<(), BackendError> {
+pub(super) fn check_digest(file: &DataFile) -> Result<(), BackendError> {
     if database_bytes(file) == file.len { Ok(()) } else { digest::check(file) }
 }
 

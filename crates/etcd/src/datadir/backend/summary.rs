@@ -128,7 +128,7 @@ fn summarise(backend: &BackendFile, check: &Check) -> BackendSummary {
     }
 }
 
-fn versions(backend: &BackendFile) -> Result<Vec<String>, BackendError> {
+pub(in crate::datadir) fn versions(backend: &BackendFile) -> Result<Vec<String>, BackendError> {
     let cluster = backend.value("cluster", "clusterVersion")?;
     let storage = backend.value("meta", "storageVersion")?;
     let text = |bytes: bytes::Bytes| String::from_utf8_lossy(&bytes).into_owned();
