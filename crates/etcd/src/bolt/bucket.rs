@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::cursor::DEPTH_MAX;
 use super::page::{HEADER_BYTES, LeafElement, Page, u64_at};
-use super::{Cursor, Fault, File, Item, Problem};
+use super::{Cursor, Fault, File, Item, PageKind, Problem};
 
 /// Bytes of a bucket's value in front of an inline page.
 pub(super) const BUCKET_BYTES: usize = 16;
@@ -15,6 +16,10 @@ pub struct Bucket<'a> {
     root: Root,
     sequence: u64,
 }
+
+/// Where a bucket's keys are, in the state that it was taken from.
+#[derive(Debug, Clone)]
+pub struct Tree(Root, u64);
 
 #[derive(Debug, Clone)]
 pub(super) enum Root {
@@ -66,6 +71,15 @@ impl<'a> Bucket<'a> {
         Ok(Bucket { file, root: Root::Inline(inline), sequence })
     }
 
+    /// Where its keys are: finds it again in the same state without its name.
+    pub fn tree(&self) -> Tree {
+        Tree(self.root.clone(), self.sequence)
+    }
+
+    pub(super) fn of_tree(file: &'a File, tree: &Tree) -> Bucket<'a> {
+        Bucket { file, root: tree.0.clone(), sequence: tree.1 }
+    }
+
     /// The bucket's counter, which etcd does not use.
     pub fn sequence(&self) -> u64 {
         self.sequence
@@ -97,6 +111,33 @@ impl<'a> Bucket<'a> {
             Some(item) => Ok(Some(Value::Bytes(item.value))),
             None => Ok(None),
         }
+    }
+
+    /// The bytes under `key`; `None` also if it holds a bucket.
+    pub fn value(&self, key: &[u8]) -> Result<Option<Bytes>, Problem> {
+        let mut page = match &self.root {
+            Root::Page(id) => self.file.page(*id)?,
+            Root::Inline(page) => page.clone(),
+        };
+        for _ in 0..DEPTH_MAX {
+            if page.kind == PageKind::Leaf {
+                let index = page.partition(|other| other < key)?;
+                if index == page.len() {
+                    return Ok(None);
+                }
+                return page.value_of(index, key);
+            }
+            if page.kind != PageKind::Branch {
+                let (expected, found) = ("a branch or leaf", page.kind);
+                return Err(page.problem(Fault::WrongType { expected, found }));
+            }
+            if page.len() == 0 {
+                return Err(page.problem(Fault::Empty));
+            }
+            let index = page.partition(|other| other <= key)?.saturating_sub(1);
+            page = self.file.page(page.child(index))?;
+        }
+        Err(page.problem(Fault::TooDeep { limit: DEPTH_MAX }))
     }
 
     /// The bucket of that name inside this one.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use disk::{Disk, DiskError, FileId, Mapping};
 
+use super::bucket::Tree;
 use super::freelist;
 use super::image::Image;
 use super::meta::META_END;
@@ -106,6 +107,11 @@ impl File {
     /// The bucket of all buckets.
     pub fn root(&self) -> Bucket<'_> {
         Bucket::root_of(self)
+    }
+
+    /// A bucket by the place of its keys; the tree must be of this state.
+    pub fn bucket_at(&self, tree: &Tree) -> Bucket<'_> {
+        Bucket::of_tree(self, tree)
     }
 
     /// The numbers of the free pages, if the file has a freelist.

@@ -60,7 +60,7 @@ mod stream;
 mod tests;
 mod tx;
 
-pub use bucket::{Bucket, Value};
+pub use bucket::{Bucket, Tree, Value};
 pub use check::{Check, PROBLEMS_MAX, Statistics};
 pub use commit::{Commit, Progress};
 pub use compact::{Compact, CompactProgress, ITEMS_PER_TX, remove_leftovers};
@@ -71,4 +71,5 @@ pub use file::File;
 pub use meta::{Meta, MetaFault, PAGE_BYTES_MAX, PAGE_BYTES_MIN};
 pub use page::PageKind;
 pub use stream::Stream;
+pub(crate) use tx::sound;
 pub use tx::{BucketId, Element, FILL_PERCENT, KEY_BYTES_MAX, Tx, TxError, VALUE_BYTES_MAX};

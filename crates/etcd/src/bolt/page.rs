@@ -166,6 +166,25 @@ impl Page {
         Ok(low)
     }
 
+    /// The page below an element of a branch.
+    pub(super) fn child(&self, index: usize) -> u64 {
+        u64_at(&self.bytes, self.element(index) + 8)
+    }
+
+    /// The value of an element of a leaf, if it has this key and is no bucket.
+    pub(super) fn value_of(&self, index: usize, key: &[u8]) -> Result<Option<Bytes>, Problem> {
+        if self.lent_key(index)? != key {
+            return Ok(None);
+        }
+        let at = self.element(index);
+        let [flags, pos, key_bytes, value_bytes] =
+            [0, 4, 8, 12].map(|field| u32_at(&self.bytes, at + field));
+        if flags & 1 != 0 {
+            return Ok(None);
+        }
+        self.slice(index, pos, key_bytes, value_bytes).map(Some)
+    }
+
     /// An element of a branch.
     pub(super) fn branch(&self, index: usize) -> Result<BranchElement, Problem> {
         let at = self.element(index);

@@ -93,7 +93,7 @@ pub struct Tx {
 }
 
 /// What the checks of an open file have shown to be sound.
-pub(super) fn sound<T>(result: Result<T, Problem>) -> T {
+pub(crate) fn sound<T>(result: Result<T, Problem>) -> T {
     result.expect("all pages of a database are checked when it is opened")
 }
 

@@ -34,7 +34,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use backend::{Backend, Bucket, MemoryBackend};
+pub use backend::{Backend, Bucket, DiskBackend, MemoryBackend};
 pub use compaction::Compaction;
 pub use hash::HashKv;
 pub use range::{KeyRange, RangeOptions, RangeResult};

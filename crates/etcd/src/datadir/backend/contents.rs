@@ -28,7 +28,10 @@ pub(super) fn read(file: &BackendFile) -> Result<MemoryBackend, BackendError> {
                 Bucket::Meta if REVISIONS_OF_META.contains(&&item.key[..]) => {
                     revision(&item.value)?;
                 }
-                Bucket::Meta
+                Bucket::Auth
+                | Bucket::AuthRoles
+                | Bucket::AuthUsers
+                | Bucket::Meta
                 | Bucket::Lease
                 | Bucket::Alarm
                 | Bucket::Members

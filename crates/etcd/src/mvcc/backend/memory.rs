@@ -1,88 +1,9 @@
-//! Where revisions are kept: named buckets of ordered byte keys.
-//!
-//! Changes collect in a batch and become durable together: [`Backend::commit`] closes the batch.
-//! Reads see the open batch. What a crash leaves is some closed batch, never part of one, so data
-//! and consistent index that are written in one batch move together.
-//!
-//! [`MemoryBackend`] keeps the buckets in persistent maps; a restarted server begins with an empty
-//! one and replays its log. The bbolt file of etcd fills in behind the same trait.
-
-use std::ops::ControlFlow;
+//! Buckets in persistent maps.
 
 use bytes::Bytes;
 use imbl::OrdMap;
 
-/// The top-level buckets of etcd's backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Bucket {
-    /// Revisions.
-    Key,
-    /// `consistent_index`, `scheduledCompactRev`, `finishedCompactRev`.
-    Meta,
-    /// Leases by id.
-    Lease,
-    /// Raised alarms.
-    Alarm,
-    /// Members by id.
-    Members,
-    /// Ids that may not come back.
-    MembersRemoved,
-    /// The cluster version.
-    Cluster,
-}
-
-impl Bucket {
-    /// All buckets, in the order of their names.
-    pub const ALL: [Self; 7] = [
-        Self::Alarm,
-        Self::Cluster,
-        Self::Key,
-        Self::Lease,
-        Self::Members,
-        Self::MembersRemoved,
-        Self::Meta,
-    ];
-
-    /// The name in the file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Meta => "meta",
-            Self::Lease => "lease",
-            Self::Alarm => "alarm",
-            Self::Members => "members",
-            Self::MembersRemoved => "members_removed",
-            Self::Cluster => "cluster",
-        }
-    }
-}
-
-/// Called with each key and value; ends the walk with `Break`.
-pub type Visit<'a> = dyn FnMut(&[u8], &Bytes) -> ControlFlow<()> + 'a;
-
-/// Ordered buckets with batched, atomic commits.
-pub trait Backend {
-    /// The value under `key`.
-    fn get(&self, bucket: Bucket, key: &[u8]) -> Option<Bytes>;
-
-    /// Visits the keys from `from` up to but without `to`, in order.
-    fn scan(&self, bucket: Bucket, from: &[u8], to: Option<&[u8]>, visit: &mut Visit<'_>);
-
-    /// Sets `key` in the open batch.
-    fn put(&mut self, bucket: Bucket, key: &[u8], value: Bytes);
-
-    /// Removes `key` in the open batch; nothing if it is not there.
-    fn delete(&mut self, bucket: Bucket, key: &[u8]);
-
-    /// Changes in the open batch.
-    fn pending(&self) -> usize;
-
-    /// Closes the batch.
-    fn commit(&mut self);
-
-    /// Size of the file, free pages included.
-    fn size_bytes(&self) -> u64;
-}
+use super::{Backend, Bucket, Visit, slot};
 
 type Buckets = [OrdMap<Bytes, Bytes>; Bucket::ALL.len()];
 
@@ -158,16 +79,14 @@ impl Backend for MemoryBackend {
     }
 }
 
-fn slot(bucket: Bucket) -> usize {
-    bucket as usize
-}
-
 fn element_bytes(key: &[u8], value: &[u8]) -> u64 {
     u64::try_from(key.len() + value.len()).expect("a length fits 64 bits") + ELEMENT_BYTES
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
 
     #[test]

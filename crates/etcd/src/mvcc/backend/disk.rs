@@ -1,0 +1,309 @@
+//! The backend in a bbolt file on the disk.
+//!
+//! A batch collects in memory. It is closed when it is full, when [`Backend::commit`] asks for it,
+//! or by the server at the batch interval: [`DiskBackend::begin_commit`] makes a transaction of it,
+//! and [`DiskBackend::on_synced`] carries that through its syncs. Meanwhile nothing may be written:
+//! etcd holds the batch's lock. Reads go on, and see the batch all the time. A power cut at any
+//! moment leaves the state before the batch or after it.
+//!
+//! Source: etcd release-3.4, `mvcc/backend/backend.go`, `batch_tx.go`.
+
+use std::sync::Arc;
+
+use ::disk::{Disk, DiskError, Ticket};
+use bytes::Bytes;
+
+use super::buffer::Buffer;
+use super::{Backend, Bucket, Visit, slot};
+use crate::bolt::{
+    self, Commit, Compact, CompactProgress, Db, DbError, DbOptions, Progress, Stream, Tree,
+};
+
+/// How full the pages of revisions are made, in percent: they are written in order.
+const FILL_PERCENT_OF_REVISIONS: u32 = 90;
+
+/// How a backend is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackendOptions {
+    /// `--backend-batch-limit`: changes after which a batch is closed.
+    pub batch_limit: usize,
+    /// The file.
+    pub db: DbOptions,
+}
+
+impl Default for BackendOptions {
+    fn default() -> Self {
+        Self { batch_limit: 10_000, db: DbOptions::default() }
+    }
+}
+
+/// Why a backend cannot be opened or written. A server dies of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct BackendError {
+    /// The file.
+    pub path: String,
+    /// What is wrong.
+    pub source: DbError,
+}
+
+/// What a backend waits for the disk with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    /// A batch is being closed.
+    Commit,
+    /// The file is being copied without its free pages.
+    Defragmentation,
+}
+
+/// The backend of a server. Cloning it costs nothing.
+///
+/// * All buckets are there.
+/// * `trees` are those of the state that `db` reads.
+/// * While `work` is under way nothing is put into the buffers.
+#[derive(Debug, Clone)]
+pub struct DiskBackend {
+    path: Arc<str>,
+    options: BackendOptions,
+    db: Db,
+    trees: [Option<Tree>; Bucket::ALL.len()],
+    buffers: [Buffer; Bucket::ALL.len()],
+    pending: usize,
+    is_commit_wanted: bool,
+    work: Option<Work>,
+}
+
+#[derive(Debug, Clone)]
+enum Work {
+    Commit(Commit),
+    Compact(Box<Compact>),
+}
+
+impl DiskBackend {
+    pub(super) fn new(path: &str, options: BackendOptions, db: Db) -> Self {
+        let mut backend = Self {
+            path: path.into(),
+            options,
+            db,
+            trees: std::array::from_fn(|_| None),
+            buffers: std::array::from_fn(|_| Buffer::default()),
+            pending: 0,
+            is_commit_wanted: false,
+            work: None,
+        };
+        backend.find_trees();
+        backend
+    }
+
+    /// Makes the buckets that are missing; `false` if none is.
+    pub(super) fn create_buckets(&mut self, disk: &mut Disk) -> Result<bool, BackendError> {
+        let missing: Vec<Bucket> =
+            Bucket::ALL.into_iter().filter(|bucket| self.tree(*bucket).is_none()).collect();
+        if missing.is_empty() {
+            return Ok(false);
+        }
+        let mut tx = self.db.begin();
+        for bucket in missing {
+            let made = tx.create_bucket(tx.root(), bucket.name().as_bytes());
+            made.expect("the bucket is missing");
+        }
+        let commit = self.db.commit(tx, disk).map_err(|error| self.failed(error))?;
+        self.work = Some(Work::Commit(commit));
+        self.find_trees();
+        Ok(true)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The database, without the open batch.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// What it waits for the disk with. Nothing may be put or deleted meanwhile.
+    pub fn busy(&self) -> Option<Busy> {
+        match &self.work {
+            None => None,
+            Some(Work::Commit(_)) => Some(Busy::Commit),
+            Some(Work::Compact(_)) => Some(Busy::Defragmentation),
+        }
+    }
+
+    /// The sync that it waits for.
+    pub fn waits_for(&self) -> Option<Ticket> {
+        match &self.work {
+            None => None,
+            Some(Work::Commit(commit)) => Some(commit.ticket()),
+            Some(Work::Compact(compact)) => Some(compact.ticket()),
+        }
+    }
+
+    /// Begins to close the batch; `false` if there is nothing in it.
+    pub fn begin_commit(&mut self, disk: &mut Disk) -> Result<bool, BackendError> {
+        assert!(self.work.is_none(), "one thing at a time");
+        self.is_commit_wanted = false;
+        if self.pending == 0 {
+            return Ok(false);
+        }
+        let before = self.db.file().meta().transaction;
+        let mut tx = self.db.begin();
+        for bucket in Bucket::ALL {
+            let buffer = &self.buffers[slot(bucket)];
+            if buffer.is_empty() {
+                continue;
+            }
+            let id = tx.bucket(tx.root(), bucket.name().as_bytes()).expect("all buckets are there");
+            if bucket == Bucket::Key {
+                tx.set_fill_percent(id, FILL_PERCENT_OF_REVISIONS);
+            }
+            for (key, value) in buffer.iter() {
+                let done = match value {
+                    Some(value) => tx.put_bytes(id, key, value.clone()),
+                    None => tx.delete(id, key),
+                };
+                done.expect("keys and values were checked when they came");
+            }
+        }
+        let commit = self.db.commit(tx, disk).map_err(|error| self.failed(error))?;
+        self.work = Some(Work::Commit(commit));
+        self.follow(before);
+        Ok(true)
+    }
+
+    /// Begins to copy the file without its free pages. The batch must be closed.
+    pub fn begin_defragmentation(&mut self, disk: &mut Disk) -> Result<(), BackendError> {
+        assert!(self.work.is_none() && self.pending == 0, "the batch is closed first");
+        let temporary = format!("{}.tmp.{}", self.path, self.db.file().meta().transaction);
+        let compact = Compact::begin(&self.db, disk, &self.path, &temporary);
+        let compact = compact.map_err(|error| self.failed(error))?;
+        self.work = Some(Work::Compact(Box::new(compact)));
+        Ok(())
+    }
+
+    /// Takes a completed sync; `true` if it ended what was under way. Others than its own change
+    /// nothing.
+    pub fn on_synced(&mut self, ticket: Ticket, disk: &mut Disk) -> Result<bool, BackendError> {
+        if self.waits_for() != Some(ticket) {
+            return Ok(false);
+        }
+        let before = self.db.file().meta().transaction;
+        self.work = match self.work.take().expect("it waits for something") {
+            Work::Commit(commit) => {
+                let progress = commit.on_synced(ticket, &mut self.db, disk);
+                match progress.map_err(|error| self.failed(error))? {
+                    Progress::Waiting(commit) => Some(Work::Commit(commit)),
+                    Progress::Done => None,
+                }
+            }
+            Work::Compact(compact) => {
+                let progress = compact.on_synced(ticket, disk);
+                match progress.map_err(|error| self.failed(error))? {
+                    CompactProgress::Waiting(compact) => Some(Work::Compact(compact)),
+                    CompactProgress::Done(db) => {
+                        self.db = db;
+                        self.find_trees();
+                        None
+                    }
+                }
+            }
+        };
+        self.follow(before);
+        Ok(self.work.is_none())
+    }
+
+    /// The committed state as a file, to send or save.
+    pub fn stream(&self) -> Stream {
+        self.db.stream()
+    }
+
+    /// The batch is part of the file's state as soon as its pages are written.
+    fn follow(&mut self, before: u64) {
+        let is_commit = !matches!(self.work, Some(Work::Compact(_)));
+        if is_commit && self.db.file().meta().transaction > before {
+            self.buffers = std::array::from_fn(|_| Buffer::default());
+            self.pending = 0;
+            self.find_trees();
+        }
+    }
+
+    fn find_trees(&mut self) {
+        let root = self.db.file().root();
+        for bucket in Bucket::ALL {
+            let found = bolt::sound(root.bucket(bucket.name().as_bytes()));
+            self.trees[slot(bucket)] = found.map(|bucket| bucket.tree());
+        }
+    }
+
+    fn tree(&self, bucket: Bucket) -> Option<&Tree> {
+        self.trees[slot(bucket)].as_ref()
+    }
+
+    fn committed(&self, bucket: Bucket) -> bolt::Bucket<'_> {
+        self.db.file().bucket_at(self.tree(bucket).expect("all buckets are there"))
+    }
+
+    fn changed(&mut self) {
+        assert!(self.work.is_none(), "nothing is written while a batch is being closed");
+        self.pending += 1;
+        self.is_commit_wanted |= self.pending >= self.options.batch_limit;
+    }
+
+    fn failed(&self, source: DbError) -> BackendError {
+        BackendError { path: self.path.to_string(), source }
+    }
+}
+
+impl Backend for DiskBackend {
+    fn get(&self, bucket: Bucket, key: &[u8]) -> Option<Bytes> {
+        match self.buffers[slot(bucket)].get(key) {
+            Some(changed) => changed.clone(),
+            None => bolt::sound(self.committed(bucket).value(key)),
+        }
+    }
+
+    fn scan(&self, bucket: Bucket, from: &[u8], to: Option<&[u8]>, visit: &mut Visit<'_>) {
+        let mut committed = self.committed(bucket).cursor();
+        bolt::sound(self.buffers[slot(bucket)].scan(&mut committed, from, to, visit));
+    }
+
+    fn put(&mut self, bucket: Bucket, key: &[u8], value: Bytes) {
+        self.changed();
+        self.buffers[slot(bucket)].put(key, value);
+    }
+
+    fn delete(&mut self, bucket: Bucket, key: &[u8]) {
+        self.changed();
+        self.buffers[slot(bucket)].delete(key);
+    }
+
+    fn pending(&self) -> usize {
+        self.pending
+    }
+
+    fn commit(&mut self) {
+        self.is_commit_wanted |= self.pending > 0;
+    }
+
+    fn wants_commit(&self) -> bool {
+        self.is_commit_wanted
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.db.size_bytes()
+    }
+
+    fn in_use_bytes(&self) -> u64 {
+        self.db.in_use_bytes()
+    }
+}
+
+/// The words with which etcd dies of a backend that it cannot write.
+impl BackendError {
+    /// Of a disk that refuses a write or a sync.
+    pub fn of_disk(path: &str, error: DiskError) -> Self {
+        Self { path: path.to_owned(), source: error.into() }
+    }
+}
