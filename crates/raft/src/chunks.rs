@@ -1,11 +1,15 @@
-//! A row of entries that is cheap to clone: full chunks are shared between a clone and its
-//! original, and the last one is copied when either appends.
+//! A row of entries that is small and cheap to clone: an entry costs its payload's handle, since
+//! its index follows from its position and its term from a run of equal ones; full chunks are
+//! shared between a clone and its original, and the last one is copied when either appends.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::types::Entry;
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::types::{Entry, EntryType};
 
 /// Entries in a chunk: what an append copies at most after a clone.
 const CHUNK: usize = 256;
@@ -16,9 +20,63 @@ const CHUNK: usize = 256;
 /// `skipped < CHUNK` entries of the first part do not count any more.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chunks {
-    parts: VecDeque<Arc<Vec<Entry>>>,
+    parts: VecDeque<Arc<Chunk>>,
     skipped: usize,
     len: usize,
+}
+
+/// Invariants: the runs' starts increase from zero and are below the number of payloads.
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    payloads: Vec<Bytes>,
+    runs: SmallVec<[Run; 1]>,
+}
+
+/// Entries of one term and type, from a position in the chunk to the next run's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    start: usize,
+    term: u64,
+    entry_type: EntryType,
+}
+
+impl Chunk {
+    fn with_room(count: usize) -> Self {
+        Self { payloads: Vec::with_capacity(count), ..Self::default() }
+    }
+
+    fn len(&self) -> usize {
+        self.payloads.len()
+    }
+
+    fn extend(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            let (term, entry_type) = (entry.term, entry.entry_type);
+            let run = Run { start: self.payloads.len(), term, entry_type };
+            let continues = |last: &Run| (last.term, last.entry_type) == (run.term, run.entry_type);
+            if !self.runs.last().is_some_and(continues) {
+                self.runs.push(run);
+            }
+            self.payloads.push(entry.data.clone());
+        }
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.payloads.truncate(len);
+        self.runs.retain(|run| run.start < len);
+    }
+
+    fn run(&self, at: usize) -> Run {
+        match self.runs[..] {
+            [only] => only,
+            _ => self.runs[self.runs.partition_point(|run| run.start <= at) - 1],
+        }
+    }
+
+    fn entry(&self, at: usize, index: u64) -> Entry {
+        let Run { term, entry_type, .. } = self.run(at);
+        Entry { entry_type, term, index, data: self.payloads[at].clone() }
+    }
 }
 
 impl Chunks {
@@ -34,31 +92,39 @@ impl Chunks {
         *self = Self::default();
     }
 
-    pub(crate) fn get(&self, position: usize) -> Option<&Entry> {
+    /// The term of the entry at this position, if it is there.
+    pub(crate) fn term(&self, position: usize) -> Option<u64> {
         if position >= self.len {
             return None;
         }
         let at = self.skipped + position;
-        self.parts.get(at / CHUNK)?.get(at % CHUNK)
+        Some(self.parts[at / CHUNK].run(at % CHUNK).term)
     }
 
-    pub(crate) fn last(&self) -> Option<&Entry> {
-        self.get(self.len.checked_sub(1)?)
+    /// The entries at these positions, all of which must be there; the first has this index.
+    pub(crate) fn range(&self, range: Range<usize>, index: u64) -> impl Iterator<Item = Entry> {
+        assert!(range.end <= self.len, "entries are read where there are some");
+        range.zip(index..).map(|(position, index)| {
+            let at = self.skipped + position;
+            self.parts[at / CHUNK].entry(at % CHUNK, index)
+        })
     }
 
-    /// The entries at these positions, as far as they are there.
-    pub(crate) fn range(&self, range: Range<usize>) -> impl Iterator<Item = &Entry> {
-        range.map_while(|position| self.get(position))
-    }
-
-    pub(crate) fn extend(&mut self, entries: &[Entry]) {
-        for entry in entries {
-            match self.parts.back_mut() {
-                Some(last) if last.len() < CHUNK => Arc::make_mut(last).push(entry.clone()),
-                _ => self.parts.push_back(Arc::new(vec![entry.clone()])),
-            }
-        }
+    pub(crate) fn extend(&mut self, mut entries: &[Entry]) {
         self.len += entries.len();
+        while !entries.is_empty() {
+            let room = self.parts.back().map_or(0, |last| CHUNK - last.len());
+            if room == 0 {
+                // A log that fills one chunk will fill the next.
+                let expected = if self.parts.is_empty() { 0 } else { CHUNK };
+                self.parts.push_back(Arc::new(Chunk::with_room(expected)));
+                continue;
+            }
+            let (now, later) = entries.split_at(room.min(entries.len()));
+            let last = self.parts.back_mut().expect("there is room in it");
+            Arc::make_mut(last).extend(now);
+            entries = later;
+        }
     }
 
     /// Drops all but the first `len` entries.
@@ -98,12 +164,31 @@ impl Chunks {
 mod tests {
     use super::*;
 
+    /// The number is in the payload; the term and type change now and then, as they do in a log.
     fn entries(range: Range<u64>) -> Vec<Entry> {
-        range.map(|index| Entry { index, ..Entry::default() }).collect()
+        let entry = |number: u64| Entry {
+            term: number / 100,
+            entry_type: if number.is_multiple_of(17) {
+                EntryType::ConfChange
+            } else {
+                EntryType::Normal
+            },
+            ..Entry::normal(number.to_be_bytes().to_vec())
+        };
+        range.map(entry).collect()
     }
 
-    fn indexes(chunks: &Chunks) -> Vec<u64> {
-        chunks.range(0..chunks.len()).map(|entry| entry.index).collect()
+    /// The numbers, after everything else was found to belong to them.
+    fn numbers(chunks: &Chunks) -> Vec<u64> {
+        let read = |(position, found): (usize, Entry)| {
+            let number = u64::from_be_bytes(found.data[..].try_into().unwrap());
+            let index = 1000 + position as u64;
+            let expected = Entry { index, ..entries(number..number + 1).remove(0) };
+            assert_eq!(found, expected, "at position {position}");
+            assert_eq!(chunks.term(position), Some(found.term), "at position {position}");
+            number
+        };
+        chunks.range(0..chunks.len(), 1000).enumerate().map(read).collect()
     }
 
     #[test]
@@ -122,9 +207,8 @@ mod tests {
             let kept = row.len() - row.len() / 5;
             chunks.truncate(kept);
             row.truncate(kept);
-            assert!(indexes(&chunks).iter().eq(&row), "step {step}");
-            assert_eq!(chunks.last().map(|entry| entry.index), row.back().copied(), "the last");
-            assert!(chunks.get(row.len()).is_none(), "nothing behind the end");
+            assert!(numbers(&chunks).iter().eq(&row), "step {step}");
+            assert_eq!(chunks.term(row.len()), None, "nothing behind the end");
         }
     }
 
@@ -136,7 +220,7 @@ mod tests {
         assert!(Arc::ptr_eq(&chunks.parts[0], &clone.parts[0]), "full chunks are shared");
         chunks.truncate(600);
         chunks.extend(&entries(5000..5100));
-        assert!(indexes(&clone).into_iter().eq(1..1000), "what it was");
-        assert!(indexes(&chunks).into_iter().eq((1..601).chain(5000..5100)), "what it is");
+        assert!(numbers(&clone).into_iter().eq(1..1000), "what it was");
+        assert!(numbers(&chunks).into_iter().eq((1..601).chain(5000..5100)), "what it is");
     }
 }

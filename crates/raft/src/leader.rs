@@ -8,6 +8,7 @@
 use crate::conf_change::{AnyConfChange, ConfChangeV2};
 use crate::config::Randomness;
 use crate::describe::ProtoText;
+use crate::entries::Entries;
 use crate::error::{Error, Result, fatal};
 use crate::logger::{Logger, log};
 use crate::message::{Message, MessageType};
@@ -96,7 +97,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             return Err(Error::ProposalDropped);
         }
         let mut entries = message.entries;
-        self.admit_conf_changes(&mut entries)?;
+        self.admit_conf_changes(entries.make_mut())?;
         if !self.append_entries(entries)? {
             return Err(Error::ProposalDropped);
         }
@@ -321,7 +322,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         // everything in flight was lost.
         let throttled = progress.state == ProgressState::Replicate && progress.inflights.is_full();
         let entries = if throttled {
-            Vec::new()
+            Entries::default()
         } else {
             match self.log.entries(index + 1, self.max_message_size) {
                 Err(Error::Storage(_)) => return self.maybe_send_snapshot(to),

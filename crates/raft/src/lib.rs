@@ -56,6 +56,7 @@ mod conf_change_codec;
 mod config;
 mod describe;
 mod election;
+mod entries;
 mod error;
 mod follower;
 mod ids;
@@ -89,6 +90,7 @@ pub use conf_change::{
 };
 pub use conf_change_codec::DecodeError;
 pub use config::{Config, NO_LIMIT, Randomness};
+pub use entries::Entries;
 pub use error::{Error, Result};
 pub use ids::{IdMap, IdSet};
 pub use inflights::Inflights;

@@ -6,9 +6,10 @@
 
 use std::fmt;
 
+use crate::entries::Entries;
 use crate::error::{Error, Result, fatal};
 use crate::logger::{Logger, log};
-use crate::storage::{Storage, StorageError, encoded_size, fitting};
+use crate::storage::{Storage, StorageError, encoded_size};
 use crate::types::{Entry, EntryId, Snapshot};
 use crate::unstable::Unstable;
 use crate::validate::MAX_NUMBER;
@@ -134,7 +135,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     pub(crate) fn maybe_append(
         &mut self,
         previous: EntryId,
-        entries: &[Entry],
+        entries: &Entries,
         committed: u64,
     ) -> Result<Option<u64>> {
         if !self.matches(previous)? {
@@ -147,14 +148,14 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
                 let committed = self.committed;
                 fatal!("entry {index} conflict with committed entry [committed({committed})]");
             }
-            self.append(&entries[conflict..])?;
+            self.append(entries.part(conflict..entries.len()))?;
         }
         self.commit_to(committed.min(last_new))?;
         Ok(Some(last_new))
     }
 
     /// Appends behind the committed part; gives the last index.
-    pub(crate) fn append(&mut self, entries: &[Entry]) -> Result<u64> {
+    pub(crate) fn append(&mut self, entries: Entries) -> Result<u64> {
         let Some(first) = entries.first() else { return self.last_index() };
         if first.index <= self.committed {
             let (after, committed) = (first.index.saturating_sub(1), self.committed);
@@ -262,9 +263,9 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     }
 
     /// Entries to apply next, as far as the limit allows.
-    pub(crate) fn next_committed(&self, allow_unstable: bool) -> Result<Vec<Entry>> {
+    pub(crate) fn next_committed(&self, allow_unstable: bool) -> Result<Entries> {
         if !self.has_next_committed(allow_unstable) {
-            return Ok(Vec::new());
+            return Ok(Entries::default());
         }
         assert!(
             self.applying_size < self.max_applying_size,
@@ -309,34 +310,32 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     }
 
     /// Entries from `index` to the end, as far as they fit in `max_size`.
-    pub(crate) fn entries(&self, index: u64, max_size: u64) -> Result<Vec<Entry>> {
+    pub(crate) fn entries(&self, index: u64, max_size: u64) -> Result<Entries> {
         let last = self.last_index()?;
         if index > last {
-            return Ok(Vec::new());
+            return Ok(Entries::default());
         }
         self.slice(index, last + 1, max_size)
     }
 
     /// Entries `lo..hi`, as far as they fit in `max_size`, at least one.
-    pub(crate) fn slice(&self, lo: u64, hi: u64, max_size: u64) -> Result<Vec<Entry>> {
+    pub(crate) fn slice(&self, lo: u64, hi: u64, max_size: u64) -> Result<Entries> {
         self.check_bounds(lo, hi)?;
         if lo == hi {
-            return Ok(Vec::new());
+            return Ok(Entries::default());
         }
         let offset = self.unstable.offset();
         if lo >= offset {
-            let range = self.unstable.range(lo, hi);
-            let count = fitting(range.clone(), max_size);
-            return Ok(range.take(count).cloned().collect());
+            return Ok(self.unstable.slice(lo, hi, max_size));
         }
-        let mut entries = self.stored(lo, hi.min(offset), max_size)?;
+        let entries = self.stored(lo, hi.min(offset), max_size)?;
         if hi > offset && entries.len() as u64 == offset - lo {
-            self.extend_from_unstable(&mut entries, hi, max_size);
+            return Ok(self.with_unstable(&entries, hi, max_size));
         }
         Ok(entries)
     }
 
-    fn stored(&self, lo: u64, hi: u64, max_size: u64) -> Result<Vec<Entry>> {
+    fn stored(&self, lo: u64, hi: u64, max_size: u64) -> Result<Entries> {
         match self.storage.entries(lo, hi, max_size) {
             Ok(entries) if entries.is_empty() => {
                 fatal!("entries[{lo}:{hi}) is unavailable from storage")
@@ -350,15 +349,15 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         }
     }
 
-    fn extend_from_unstable(&self, entries: &mut Vec<Entry>, hi: u64, max_size: u64) {
-        let mut size = encoded_size(entries);
-        for entry in self.unstable.range(self.unstable.offset(), hi) {
+    /// Stored entries, and as many of the unstable ones behind them as still fit.
+    fn with_unstable(&self, stored: &Entries, hi: u64, max_size: u64) -> Entries {
+        let mut size = encoded_size(stored);
+        let fits = |entry: &&Entry| {
             size = size.saturating_add(entry.encoded_size());
-            if size > max_size {
-                break;
-            }
-            entries.push(entry.clone());
-        }
+            size <= max_size
+        };
+        let unstable = self.unstable.range(self.unstable.offset(), hi).take_while(fits);
+        stored.iter().chain(unstable).cloned().collect()
     }
 
     fn check_bounds(&self, lo: u64, hi: u64) -> Result<()> {

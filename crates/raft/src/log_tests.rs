@@ -1,6 +1,7 @@
 //! Claims of upstream's tests about the log.
 
 use super::RaftLog;
+use crate::entries::Entries;
 use crate::error::{Error, Result};
 use crate::logger::Silent;
 use crate::memory::MemoryStorage;
@@ -17,7 +18,7 @@ fn id(term: u64, index: u64) -> EntryId {
     EntryId { term, index }
 }
 
-fn entries(terms: &[u64], first: u64) -> Vec<Entry> {
+fn entries(terms: &[u64], first: u64) -> Entries {
     terms.iter().zip(first..).map(|(term, index)| entry(*term, index)).collect()
 }
 
@@ -31,7 +32,7 @@ fn split(stored: &[u64], unstable: &[u64]) -> Log {
     let mut storage = MemoryStorage::new();
     storage.append(&entries(stored, 1)).unwrap();
     let mut log = RaftLog::new(storage, Silent, u64::MAX).unwrap();
-    log.append(&entries(unstable, stored.len() as u64 + 1)).unwrap();
+    log.append(entries(unstable, stored.len() as u64 + 1)).unwrap();
     log
 }
 
@@ -42,7 +43,7 @@ fn behind(index: u64, stored: u64, unstable: u64, max_applying_size: u64) -> Log
     storage.append(&entries(&vec![1; usize::try_from(stored).unwrap()], index + 1)).unwrap();
     let mut log = RaftLog::new(storage, Silent, max_applying_size).unwrap();
     let terms = vec![1; usize::try_from(unstable).unwrap()];
-    log.append(&entries(&terms, index + stored + 1)).unwrap();
+    log.append(entries(&terms, index + stored + 1)).unwrap();
     log
 }
 
@@ -130,7 +131,7 @@ fn append() {
     ];
     for (first, new, expected, offset) in cases {
         let mut log = split(&[1, 2], &[]);
-        let last = log.append(&entries(new, first)).unwrap();
+        let last = log.append(entries(new, first)).unwrap();
         assert_eq!((last, terms(&log)), (expected.len() as u64, expected.to_vec()), "{new:?}");
         assert_eq!(log.unstable.offset(), offset, "what is to be written begins at {offset}");
     }
@@ -176,7 +177,7 @@ fn compaction_side_effects() {
     assert!((500..=1000).all(|index| log.matches(id(1, index)) == Ok(true)), "so do the terms");
     let unstable = log.unstable.next_entries();
     assert_eq!((unstable.len(), unstable[0].index), (250, 751), "and what is to be written");
-    log.append(&[entry(1, 1001)]).unwrap();
+    log.append(entry(1, 1001).into()).unwrap();
     assert_eq!(log.entries(1001, u64::MAX).unwrap().len(), 1, "the log goes on");
 }
 
@@ -266,7 +267,11 @@ fn next_unstable_ents() {
     let next = log.unstable.next_entries();
     assert_eq!(next, entries(&[2, 3], 2), "what storage has not");
     log.stable_to(id(3, 3));
-    assert_eq!((log.unstable.next_entries(), log.unstable.offset()), (vec![], 4), "written");
+    assert_eq!(
+        (log.unstable.next_entries(), log.unstable.offset()),
+        (Entries::default(), 4),
+        "written"
+    );
     assert_eq!(split(&[1, 2], &[]).unstable.next_entries(), [], "nothing to write");
 }
 
@@ -307,7 +312,7 @@ fn stable_to_with_snap() {
         let mut storage = MemoryStorage::new();
         storage.apply_snapshot(snapshot(2, 5)).unwrap();
         let mut log = RaftLog::new(storage, Silent, u64::MAX).unwrap();
-        log.append(&entries(new, 6)).unwrap();
+        log.append(entries(new, 6)).unwrap();
         log.stable_to(id(term, index));
         assert_eq!(log.unstable.offset(), offset, "({term}, {index}) with {new:?}");
     }
@@ -329,7 +334,11 @@ fn log_restore() {
     let mut storage = MemoryStorage::new();
     storage.apply_snapshot(snapshot(1000, 1000)).unwrap();
     let log = RaftLog::new(storage, Silent, u64::MAX).unwrap();
-    assert_eq!((log.entries(1001, u64::MAX), log.first_index()), (Ok(vec![]), Ok(1001)), "empty");
+    assert_eq!(
+        (log.entries(1001, u64::MAX), log.first_index()),
+        (Ok(Entries::default()), Ok(1001)),
+        "empty"
+    );
     assert_eq!((log.committed, log.unstable.offset()), (1000, 1001), "committed up to it");
     assert_eq!(log.term(1000), Ok(1000), "with its term");
 }
@@ -357,7 +366,7 @@ fn term() {
     let mut storage = MemoryStorage::new();
     storage.apply_snapshot(snapshot(1, 100)).unwrap();
     let mut log = RaftLog::new(storage, Silent, u64::MAX).unwrap();
-    log.append(&entries(&[5, 6, 7], 101)).unwrap();
+    log.append(entries(&[5, 6, 7], 101)).unwrap();
     let found: Vec<_> = (99..=104).map(|index| log.term_if_known(index).unwrap()).collect();
     assert_eq!(found, [None, Some(1), Some(5), Some(6), Some(7), None], "from the sentinel on");
     assert_eq!(log.term(99), Err(StorageError::Compacted.into()), "below");

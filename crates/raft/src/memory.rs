@@ -11,7 +11,8 @@
 use bytes::Bytes;
 
 use crate::chunks::Chunks;
-use crate::storage::{Storage, StorageError, fitting, position};
+use crate::entries::Entries;
+use crate::storage::{Storage, StorageError, position, take_fitting};
 use crate::types::{ConfState, Entry, EntryId, HardState, Snapshot};
 
 /// [`Storage`] in memory; what etcd's servers read their log from. A clone shares the entries.
@@ -108,7 +109,6 @@ impl MemoryStorage {
         let term = self.term(index)?;
         self.entries.drop_front(position(index - self.sentinel.index));
         self.sentinel = EntryId { term, index };
-        self.check();
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl MemoryStorage {
         }
         self.entries.truncate(position(first - self.sentinel.index - 1));
         self.entries.extend(entries);
-        self.check();
+        assert_eq!(entries[entries.len() - 1].index, self.last(), "the log has no gap");
         Ok(())
     }
 
@@ -141,17 +141,6 @@ impl MemoryStorage {
     fn last(&self) -> u64 {
         self.sentinel.index + self.entries.len() as u64
     }
-
-    fn check(&self) {
-        if let (Some(first), Some(last)) = (self.entries.get(0), self.entries.last()) {
-            assert_eq!(
-                first.index,
-                self.sentinel.index + 1,
-                "the first entry follows the sentinel"
-            );
-            assert_eq!(last.index, self.last(), "the log has no gap");
-        }
-    }
 }
 
 fn broken(message: String) -> StorageError {
@@ -163,7 +152,7 @@ impl Storage for MemoryStorage {
         Ok((self.hard_state, self.snapshot.metadata.conf_state.clone()))
     }
 
-    fn entries(&self, lo: u64, hi: u64, max_size: u64) -> Result<Vec<Entry>, StorageError> {
+    fn entries(&self, lo: u64, hi: u64, max_size: u64) -> Result<Entries, StorageError> {
         if lo <= self.sentinel.index {
             return Err(StorageError::Compacted);
         }
@@ -181,19 +170,17 @@ impl Storage for MemoryStorage {
         }
         let offset = self.sentinel.index + 1;
         let range = position(lo - offset)..position(hi - offset);
-        let count = fitting(self.entries.range(range.clone()), max_size);
-        Ok(self.entries.range(range).take(count).cloned().collect())
+        Ok(take_fitting(self.entries.range(range, lo), max_size))
     }
 
     fn term(&self, index: u64) -> Result<u64, StorageError> {
         match index.checked_sub(self.sentinel.index) {
             None => Err(StorageError::Compacted),
             Some(0) => Ok(self.sentinel.term),
-            Some(distance) => self
-                .entries
-                .get(usize::try_from(distance - 1).unwrap_or(usize::MAX))
-                .map(|entry| entry.term)
-                .ok_or(StorageError::Unavailable),
+            Some(distance) => {
+                let position = usize::try_from(distance - 1).unwrap_or(usize::MAX);
+                self.entries.term(position).ok_or(StorageError::Unavailable)
+            }
         }
     }
 

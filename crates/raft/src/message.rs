@@ -5,7 +5,8 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Entry, HardState, NodeId, Snapshot};
+use crate::entries::Entries;
+use crate::types::{HardState, NodeId, Snapshot};
 
 /// The receiver of [`MessageType::StorageAppend`]: the local log.
 pub const APPEND_THREAD: NodeId = u64::MAX;
@@ -153,8 +154,8 @@ pub struct Message {
     pub log_term: u64,
     /// The entry before `entries`, the candidate's last entry, or what is acknowledged.
     pub index: u64,
-    /// Entries to append, propose or apply; payloads are shared.
-    pub entries: Vec<Entry>,
+    /// Entries to append, propose or apply.
+    pub entries: Entries,
     /// The sender's commit index.
     pub commit: u64,
     /// The vote to store (`StorageAppend` only).

@@ -4,6 +4,7 @@
 use crate::bugs::{Bug, Bugs};
 use crate::changer;
 use crate::config::{Config, Randomness};
+use crate::entries::Entries;
 use crate::error::{Error, Result, fatal};
 use crate::log::RaftLog;
 use crate::logger::{Logger, log};
@@ -269,16 +270,16 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             self.pending_conf_index = self.log.last_index()?;
         }
         // Raft 8: an entry of the new term, without which earlier ones are not known committed.
-        let accepted = self.append_entries(vec![Entry::default()])?;
+        let accepted = self.append_entries(Entry::default().into())?;
         assert!(accepted, "an entry without payload is within every limit");
         log!(self.log.logger, Info, "{:x} became leader at term {}", self.id, self.term);
         Ok(())
     }
 
     /// Appends to the leader's own log; refuses what is beyond the limit of uncommitted bytes.
-    pub(crate) fn append_entries(&mut self, mut entries: Vec<Entry>) -> Result<bool> {
+    pub(crate) fn append_entries(&mut self, mut entries: Entries) -> Result<bool> {
         let last = self.log.last_index()?;
-        for (entry, index) in entries.iter_mut().zip(last + 1..) {
+        for (entry, index) in entries.make_mut().iter_mut().zip(last + 1..) {
             entry.term = self.term;
             entry.index = index;
         }
@@ -292,7 +293,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             );
             return Ok(false);
         }
-        let index = self.log.append(&entries)?;
+        let index = self.log.append(entries)?;
         // The leader's own log counts towards the quorum like any other: once it is durable.
         self.send(Message { to: self.id, index, ..Message::new(MessageType::AppResp) });
         if self.bugs.has(Bug::OwnAppendNotAwaited) {
@@ -346,7 +347,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// The proposal may be dropped while leadership is transferred; each applied entry tries anew.
     fn propose_to_leave_joint(&mut self) -> Result<()> {
         let leave = Entry { entry_type: EntryType::ConfChangeV2, ..Entry::default() };
-        let proposal = Message { entries: vec![leave], ..Message::new(MessageType::Prop) };
+        let proposal = Message { entries: leave.into(), ..Message::new(MessageType::Prop) };
         let config = self.tracker.config.clone();
         match self.step(proposal) {
             Ok(()) => {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::bugs::Bug;
 use crate::conf_change::{AnyConfChange, ConfChange, ConfChangeType, ConfChangeV2, Proposed};
 use crate::config::{Config, Randomness};
+use crate::entries::Entries;
 use crate::error::{Error, Result};
 use crate::logger::{Logger, Silent};
 use crate::message::{Message, MessageType, is_local_thread};
@@ -86,9 +87,9 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         self.previous_hard_state = HardState::default();
         self.raft.become_follower(1, NONE)?;
         let changes: Vec<_> = peers.iter().map(addition).collect();
-        let entries: Vec<_> =
+        let entries: Entries =
             changes.iter().zip(1..).map(|(change, index)| entry_of(change, index)).collect();
-        self.raft.log.append(&entries)?;
+        self.raft.log.append(entries.clone())?;
         self.raft.log.committed = entries.len() as u64;
         // Already now, so that the node can campaign before it applied the entries; they are
         // applied again by the application, which changes nothing.
@@ -174,7 +175,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
     fn propose_entry(&mut self, entry: Entry) -> Result<()> {
         let from = self.raft.id;
         let proposal = Message::new(MessageType::Prop);
-        self.raft.step(Message { from, entries: vec![entry], ..proposal })
+        self.raft.step(Message { from, entries: entry.into(), ..proposal })
     }
 
     /// Makes a committed change; to be called for each such entry when it is applied, also for one
@@ -187,7 +188,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
     /// [`ReadState`](crate::ReadState) with this context, which must be unique. The request may be
     /// lost without notice, like any message.
     pub fn read_index(&mut self, context: impl Into<Bytes>) -> Result<()> {
-        let entries = vec![Entry::normal(context)];
+        let entries = Entry::normal(context).into();
         self.raft.step(Message { entries, ..Message::new(MessageType::ReadIndex) })
     }
 
@@ -231,14 +232,21 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
 
     /// Takes everything that is to be done now; see [`Ready`] for what is to become of it.
     pub fn ready(&mut self) -> Result<Ready> {
+        let mut ready = Ready::default();
+        self.ready_into(&mut ready)?;
+        Ok(ready)
+    }
+
+    /// As [`ready`](Self::ready), in place of an earlier one, whose memory is used again.
+    pub fn ready_into(&mut self, ready: &mut Ready) -> Result<()> {
         assert!(!self.in_advance, "two accepted Ready structs without call to Advance");
-        let mut ready = self.collect()?;
+        self.collect(ready)?;
         self.raft.log.unstable.accept_in_progress();
         if self.async_storage_writes {
-            ready.messages.extend(self.raft.storage_append(&ready)?);
+            ready.messages.extend(self.raft.storage_append(ready)?);
             ready.messages.extend(storage_apply(self.raft.id, &ready.committed_entries));
         } else {
-            self.plan_advance(&mut ready)?;
+            self.plan_advance(ready)?;
             self.in_advance = true;
         }
         if let Some(last) = ready.committed_entries.last() {
@@ -246,38 +254,36 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             let allow_unstable = self.applies_unstable();
             self.raft.log.accept_applying(last.index, size, allow_unstable);
         }
-        Ok(ready)
+        Ok(())
     }
 
-    fn collect(&mut self) -> Result<Ready> {
+    fn collect(&mut self, ready: &mut Ready) -> Result<()> {
         let allow_unstable = self.applies_unstable();
         let raft = &mut self.raft;
         let (soft_state, mut hard_state) = (raft.soft_state(), raft.hard_state());
         if raft.bugs.has(Bug::VoteNotPersisted) {
             hard_state.vote = NONE;
         }
-        let entries = raft.log.unstable.next_entries();
-        let must_sync = must_sync(&hard_state, &self.previous_hard_state, entries.len());
-        let ready = Ready {
-            soft_state: (soft_state != self.previous_soft_state).then_some(soft_state),
-            hard_state: (hard_state != self.previous_hard_state).then_some(hard_state),
-            read_states: std::mem::take(&mut raft.read_states),
-            entries,
-            snapshot: raft.log.unstable.next_snapshot().cloned(),
-            committed_entries: raft.log.next_committed(allow_unstable)?,
-            messages: std::mem::take(&mut raft.messages),
-            must_sync,
-        };
+        ready.committed_entries = raft.log.next_committed(allow_unstable)?;
+        ready.entries = raft.log.unstable.next_entries();
+        ready.must_sync = must_sync(&hard_state, &self.previous_hard_state, ready.entries.len());
+        ready.soft_state = (soft_state != self.previous_soft_state).then_some(soft_state);
+        ready.hard_state = (hard_state != self.previous_hard_state).then_some(hard_state);
+        ready.snapshot = raft.log.unstable.next_snapshot().cloned();
+        ready.messages.clear();
+        std::mem::swap(&mut ready.messages, &mut raft.messages);
+        ready.read_states.clear();
+        std::mem::swap(&mut ready.read_states, &mut raft.read_states);
         self.previous_soft_state = soft_state;
         self.previous_hard_state = hard_state;
-        Ok(ready)
+        Ok(())
     }
 
     /// What waits for the write: to others with the messages (they are sent after it), to the node
     /// itself on `advance`.
     fn plan_advance(&mut self, ready: &mut Ready) -> Result<()> {
         let id = self.raft.id;
-        for message in std::mem::take(&mut self.raft.messages_after_append) {
+        for message in self.raft.messages_after_append.drain(..) {
             if message.to == id {
                 self.steps_on_advance.push(message);
             } else {
@@ -296,10 +302,10 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             "Advance must not be called when using AsyncStorageWrites"
         );
         self.in_advance = false;
-        for message in std::mem::take(&mut self.steps_on_advance) {
-            self.raft.step(message)?;
-        }
-        Ok(())
+        let mut steps = std::mem::take(&mut self.steps_on_advance);
+        let result = steps.drain(..).try_for_each(|message| self.raft.step(message));
+        self.steps_on_advance = steps;
+        result
     }
 
     /// The caller writes before it applies, so that what is not durable yet may be applied; with
@@ -444,11 +450,11 @@ impl<S: Storage, L: Logger> LogView<'_, S, L> {
         if let Some(entry) = self.log.unstable.entry(index) {
             return Some(entry.clone());
         }
-        self.entries(index, index + 1, u64::MAX).ok()?.into_iter().next()
+        self.log.slice(index, index + 1, u64::MAX).ok()?.first().cloned()
     }
 
     /// Entries `lo..hi`, as far as they fit in `max_size` encoded bytes, at least one.
     pub fn entries(&self, lo: u64, hi: u64, max_size: u64) -> Result<Vec<Entry>> {
-        self.log.slice(lo, hi, max_size)
+        Ok(self.log.slice(lo, hi, max_size)?.to_vec())
     }
 }

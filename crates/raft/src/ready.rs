@@ -1,13 +1,14 @@
 //! What a node wants done, and the messages by which it hears that it was done.
 
 use crate::config::Randomness;
+use crate::entries::Entries;
 use crate::error::Result;
 use crate::logger::Logger;
 use crate::message::{APPEND_THREAD, APPLY_THREAD, Message, MessageType};
 use crate::raft::Raft;
 use crate::read_only::ReadState;
 use crate::storage::Storage;
-use crate::types::{Entry, HardState, NodeId, Snapshot, SoftState};
+use crate::types::{HardState, NodeId, Snapshot, SoftState};
 
 /// What a node wants written, sent and applied.
 ///
@@ -33,11 +34,11 @@ pub struct Ready {
     /// Reads that may be served once their index is applied.
     pub read_states: Vec<ReadState>,
     /// To be appended to storage.
-    pub entries: Vec<Entry>,
+    pub entries: Entries,
     /// To be stored in place of everything before.
     pub snapshot: Option<Snapshot>,
     /// To be applied.
-    pub committed_entries: Vec<Entry>,
+    pub committed_entries: Entries,
     /// To be sent.
     pub messages: Vec<Message>,
     /// Whether `hard_state` and `entries` must be durable before anything else; if not, they may
@@ -108,26 +109,26 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 }
 
 /// The message to the apply thread, if there is anything to apply.
-pub(crate) fn storage_apply(id: NodeId, committed: &[Entry]) -> Option<Message> {
+pub(crate) fn storage_apply(id: NodeId, committed: &Entries) -> Option<Message> {
     let response = storage_apply_response(id, committed)?;
     Some(Message {
         to: APPLY_THREAD,
         from: id,
-        entries: committed.to_vec(),
+        entries: committed.clone(),
         responses: vec![response],
         ..Message::new(MessageType::StorageApply)
     })
 }
 
 /// What tells the node that its entries were applied.
-pub(crate) fn storage_apply_response(id: NodeId, committed: &[Entry]) -> Option<Message> {
+pub(crate) fn storage_apply_response(id: NodeId, committed: &Entries) -> Option<Message> {
     if committed.is_empty() {
         return None;
     }
     Some(Message {
         to: id,
         from: APPLY_THREAD,
-        entries: committed.to_vec(),
+        entries: committed.clone(),
         ..Message::new(MessageType::StorageApplyResp)
     })
 }

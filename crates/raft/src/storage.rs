@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::entries::Entries;
 use crate::types::{ConfState, Entry, HardState, Snapshot};
 
 /// Why storage did not answer.
@@ -33,7 +34,7 @@ pub trait Storage {
     fn initial_state(&self) -> Result<(HardState, ConfState), StorageError>;
 
     /// Entries `lo..hi`, as many as fit in `max_size` bytes of their encoded form, at least one.
-    fn entries(&self, lo: u64, hi: u64, max_size: u64) -> Result<Vec<Entry>, StorageError>;
+    fn entries(&self, lo: u64, hi: u64, max_size: u64) -> Result<Entries, StorageError>;
 
     /// The term of the entry at `index`, from the sentinel on.
     fn term(&self, index: u64) -> Result<u64, StorageError>;
@@ -60,6 +61,17 @@ pub(crate) fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, max_size: u6
         count += 1;
     }
     count
+}
+
+/// As many of the entries as fit in `max_size` bytes; at least one.
+pub(crate) fn take_fitting(mut entries: impl Iterator<Item = Entry>, max_size: u64) -> Entries {
+    let Some(first) = entries.next() else { return Entries::default() };
+    let mut size = first.encoded_size();
+    let fits = |entry: &Entry| {
+        size = size.saturating_add(entry.encoded_size());
+        size <= max_size
+    };
+    std::iter::once(first).chain(entries.take_while(fits)).collect()
 }
 
 /// Bytes of all entries in their encoded form.

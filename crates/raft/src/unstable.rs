@@ -7,26 +7,32 @@
 
 use std::collections::VecDeque;
 
+use crate::entries::Entries;
 use crate::logger::{Logger, log};
-use crate::storage::position;
+use crate::storage::{fitting, position};
 use crate::types::{Entry, EntryId, Snapshot};
 
 /// Entries, and perhaps a snapshot below them, that storage does not have yet.
 ///
-/// Invariants: entry `k` has index `offset + k`; `offset <= offset_in_progress <= offset + len`;
-/// with a snapshot, `offset` is one beyond it; a snapshot is in progress only if there is one.
+/// Entries stay in the pieces in which they came, so that what came in one piece goes on to
+/// storage and to every member without being copied.
+///
+/// Invariants: the pieces are not empty and follow one another from `offset` to just before `end`;
+/// `offset <= offset_in_progress <= end`; with a snapshot, `offset` is one beyond it; a snapshot
+/// is in progress only if there is one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unstable {
     snapshot: Option<Snapshot>,
     snapshot_in_progress: bool,
-    entries: VecDeque<Entry>,
+    pieces: VecDeque<Entries>,
     offset: u64,
+    end: u64,
     offset_in_progress: u64,
 }
 
 impl Unstable {
     pub(crate) fn new(offset: u64) -> Self {
-        Self { offset, offset_in_progress: offset, ..Self::default() }
+        Self { offset, end: offset, offset_in_progress: offset, ..Self::default() }
     }
 
     pub(crate) fn offset(&self) -> u64 {
@@ -38,7 +44,7 @@ impl Unstable {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        position(self.end - self.offset)
     }
 
     /// The first index, if a snapshot decides it.
@@ -48,37 +54,48 @@ impl Unstable {
 
     /// The last index, if it is not storage's.
     pub(crate) fn last_index(&self) -> Option<u64> {
-        match self.entries.back() {
-            Some(last) => Some(last.index),
-            None => self.snapshot.as_ref().map(|snapshot| snapshot.metadata.index),
+        if self.has_entries() {
+            return Some(self.end - 1);
         }
+        self.snapshot.as_ref().map(|snapshot| snapshot.metadata.index)
     }
 
     /// The term at `index`, if it is not storage's.
     pub(crate) fn term(&self, index: u64) -> Option<u64> {
-        if let Some(distance) = index.checked_sub(self.offset) {
-            let slot = usize::try_from(distance).ok()?;
-            return self.entries.get(slot).map(|entry| entry.term);
+        if index >= self.offset {
+            return self.entry(index).map(|entry| entry.term);
         }
         let snapshot = self.snapshot.as_ref()?;
         (snapshot.metadata.index == index).then_some(snapshot.metadata.term)
     }
 
     pub(crate) fn entry(&self, index: u64) -> Option<&Entry> {
-        self.entries.get(usize::try_from(index.checked_sub(self.offset)?).ok()?)
+        if index < self.offset || index >= self.end {
+            return None;
+        }
+        let piece = &self.pieces[self.piece_at(index)];
+        piece.get(position(index - piece[0].index))
+    }
+
+    /// The piece that holds the entry at `index`, which must be here.
+    fn piece_at(&self, index: u64) -> usize {
+        match self.pieces.back() {
+            Some(last) if last[0].index <= index => self.pieces.len() - 1,
+            _ => self.pieces.partition_point(|piece| piece[0].index <= index) - 1,
+        }
     }
 
     /// Entries that were not yet handed out for writing.
-    pub(crate) fn next_entries(&self) -> Vec<Entry> {
-        self.entries.range(self.in_progress()..).cloned().collect()
+    pub(crate) fn next_entries(&self) -> Entries {
+        self.slice(self.offset_in_progress, self.end, u64::MAX)
     }
 
     pub(crate) fn has_next_entries(&self) -> bool {
-        self.in_progress() < self.entries.len()
+        self.offset_in_progress < self.end
     }
 
     pub(crate) fn has_entries(&self) -> bool {
-        !self.entries.is_empty()
+        self.offset < self.end
     }
 
     /// The snapshot, if it was not yet handed out for writing.
@@ -92,7 +109,7 @@ impl Unstable {
 
     /// Everything was handed out for writing.
     pub(crate) fn accept_in_progress(&mut self) {
-        self.offset_in_progress = self.offset + self.entries.len() as u64;
+        self.offset_in_progress = self.end;
         self.snapshot_in_progress = self.snapshot.is_some();
     }
 
@@ -118,8 +135,7 @@ impl Unstable {
             );
             return;
         }
-        self.entries.drain(..position(id.index + 1 - self.offset));
-        self.offset = id.index + 1;
+        self.drop_front(id.index + 1);
         self.offset_in_progress = self.offset_in_progress.max(self.offset);
         self.check();
     }
@@ -135,54 +151,100 @@ impl Unstable {
     /// The log begins anew behind the snapshot.
     pub(crate) fn restore(&mut self, snapshot: Snapshot) {
         self.offset = snapshot.metadata.index + 1;
+        self.end = self.offset;
         self.offset_in_progress = self.offset;
-        self.entries.clear();
+        self.pieces.clear();
         self.snapshot = Some(snapshot);
         self.snapshot_in_progress = false;
     }
 
     /// Puts the entries in place of whatever was there from the first one's index on.
-    pub(crate) fn truncate_and_append(&mut self, entries: &[Entry], logger: &impl Logger) {
+    pub(crate) fn truncate_and_append(&mut self, entries: Entries, logger: &impl Logger) {
         let from = entries[0].index;
-        if from <= self.offset && from != self.offset + self.entries.len() as u64 {
+        if from <= self.offset && from != self.end {
             log!(*logger, Info, "replace the unstable entries from index {from}");
-            self.entries.clear();
+            self.pieces.clear();
             self.offset = from;
             self.offset_in_progress = from;
-        } else if from < self.offset + self.entries.len() as u64 {
+        } else if from < self.end {
             log!(*logger, Info, "truncate the unstable entries before index {from}");
-            self.entries.truncate(position(from - self.offset));
+            self.drop_back(from);
             self.offset_in_progress = self.offset_in_progress.min(from);
         }
-        self.entries.extend(entries.iter().cloned());
+        self.end = from + entries.len() as u64;
+        self.pieces.push_back(entries);
         self.check();
+    }
+
+    /// Drops entries before `offset`, which is within the log or at its end.
+    fn drop_front(&mut self, offset: u64) {
+        self.offset = offset;
+        while let Some(piece) = self.pieces.front_mut()
+            && piece[0].index < offset
+        {
+            let dropped = position(offset - piece[0].index);
+            if dropped < piece.len() {
+                *piece = piece.part(dropped..piece.len());
+                break;
+            }
+            self.pieces.pop_front();
+        }
+    }
+
+    /// Drops entries from `end` on.
+    fn drop_back(&mut self, end: u64) {
+        self.end = end;
+        while let Some(piece) = self.pieces.back_mut() {
+            let kept = position(end.saturating_sub(piece[0].index));
+            if kept >= piece.len() {
+                break;
+            }
+            if kept > 0 {
+                *piece = piece.part(0..kept);
+                break;
+            }
+            self.pieces.pop_back();
+        }
+    }
+
+    /// Entries `lo..hi`, all of which must be here, as far as they fit in `max_size`, at least one.
+    pub(crate) fn slice(&self, lo: u64, hi: u64, max_size: u64) -> Entries {
+        if lo == hi {
+            return Entries::default();
+        }
+        let range = self.range(lo, hi);
+        let wanted = position(hi - lo);
+        let count = if max_size == u64::MAX { wanted } else { fitting(range.clone(), max_size) };
+        let piece = &self.pieces[self.piece_at(lo)];
+        let start = position(lo - piece[0].index);
+        if start + count <= piece.len() {
+            return piece.part(start..start + count);
+        }
+        range.take(count).cloned().collect()
     }
 
     /// Entries `lo..hi`, all of which must be here.
     pub(crate) fn range(&self, lo: u64, hi: u64) -> impl Iterator<Item = &Entry> + Clone {
         assert!(lo <= hi, "invalid unstable.slice {lo} > {hi}");
-        let upper = self.offset + self.entries.len() as u64;
+        let (offset, upper) = (self.offset, self.end);
         assert!(
-            self.offset <= lo && hi <= upper,
-            "unstable.slice[{lo},{hi}) out of bound [{},{upper}]",
-            self.offset
+            offset <= lo && hi <= upper,
+            "unstable.slice[{lo},{hi}) out of bound [{offset},{upper}]"
         );
-        self.entries.range(position(lo - self.offset)..position(hi - self.offset))
-    }
-
-    fn in_progress(&self) -> usize {
-        position(self.offset_in_progress - self.offset)
+        let first = if lo < upper { self.piece_at(lo) } else { self.pieces.len() };
+        let skipped = self.pieces.get(first).map_or(0, |piece| position(lo - piece[0].index));
+        let pieces = self.pieces.range(first..);
+        pieces.flat_map(|piece| piece.iter()).skip(skipped).take(position(hi - lo))
     }
 
     fn check(&self) {
-        let upper = self.offset + self.entries.len() as u64;
         assert!(
-            self.offset <= self.offset_in_progress && self.offset_in_progress <= upper,
+            self.offset <= self.offset_in_progress && self.offset_in_progress <= self.end,
             "writing is in progress only within the unstable log"
         );
-        if let (Some(first), Some(last)) = (self.entries.front(), self.entries.back()) {
-            assert_eq!(first.index, self.offset, "the first unstable entry is at the offset");
-            assert_eq!(last.index + 1, upper, "the unstable log has no gap");
+        if let (Some(first), Some(last)) = (self.pieces.front(), self.pieces.back()) {
+            assert_eq!(first[0].index, self.offset, "the first unstable entry is at the offset");
+            assert_eq!(last[last.len() - 1].index + 1, self.end, "the unstable log has no gap");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Claims of upstream's tests about the unstable end of the log.
 
 use super::Unstable;
+use crate::entries::Entries;
 use crate::logger::Silent;
 use crate::types::{Entry, EntryId, Snapshot, SnapshotMetadata};
 
@@ -16,9 +17,9 @@ fn snapshot(term: u64, index: u64) -> Snapshot {
 /// Entries from index 5 on, of these terms.
 fn of(terms: &[u64]) -> Unstable {
     let mut unstable = Unstable::new(5);
-    let entries: Vec<_> = terms.iter().zip(5..).map(|(term, index)| entry(*term, index)).collect();
+    let entries: Entries = terms.iter().zip(5..).map(|(term, index)| entry(*term, index)).collect();
     if !entries.is_empty() {
-        unstable.truncate_and_append(&entries, &Silent);
+        unstable.truncate_and_append(entries, &Silent);
     }
     unstable
 }
@@ -33,7 +34,7 @@ fn ids(entries: &[Entry]) -> Vec<(u64, u64)> {
 }
 
 fn all(unstable: &Unstable) -> Vec<(u64, u64)> {
-    unstable.entries.iter().map(|entry| (entry.term, entry.index)).collect()
+    unstable.pieces.iter().flatten().map(|entry| (entry.term, entry.index)).collect()
 }
 
 #[test]
@@ -76,7 +77,7 @@ fn unstable_next_entries() {
     assert_eq!(ids(&unstable.next_entries()), [(1, 5), (1, 6)], "none is being written");
     unstable.accept_in_progress();
     assert_eq!(unstable.next_entries(), [], "all are");
-    unstable.truncate_and_append(&[entry(1, 7)], &Silent);
+    unstable.truncate_and_append(entry(1, 7).into(), &Silent);
     assert_eq!(ids(&unstable.next_entries()), [(1, 7)], "the rest");
 }
 
@@ -160,8 +161,8 @@ fn unstable_truncate_and_append() {
         if in_progress {
             unstable.accept_in_progress();
         }
-        let entries: Vec<_> = new.iter().map(|(term, index)| entry(*term, *index)).collect();
-        unstable.truncate_and_append(&entries, &Silent);
+        let entries: Entries = new.iter().map(|(term, index)| entry(*term, *index)).collect();
+        unstable.truncate_and_append(entries, &Silent);
         let actual = (unstable.offset(), unstable.offset_in_progress());
         assert_eq!(actual, offsets, "{terms:?}, then {new:?}");
         assert_eq!(all(&unstable), expected, "{terms:?}, then {new:?}");

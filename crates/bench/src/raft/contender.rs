@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use raft::{
-    ConfState, Config, Entry, MemoryStorage, Message, MessageType, Randomness, RawNode, Role,
+    ConfState, Config, Entry, MemoryStorage, Message, MessageType, Randomness, RawNode, Ready, Role,
 };
 
 use crate::shared::cluster::{Cluster, Log, Setup};
@@ -49,6 +49,7 @@ pub struct Group {
     cut: Option<u64>,
     wire: Vec<Message>,
     arriving: Vec<Message>,
+    ready: Ready,
     payloads: Payloads,
 }
 
@@ -61,14 +62,15 @@ impl Group {
     /// Carries out all that one node wants done: write, send, apply, in the documented order.
     fn work(&mut self, slot: usize) {
         let node = &mut self.nodes[slot];
+        let ready = &mut self.ready;
         while node.has_ready() {
-            let ready = node.ready().expect("the storage answers");
+            node.ready_into(ready).expect("the storage answers");
             let storage = node.storage_mut();
             storage.append(&ready.entries).expect("entries follow one another");
             if let Some(state) = ready.hard_state {
                 storage.set_hard_state(state);
             }
-            self.wire.extend(ready.messages);
+            self.wire.append(&mut ready.messages);
             self.applied[slot] += ready.committed_entries.len() as u64;
             node.advance().expect("nothing is wrong");
         }
@@ -98,6 +100,7 @@ impl Cluster for Group {
             cut: None,
             wire: Vec::new(),
             arriving: Vec::new(),
+            ready: Ready::default(),
             payloads: Payloads { shared: setup.shared_chunks, ..Payloads::default() },
         }
     }

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use raft::{
-    AnyConfChange, ConfState, Config, Entry, EntryType, Error, HardState, MemoryStorage, Message,
-    Randomness, RawNode, Snapshot, SnapshotMetadata, Storage, StorageError,
+    AnyConfChange, ConfState, Config, Entries, Entry, EntryType, Error, HardState, MemoryStorage,
+    Message, Randomness, RawNode, Snapshot, SnapshotMetadata, Storage, StorageError,
 };
 
 use super::output::Output;
@@ -35,7 +35,7 @@ impl Storage for Disk {
         self.log.initial_state()
     }
 
-    fn entries(&self, lo: u64, hi: u64, max_size: u64) -> Result<Vec<Entry>, StorageError> {
+    fn entries(&self, lo: u64, hi: u64, max_size: u64) -> Result<Entries, StorageError> {
         self.log.entries(lo, hi, max_size)
     }
 

@@ -106,7 +106,15 @@ fn append_of(term: u64, ids: &[(u64, u64)]) -> Message {
         ids.iter().map(|&(index, term)| Entry { index, term, ..Entry::default() }).collect();
     let index = ids[0].0 - 1;
     let log_term = 0;
-    Message { to: 1, from: 2, term, log_term, index, entries, ..Message::new(MessageType::App) }
+    Message {
+        to: 1,
+        from: 2,
+        term,
+        log_term,
+        index,
+        entries: entries.into(),
+        ..Message::new(MessageType::App)
+    }
 }
 
 #[test]

@@ -301,7 +301,7 @@ fn a_vote_is_not_repeated_for_another_after_a_crash() {
 #[test]
 fn an_acknowledgement_leaves_only_with_its_write() {
     let mut two = node(Config { async_storage_writes: true, ..Config::new(2) }, &[1, 2, 3]);
-    let entries = vec![group::entry(1, 1)];
+    let entries = group::entry(1, 1).into();
     two.step(Message { entries, ..message(MessageType::App, 1, 2, 1) }).unwrap();
     let ready = two.ready().unwrap();
     assert_eq!(to(&ready.messages, 1, MessageType::AppResp), [], "R7: not by itself");

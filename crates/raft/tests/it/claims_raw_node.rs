@@ -4,8 +4,9 @@
 use crate::group::{self, Node, ack, leader, message, node, pump, step, to};
 use raft::{
     AnyConfChange, ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType,
-    ConfChangeV2, ConfState, Config, Entry, EntryType, Error, HardState, MemoryStorage, Message,
-    MessageType, Peer, RawNode, ReadState, Ready, Role, Snapshot, SnapshotMetadata, SoftState,
+    ConfChangeV2, ConfState, Config, Entries, Entry, EntryType, Error, HardState, MemoryStorage,
+    Message, MessageType, Peer, RawNode, ReadState, Ready, Role, Snapshot, SnapshotMetadata,
+    SoftState,
 };
 
 const ALL: [MessageType; 24] = [
@@ -57,7 +58,7 @@ fn node_step() {
     let mut one = node(Config::new(1), &[1, 2]);
     step(&mut one, message(MessageType::Heartbeat, 2, 1, 1));
     let proposal =
-        Message { entries: vec![Entry::normal("x")], ..message(MessageType::Prop, 1, 1, 0) };
+        Message { entries: Entry::normal("x").into(), ..message(MessageType::Prop, 1, 1, 0) };
     let sent = step(&mut one, proposal);
     assert_eq!(to(&sent, 2, MessageType::Prop).len(), 1, "proposals and messages go the same way");
 }
@@ -234,7 +235,7 @@ fn restarted(commit: u64) -> Node {
 fn raw_node_restart() {
     let mut one = restarted(1);
     let ready = one.ready().unwrap();
-    let expected = Ready { committed_entries: vec![group::entry(1, 1)], ..Ready::default() };
+    let expected = Ready { committed_entries: group::entry(1, 1).into(), ..Ready::default() };
     assert_eq!(ready, expected, "nothing to write, only what is committed to apply");
     one.advance().unwrap();
     assert!(!one.has_ready(), "that is all");
@@ -391,7 +392,7 @@ fn block_proposal() {
 fn node_read_index_to_old_leader() {
     let mut one = node(Config::new(1), &[1, 2, 3]);
     step(&mut one, message(MessageType::Heartbeat, 3, 1, 2));
-    let entries = vec![Entry::normal("context")];
+    let entries = Entries::from(Entry::normal("context"));
     let asked = Message { entries: entries.clone(), ..message(MessageType::ReadIndex, 2, 1, 0) };
     let sent = to(&step(&mut one, asked), 3, MessageType::ReadIndex);
     assert_eq!((sent[0].from, &sent[0].entries), (2, &entries), "passed on to the new leader");

@@ -130,7 +130,7 @@ fn read_index_to_old_leader() {
     group.elect(1);
     group.elect(2);
     let request =
-        Message { entries: vec![Entry::normal("r")], ..message(MessageType::ReadIndex, 3, 1, 0) };
+        Message { entries: Entry::normal("r").into(), ..message(MessageType::ReadIndex, 3, 1, 0) };
     let sent = step(group.at(1), request);
     let forwarded = to(&sent, 2, MessageType::ReadIndex);
     assert_eq!((forwarded.len(), forwarded[0].from), (1, 3), "in the name of the one who asked");

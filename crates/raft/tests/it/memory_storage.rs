@@ -56,7 +56,7 @@ fn entries_honours_bounds() {
     let get = |lo, hi| storage.entries(lo, hi, NO_LIMIT);
     assert_eq!(get(2, 6), Err(StorageError::Compacted), "before the sentinel");
     assert_eq!(get(3, 4), Err(StorageError::Compacted), "the sentinel is no entry");
-    assert_eq!(get(4, 7), Ok(entries(4..=6)), "all");
+    assert_eq!(get(4, 7), Ok(entries(4..=6).into()), "all");
     let words = "entries' hi(8) is out of bound lastindex(6)".to_owned();
     assert_eq!(get(4, 8), Err(StorageError::Broken(words)), "beyond the end");
 }

@@ -181,7 +181,7 @@ fn label(message: &raft::Message) -> String {
     use raft::MessageType as Type;
     let answer = if message.reject { "no" } else { "yes" };
     match message.msg_type {
-        Type::App => match message.entries.as_slice() {
+        Type::App => match &message.entries[..] {
             [] => {
                 format!("after {}/{}, commit {}", message.log_term, message.index, message.commit)
             }

@@ -113,7 +113,7 @@ impl Group {
         let ready = self.at(id).ready().unwrap();
         store(self.at(id), &ready);
         self.wires.extend(ready.messages);
-        self.apply(id, ready.committed_entries);
+        self.apply(id, ready.committed_entries.to_vec());
         self.reads.entry(id).or_default().extend(ready.read_states);
         self.at(id).advance().unwrap();
     }

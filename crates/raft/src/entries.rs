@@ -1,0 +1,229 @@
+//! Entries in a row as they travel: from a proposal into the log, from there into messages to
+//! every member and into what the application applies.
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::types::Entry;
+
+/// Entries in a row, cheap to clone: one entry takes no memory of its own, several are shared.
+///
+/// Reads like a slice. Made from a `Vec` or collected; [`to_vec`](slice::to_vec) goes back.
+#[derive(Clone, Default)]
+pub struct Entries(Held);
+
+/// Invariant: `Shared` is never empty.
+#[derive(Clone, Default)]
+enum Held {
+    #[default]
+    Nothing,
+    One(Entry),
+    Shared(Shared),
+}
+
+#[derive(Clone)]
+struct Shared {
+    all: Arc<Vec<Entry>>,
+    start: u32,
+    end: u32,
+}
+
+impl Entries {
+    /// Some of the entries, shared with these.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        if range.is_empty() {
+            return Self::default();
+        }
+        match &self.0 {
+            Held::Nothing | Held::One(_) => {
+                self.iter().skip(range.start).take(1).cloned().collect()
+            }
+            Held::Shared(Shared { all, start, .. }) => {
+                let start = *start as usize;
+                Self::shared(Arc::clone(all), start + range.start..start + range.end)
+            }
+        }
+    }
+
+    /// The entries, to be changed; copied first if they are shared with anyone.
+    pub fn make_mut(&mut self) -> &mut [Entry] {
+        match &mut self.0 {
+            Held::Nothing => &mut [],
+            Held::One(entry) => std::slice::from_mut(entry),
+            Held::Shared(Shared { all, start, end }) => {
+                &mut Arc::make_mut(all)[*start as usize..*end as usize]
+            }
+        }
+    }
+
+    fn shared(all: Arc<Vec<Entry>>, range: Range<usize>) -> Self {
+        assert!(!range.is_empty() && range.end <= all.len(), "a part lies within the whole");
+        let bound = |at| u32::try_from(at).expect("a message holds less than 2^32 entries");
+        Self(Held::Shared(Shared { start: bound(range.start), end: bound(range.end), all }))
+    }
+}
+
+impl Deref for Entries {
+    type Target = [Entry];
+
+    #[inline]
+    fn deref(&self) -> &[Entry] {
+        match &self.0 {
+            Held::Nothing => &[],
+            Held::One(entry) => std::slice::from_ref(entry),
+            Held::Shared(Shared { all, start, end }) => &all[*start as usize..*end as usize],
+        }
+    }
+}
+
+impl From<Entry> for Entries {
+    fn from(entry: Entry) -> Self {
+        Self(Held::One(entry))
+    }
+}
+
+impl From<Vec<Entry>> for Entries {
+    fn from(mut entries: Vec<Entry>) -> Self {
+        match entries.len() {
+            0 => Self::default(),
+            1 => entries.pop().map(Self::from).unwrap_or_default(),
+            len => Self::shared(Arc::new(entries), 0..len),
+        }
+    }
+}
+
+impl FromIterator<Entry> for Entries {
+    fn from_iter<T: IntoIterator<Item = Entry>>(entries: T) -> Self {
+        let mut entries = entries.into_iter();
+        let Some(first) = entries.next() else { return Self::default() };
+        let Some(second) = entries.next() else { return Self::from(first) };
+        let mut all = Vec::with_capacity(2 + entries.size_hint().0);
+        all.extend([first, second]);
+        all.extend(entries);
+        Self::from(all)
+    }
+}
+
+impl IntoIterator for Entries {
+    type Item = Entry;
+    type IntoIter = IntoIter;
+
+    fn into_iter(self) -> IntoIter {
+        IntoIter { positions: 0..self.len(), entries: self }
+    }
+}
+
+/// Gives the entries one by one.
+#[derive(Clone, Debug)]
+pub struct IntoIter {
+    entries: Entries,
+    positions: Range<usize>,
+}
+
+impl Iterator for IntoIter {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        self.positions.next().map(|position| self.entries[position].clone())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.positions.size_hint()
+    }
+}
+
+impl<'a> IntoIterator for &'a Entries {
+    type Item = &'a Entry;
+    type IntoIter = std::slice::Iter<'a, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl PartialEq for Entries {
+    fn eq(&self, other: &Self) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl Eq for Entries {}
+
+impl<const N: usize> PartialEq<[Entry; N]> for Entries {
+    fn eq(&self, other: &[Entry; N]) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl PartialEq<Vec<Entry>> for Entries {
+    fn eq(&self, other: &Vec<Entry>) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl fmt::Debug for Entries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+/// As a sequence, so that it reads back whatever it was before.
+impl Serialize for Entries {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(count: u64) -> Vec<Entry> {
+        (1..=count).map(|index| Entry { index, ..Entry::normal("x") }).collect()
+    }
+
+    #[test]
+    fn entries_are_what_they_were_made_of() {
+        for count in 0..4 {
+            let vec = row(count);
+            assert_eq!(Entries::from(vec.clone()), vec, "from a vector of {count}");
+            assert_eq!(vec.iter().cloned().collect::<Entries>(), vec, "collected from {count}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_what_the_slice_has_there() {
+        for count in 0..4 {
+            let vec = row(count);
+            let entries = Entries::from(vec.clone());
+            for start in 0..=vec.len() {
+                for end in start..=vec.len() {
+                    let part = entries.part(start..end);
+                    assert_eq!(part[..], vec[start..end], "{start}..{end} of {count}");
+                    let rest = part.part(part.len().min(1)..part.len());
+                    assert_eq!(rest[..], vec[end.min(start + 1)..end], "a part of a part");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn changing_entries_leaves_their_clones_alone() {
+        for count in 1..4 {
+            let mut entries = Entries::from(row(count));
+            let clone = entries.clone();
+            entries.make_mut()[0].term = 7;
+            assert_eq!((entries[0].term, clone[0].term), (7, 0), "{count} entries");
+        }
+    }
+}
