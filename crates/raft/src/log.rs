@@ -395,7 +395,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
 }
 
 /// What storage gave must be what was asked for, or the beginning of it.
-fn check_stored(entries: Vec<Entry>, lo: u64, hi: u64) -> Result<Vec<Entry>> {
+fn check_stored(entries: Entries, lo: u64, hi: u64) -> Result<Entries> {
     let indexes = entries.iter().map(|entry| entry.index);
     if entries.len() as u64 > hi - lo || !indexes.eq(lo..lo + entries.len() as u64) {
         fatal!("storage gave other entries than [{lo}:{hi})");

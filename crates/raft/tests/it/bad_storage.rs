@@ -3,7 +3,7 @@
 
 use crate::group::{Counting, entry, message};
 use raft::{
-    ConfState, Config, Entry, Error, HardState, MemoryStorage, MessageType, RawNode, Snapshot,
+    ConfState, Config, Error, HardState, MemoryStorage, MessageType, RawNode, Snapshot,
     SnapshotMetadata, Storage, StorageError,
 };
 
@@ -37,11 +37,11 @@ impl Storage for Liar {
         self.inner.initial_state()
     }
 
-    fn entries(&self, lo: u64, hi: u64, max_size: u64) -> Answer<Vec<Entry>> {
+    fn entries(&self, lo: u64, hi: u64, max_size: u64) -> Answer<raft::Entries> {
         match self.lie {
             Lie::OneEntryAtATime => self.inner.entries(lo, hi, 0),
-            Lie::NoEntries => Ok(Vec::new()),
-            Lie::OtherEntries => Ok(vec![entry(1, lo + 1)]),
+            Lie::NoEntries => Ok(raft::Entries::default()),
+            Lie::OtherEntries => Ok(entry(1, lo + 1).into()),
             Lie::MoreEntries => Ok((lo..=hi).map(|index| entry(1, index)).collect()),
             Lie::EntriesGone => Err(StorageError::Unavailable),
             Lie::EntriesCompacted => Err(StorageError::Compacted),

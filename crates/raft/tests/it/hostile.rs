@@ -271,7 +271,7 @@ impl Victim {
             term,
             log_term,
             index,
-            entries: self.some_entries(index, log_term, term),
+            entries: self.some_entries(index, log_term, term).into(),
             commit: self.some_number(),
             vote: self.some_id(),
             snapshot: (self.dice.below(2) == 0).then(|| Box::new(self.some_snapshot())),

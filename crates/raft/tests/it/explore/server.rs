@@ -99,7 +99,7 @@ impl Server {
         if at <= storage.sentinel().index {
             return;
         }
-        let mut entry = storage.entries(at, at + 1, 0).unwrap().remove(0);
+        let mut entry = storage.entries(at, at + 1, 0).unwrap()[0].clone();
         if bug == Bug::TailRots {
             entry.data = "rotten".into();
         }
