@@ -93,6 +93,17 @@ impl Mapping {
         Ok(())
     }
 
+    /// The bytes of a range that lies in the file and in one page of [`PAGE_BYTES`].
+    pub fn lent(&self, range: Range<u64>) -> Option<&[u8]> {
+        if range.start >= range.end || range.end > self.len() {
+            return None;
+        }
+        let len = usize::try_from(range.end - range.start).ok()?;
+        let within = usize::try_from(range.start % PAGE_BYTES as u64).ok()?;
+        let page = page_of(self.image.pages.get(page_number(range.start)));
+        page.bytes().get(within..within.checked_add(len)?)
+    }
+
     /// The bytes of a range that lies in the file, `None` of any other. Shared when they lie in one
     /// page of [`PAGE_BYTES`], copied otherwise; the caller bounds the range: see
     /// [`Mapping::data_end`].

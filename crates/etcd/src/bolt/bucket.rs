@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::cursor::DEPTH_MAX;
 use super::page::{HEADER_BYTES, LeafElement, Page, u64_at};
-use super::{Cursor, Fault, File, Item, PageKind, Problem};
+use super::{Cursor, Fault, File, Item, PageKind, Problem, lookup};
 
 /// Bytes of a bucket's value in front of an inline page.
 pub(super) const BUCKET_BYTES: usize = 16;
@@ -116,7 +116,10 @@ impl<'a> Bucket<'a> {
     /// The bytes under `key`; `None` also if it holds a bucket.
     pub fn value(&self, key: &[u8]) -> Result<Option<Bytes>, Problem> {
         let mut page = match &self.root {
-            Root::Page(id) => self.file.page(*id)?,
+            Root::Page(id) => match lookup::value(self.file, *id, key) {
+                Ok(found) => return Ok(found),
+                Err(lookup::Unusual) => self.file.page(*id)?,
+            },
             Root::Inline(page) => page.clone(),
         };
         for _ in 0..DEPTH_MAX {

@@ -113,9 +113,7 @@ impl Compact {
 
     fn rename(&self, disk: &mut Disk) -> Result<Phase, DbError> {
         disk.rename(&self.temporary, &self.path)?;
-        let directory = self.path.rsplit_once('/').map_or("/", |(directory, _)| directory);
-        let directory = if directory.is_empty() { "/" } else { directory };
-        Ok(Phase::Rename(disk.sync_dir(directory)?))
+        Ok(Phase::Rename(disk.sync_dir(directory_of(&self.path))?))
     }
 
     /// Copies what one transaction holds.
@@ -187,6 +185,14 @@ impl Compact {
         tx.set_fill_percent(bucket, FILL_PERCENT);
         bucket
     }
+}
+
+/// The directory that an absolute path names something in.
+pub(crate) fn directory_of(path: &str) -> &str {
+    path.rsplit_once('/')
+        .map(|(directory, _)| directory)
+        .filter(|name| !name.is_empty())
+        .unwrap_or("/")
 }
 
 fn go_after(cursor: &mut Cursor<'_>, after: Option<&[u8]>) -> Option<Item> {

@@ -139,6 +139,12 @@ impl File {
         self.meta.high_water.min(self.len().div_ceil(self.page_bytes()))
     }
 
+    /// The bytes of a page without overflow, if they can be lent.
+    pub(super) fn lent(&self, id: u64) -> Option<&[u8]> {
+        let is_page = id < self.meta.high_water;
+        if is_page { self.image.lent(self.offset(id), self.page_bytes()) } else { None }
+    }
+
     /// A page with its overflow.
     pub(super) fn page(&self, id: u64) -> Result<Page, Problem> {
         let offset = self.offset(id);

@@ -69,6 +69,17 @@ impl Image {
         }
     }
 
+    /// The same bytes as [`Image::range`] only lent; `None` also where they would have to be copied.
+    pub(super) fn lent(&self, offset: u64, len: u64) -> Option<&[u8]> {
+        let end = offset.checked_add(len)?;
+        match &self.source {
+            Source::Bytes(bytes) => {
+                bytes.get(usize::try_from(offset).ok()?..usize::try_from(end).ok()?)
+            }
+            Source::Mapped(mapping) => mapping.lent(offset..end),
+        }
+    }
+
     /// `len` bytes from `offset` on; `None` unless all of them lie in the file. Shared where they
     /// do not reach into the hole, and of a mapped file where they lie in one page of the disk.
     pub(super) fn range(&self, offset: u64, len: u64) -> Option<Bytes> {
@@ -76,7 +87,8 @@ impl Image {
         match &self.source {
             Source::Bytes(bytes) => filled(bytes, offset, end),
             Source::Mapped(mapping) => {
-                let is_bounded = end - mapping.data_end().clamp(offset, end) <= FILL_BYTES_MAX;
+                let is_bounded = len <= FILL_BYTES_MAX
+                    || end - mapping.data_end().clamp(offset, end) <= FILL_BYTES_MAX;
                 if is_bounded { mapping.bytes(offset..end) } else { None }
             }
         }

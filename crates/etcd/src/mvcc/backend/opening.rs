@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use ::disk::{Disk, Ticket};
 
 use super::disk::{BackendError, BackendOptions, DiskBackend};
-use crate::bolt::{Db, DbError};
+use crate::bolt::{Db, DbError, directory_of};
 
 /// A backend that is being made.
 #[derive(Debug, Clone)]
@@ -59,8 +59,7 @@ impl Opening {
                 .and_then(|id| Db::create(disk, id, options.db)),
         }
         .map_err(failed)?;
-        let directory = path.rsplit_once('/').map_or("/", |(directory, _)| directory);
-        let named = disk.sync_dir(directory).map_err(|error| failed(error.into()))?;
+        let named = disk.sync_dir(directory_of(path)).map_err(|error| failed(error.into()))?;
         let backend = DiskBackend::new(path, options, db);
         let waits_for = BTreeSet::from([synced, named]);
         Ok(Opened::Waiting(Box::new(Self { backend, waits_for })))
