@@ -116,6 +116,11 @@ impl Disk {
         self.power.operations_left = Some(operations.max(1) - 1);
     }
 
+    /// Forgets what was armed, and every watch.
+    pub fn disarm_crash(&mut self) {
+        self.power = Power::default();
+    }
+
     /// Lets the power go right after an operation: that one is done, every later one fails with
     /// [`DiskError::PowerLost`]. Replaces the watches of before.
     pub fn watch(&mut self, watches: Vec<Watch>) {

@@ -118,13 +118,20 @@ fn help(spec: &ClusterSpec, topic: &str) -> Answer {
 }
 
 fn overview(spec: &ClusterSpec) -> String {
-    let groups =
-        [Group::Client, Group::Load, Group::Machines, Group::Network, Group::Disks, Group::Checks];
+    let groups = [
+        Group::Client,
+        Group::Load,
+        Group::Machines,
+        Group::Network,
+        Group::Disks,
+        Group::Plans,
+        Group::Checks,
+    ];
     let mut lines = vec![format!("Servers n1 to n{}. `help COMMAND` says more.", spec.nodes)];
     for group in groups {
         lines.push(format!("\n{}", group.title()));
         for verb in verbs().filter(|verb| verb.group == group) {
-            lines.push(format!("  {:<11} {}", verb.name, verb.help));
+            lines.push(format!("  {:<15} {}", verb.name, verb.help));
         }
     }
     lines.join("\n")

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::client::ClientsHead;
+use crate::fault::Names;
 use crate::judge::Judgement;
 use crate::machine::MachineHead;
 use crate::network::NetworkHead;
@@ -42,6 +43,10 @@ pub struct Head {
     pub(crate) clients: ClientsHead,
     pub(crate) machines: Vec<MachineHead>,
     pub(crate) judgements: Vec<Judgement>,
+    /// Faults that came into play …
+    pub(crate) drawn: Names,
+    /// … and those of them that did something, outside network and machines.
+    pub(crate) fired: Names,
     /// Actions that wait for their time.
     pub(crate) waiting: Vec<(u64, Scheduled)>,
 }
@@ -105,7 +110,10 @@ impl Head {
             }
         };
         fits(self.machines.len(), "machines")?;
-        fits(self.network.nodes(), "links")
+        if !self.machines.iter().all(MachineHead::is_sound) {
+            return Err(HeadError::Malformed);
+        }
+        fits(self.network.nodes().ok_or(HeadError::Malformed)?, "links")
     }
 
     pub(crate) fn fits_disks(&self, disks: usize) -> Result<(), HeadError> {

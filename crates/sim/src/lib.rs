@@ -6,7 +6,8 @@
 //! world      the next event happens; what it causes becomes later events
 //!    ├ queue     what will happen, in one total order
 //!    ├ machine   power, a disk, a server process on it (`Process`; one adapter an engine)
-//!    ├ network   ordered links with latency, loss, partitions
+//!    ├ network   streams between servers with latency, rules and cuts
+//!    ├ fault     what breaks and mends, one file a kind; plans that draw them
 //!    ├ client    the console and loads; acknowledged, failed or unknown
 //!    ├ judge     what was expected
 //!    └ trace     what happened, and the fingerprint over it
@@ -37,6 +38,7 @@
 
 pub mod client;
 pub mod console;
+pub mod fault;
 pub mod head;
 pub mod judge;
 pub mod link;
@@ -50,6 +52,7 @@ pub mod trails;
 pub mod view;
 pub mod world;
 
+pub use fault::Fault;
 pub use head::{Head, HeadError};
 pub use scenario::{Action, Node, Scenario};
 pub use world::{Fate, Performed, World};

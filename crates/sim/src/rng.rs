@@ -26,6 +26,10 @@ pub enum Consumer {
     Disk(Node),
     /// A client of a mixed load, by its number.
     Session(u32),
+    /// Delays, doubles and disorder of messages.
+    LinkFaults,
+    /// A plan's choices for one fault, by the checksum of its name.
+    Plan(u32),
 }
 
 impl Consumer {
@@ -37,6 +41,8 @@ impl Consumer {
             Consumer::Node(node) => 1 << 32 | u64::from(node.0),
             Consumer::Disk(node) => 2 << 32 | u64::from(node.0),
             Consumer::Session(client) => 3 << 32 | u64::from(client),
+            Consumer::LinkFaults => 4,
+            Consumer::Plan(fault) => 4 << 32 | u64::from(fault),
         }
     }
 }

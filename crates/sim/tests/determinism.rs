@@ -13,12 +13,13 @@ use wasm_bindgen_test::wasm_bindgen_test;
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 /// All that the page offers, and one in which as much as possible happens.
-const SCENARIOS: [(&str, &str); 6] = [
+const SCENARIOS: [(&str, &str); 7] = [
     ("welcome", include_str!("../../../www/scenarios/welcome.scn")),
     ("first-light", include_str!("../../../www/scenarios/first-light.scn")),
     ("lost-leader", include_str!("../../../www/scenarios/lost-leader.scn")),
     ("split", include_str!("../../../www/scenarios/split.scn")),
     ("power-cut", include_str!("../../../www/scenarios/power-cut.scn")),
+    ("chaos", include_str!("../../../www/scenarios/chaos.scn")),
     ("everything", EVERYTHING),
 ];
 

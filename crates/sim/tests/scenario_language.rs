@@ -7,10 +7,15 @@ mod client_words;
 
 use etcd::server::Version;
 use proptest::prelude::*;
+use sim::fault::{
+    self, Chosen, Clog, Crash, Deliver, Duplicate, Fault, Flip, Isolate, Jump, Lose, Loss,
+    Partition, Reorder, Restart, Survivors, Unclog,
+};
+use sim::network::{Delay, Kinds, Links, MessageKind, Selector};
 use sim::scenario::{
-    Action, ClientAction, ClientCommand, ClusterSpec, Context, Expectation, Expected, Fault,
-    KeyPattern, LINES_MAX, Line, Load, LoadCommand, LoadEnd, Node, ParseError, Scenario, Span,
-    Statement, TEXT_BYTES_MAX, Target, parse_command, verbs,
+    Action, ClientAction, ClientCommand, ClusterSpec, Context, Expectation, Expected, KeyPattern,
+    LINES_MAX, Line, Load, LoadCommand, LoadEnd, Node, ParseError, Scenario, Span, Statement,
+    TEXT_BYTES_MAX, Target, parse_command, verbs,
 };
 
 const STORY: &str = "\
@@ -86,7 +91,8 @@ fn every_kind_of_mistake_is_named_where_it_stands() {
     for (text, column, part) in [
         ("crash n4", 7, "from n1 to n3"),
         ("crash", 6, "the line ends too early"),
-        ("heal now", 6, "one word too many"),
+        ("heal now", 6, "cannot heal"),
+        ("reload now", 8, "one word too many"),
         ("partition n1 n2", 11, "n1 | n2 n3"),
         ("partition n1 | n1", 16, "named twice"),
         ("put 'a b", 5, "not closed"),
@@ -215,30 +221,137 @@ fn load() -> impl Strategy<Value = LoadCommand> {
     ]
 }
 
-fn fault() -> impl Strategy<Value = Fault> {
-    let crash = (target(), any::<bool>(), prop::option::of(1..1_000_u32));
+fn links() -> impl Strategy<Value = Links> {
     prop_oneof![
-        crash.prop_map(|(target, torn, at_disk_operation)| Fault::Crash {
-            target,
-            torn,
-            at_disk_operation
+        Just(Links::All),
+        node().prop_map(Links::Of),
+        Just(Links::From(Node(1), Node(2))),
+        Just(Links::Between(Node(5), Node(3))),
+    ]
+}
+
+fn selector() -> impl Strategy<Value = Selector> {
+    let kinds = prop::sample::subsequence(&MessageKind::ALL[..], 0..5);
+    (links(), kinds).prop_map(|(links, kinds)| {
+        let kinds: Vec<MessageKind> = kinds.into_iter().map(|(kind, _)| kind).collect();
+        Selector { links, kinds: Kinds::of(&kinds) }
+    })
+}
+
+fn survivors() -> impl Strategy<Value = Survivors> {
+    prop::sample::select(vec![
+        Survivors::Nothing,
+        Survivors::Torn,
+        Survivors::Reordered,
+        Survivors::Nameless,
+        Survivors::Everything,
+    ])
+}
+
+fn distribution() -> impl Strategy<Value = Delay> {
+    let times = (0..10_u64.pow(12), 0..10_u64.pow(12));
+    prop_oneof![
+        times.prop_map(|(low_ns, more_ns)| Delay::Uniform(Span {
+            low_ns,
+            high_ns: low_ns + more_ns
+        })),
+        (0..10_u64.pow(12)).prop_map(Delay::Tail),
+    ]
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    let crash = (target(), survivors(), prop::option::of(1..1_000_u32));
+    let ppm = 0..=1_000_000_u32;
+    prop_oneof![
+        crash.prop_map(|(target, survivors, at_disk_operation)| {
+            Crash { target, survivors, at_disk_operation }.into()
         }),
-        target().prop_map(|target| Fault::Restart { target }),
-        Just(Fault::Partition { groups: vec![vec![Node(1)], vec![Node(3), Node(2)]] }),
-        node().prop_map(|node| Fault::Isolate { target: Target::Node(node) }),
-        Just(Fault::Heal),
-        Just(Fault::Reload),
-        (0..=1_000_000_u32, prop::option::of(node()))
-            .prop_map(|(ppm, node)| Fault::Loss { ppm, node }),
-        (0..10_u64.pow(12), prop::option::of(node()))
-            .prop_map(|(delay_ns, node)| Fault::Delay { delay_ns, node }),
-        (node(), key(), any::<u64>(), 0..8_u8).prop_map(|(node, path, offset, bit)| Fault::Flip {
+        target().prop_map(|target| Restart { target }.into()),
+        Just(Partition { groups: vec![vec![Node(1)], vec![Node(3), Node(2)]] }.into()),
+        node().prop_map(|node| Isolate { target: Target::Node(node) }.into()),
+        (ppm.clone(), selector()).prop_map(|(ppm, of)| Loss { ppm, of }.into()),
+        (distribution(), selector()).prop_map(|(delay, of)| fault::Delay { delay, of }.into()),
+        (ppm.clone(), selector()).prop_map(|(ppm, of)| Duplicate { ppm, of }.into()),
+        (ppm, 0..10_u64.pow(12), selector()).prop_map(|(ppm, by_ns, of)| Reorder {
+            ppm,
+            by_ns,
+            of
+        }
+        .into()),
+        selector().prop_map(|of| Clog { of }.into()),
+        links().prop_map(|links| Unclog { links }.into()),
+        selector().prop_map(|of| Deliver { message: Chosen::OldestHeld(of) }.into()),
+        any::<u64>().prop_map(|number| Lose { message: Chosen::Number(number) }.into()),
+        (target(), 0..10_u64.pow(12), any::<bool>()).prop_map(|(target, by_ns, is_back)| Jump {
+            target,
+            by_ns,
+            is_back
+        }
+        .into()),
+        (node(), key(), any::<u64>(), 0..8_u8).prop_map(|(node, path, offset, bit)| Flip {
             node,
             path,
             offset,
             bit
-        }),
+        }
+        .into()),
     ]
+}
+
+/// Every kind of fault by its example, and every point of a crash.
+fn lines_of_faults() -> Vec<String> {
+    let verbs = fault::KINDS.iter().filter_map(|kind| kind.verb.as_ref());
+    let examples = verbs.map(|verb| verb.example.to_owned());
+    let points = fault::POINTS.iter().map(|point| format!("crash n2 during {} nth 3", point.name));
+    let more = [
+        "heal clog",
+        "ring n3 n1 n2",
+        "skew all 9/10",
+        "crash leader reordered at disk-operation 7",
+        "delay tail:20ms n1<->n2 kinds=append,vote",
+        "reorder 5% by 50ms n3->n1",
+        "chaos for=20s faults=loss,crash drawn",
+        "chaos for=20s faults=all",
+    ];
+    examples.chain(points).chain(more.map(str::to_owned)).collect()
+}
+
+#[test]
+fn the_line_of_every_fault_prints_as_it_was() {
+    for line in lines_of_faults() {
+        let action = parse_command(&line, Context { nodes: 3 });
+        let action = action.unwrap_or_else(|error| panic!("{line}: {error}"));
+        let printed = action.to_string();
+        let again = parse_command(&printed, Context { nodes: 3 });
+        assert_eq!(again.as_ref(), Ok(&action), "{line} became {printed}");
+        if line.contains("kinds") || line.contains("during") {
+            assert_eq!(printed, line);
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_fault_is_said_with_the_nearest_words() {
+    for (text, column, part) in [
+        ("loss 5% n1->n1", 9, "no link to itself"),
+        ("loss 5% n1->n9", 13, "from n1 to n3"),
+        ("loss 5% kinds=apend", 15, "did you mean `append`"),
+        ("loss 5% kinds=append,append", 22, "named twice"),
+        ("loss 5% knds=append", 9, "no such server"),
+        ("delay tail:fast", 12, "not a time"),
+        ("crash n1 during wal-apend", 17, "did you mean `wal-append`"),
+        ("heal losss", 6, "did you mean `loss`"),
+        ("skew n1 11/0", 12, "from 1 to 1000"),
+        ("skew n1 100", 9, "from 1/10 to 10"),
+        ("jump n1 5s", 9, "`+` or `-`"),
+        ("hold 17", 6, "`message=17`"),
+        ("chaos for=1ms", 11, "from 1s to 1h"),
+        ("chaos for=9s faults=los", 21, "did you mean `loss`"),
+    ] {
+        let error = refused(text);
+        assert_eq!(error.column, column, "{text}: {error}");
+        assert!(error.to_string().contains(part), "{text}: {error}");
+    }
 }
 
 fn expectation() -> impl Strategy<Value = Expectation> {

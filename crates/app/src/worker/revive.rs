@@ -76,7 +76,7 @@ pub fn revive(stored: Stored) -> Result<Revived, ReviveError> {
 /// The first action of a revived world: it takes place before anything is shown.
 fn reload(world: &mut World) {
     let recorded = world.recorded_count();
-    world.perform(Action::Fault(Fault::Reload));
+    world.perform(Action::Fault(Fault::Reload(sim::fault::Reload)));
     while world.recorded_count() == recorded {
         world.step().expect("the action is ahead");
     }

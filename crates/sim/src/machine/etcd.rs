@@ -100,6 +100,7 @@ impl EtcdProcess {
             }
             Input::Message(Message::EtcdRemoved) => EtcdInput::Removed,
             Input::Synced(ticket) => EtcdInput::Synced(ticket),
+            Input::SyncFailed(ticket, error) => EtcdInput::SyncFailed(ticket, error),
             Input::Request { id, command } => {
                 let request = etcd_request::of(&command, |node| self.id_of(node));
                 let request = request.expect("a watch is no request");

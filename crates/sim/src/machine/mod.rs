@@ -4,14 +4,18 @@
 //! Each engine has a thin adapter in a file of its own that translates; the world never sees an
 //! engine's types except to show them.
 
+mod clock;
 mod etcd;
 mod etcd_request;
 mod etcdctl;
+mod pause;
 mod process;
+mod trap;
 
-use disk::{CrashReport, Disk, Ticket};
+use disk::{CrashReport, Disk, DiskError, Faults, Ticket, Unsynced};
 use serde::{Deserialize, Serialize};
 
+pub use self::clock::Rate;
 pub use self::etcd::EtcdProcess;
 pub use self::etcdctl::{print_event, print_reply};
 pub use self::process::{
@@ -19,8 +23,16 @@ pub use self::process::{
     ServerStatus, WatchAnswer, WatchSaid,
 };
 
+use self::clock::Clock;
+use self::pause::Pause;
+use self::trap::Traps;
+use crate::fault::{CrashDuring, Moment, Names, Survivors};
+use crate::network::Delay;
 use crate::rng::{Consumer, Stream};
 use crate::scenario::{ClusterSpec, Engine, Node};
+
+/// The last words of a process that was killed from outside.
+pub const KILLED: &str = "signal: killed";
 
 /// Space on a machine's disk.
 pub const DISK_BYTES: u64 = 8 << 30;
@@ -32,6 +44,8 @@ pub const DATA_DIR: &str = "/var/lib/etcd";
 pub(crate) fn absolute_path(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("{DATA_DIR}/{path}") }
 }
+
+const SECTORS_PER_PAGE: u64 = (disk::PAGE_BYTES / disk::SECTOR_BYTES) as u64;
 
 fn member_id(spec: &ClusterSpec, node: Node) -> u64 {
     match spec.engine {
@@ -60,7 +74,17 @@ pub struct Machine {
     boots: u32,
     node_stream: Stream,
     disk_stream: Stream,
-    torn_when_tripped: bool,
+    clock: Clock,
+    /// What its clock last showed to the process.
+    shown_ns: u64,
+    /// Set while the process stands still.
+    pause: Option<Pause>,
+    traps: Traps,
+    survivors_when_tripped: Survivors,
+    /// Added to every sync.
+    slow: Delay,
+    /// Faults that did something here.
+    fired: Names,
     next_tick_ns: u64,
     syncs: u32,
     /// What the process said of itself before it ended.
@@ -74,6 +98,18 @@ pub(crate) struct MachineHead {
     boots: u32,
     node_position: u128,
     disk_position: u128,
+    clock: Clock,
+    traps: Traps,
+    slow: Delay,
+    disk_faults: Faults,
+    fired: Names,
+}
+
+impl MachineHead {
+    /// Whether it could have come to be.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.clock.is_sound() && self.traps.is_sound()
+    }
 }
 
 /// What came of one step.
@@ -82,14 +118,24 @@ pub(crate) enum Stepped {
     Ran(Effects),
     /// The process died; nothing that it did in this step left it.
     Died(Fatal),
-    /// The power went in the middle, as armed: nothing of the step counts.
-    PowerLost,
+    /// The power went in the middle or right after, as armed. What the step had to say is lost
+    /// too, unless it is here.
+    PowerLost(Survivors, Effects),
 }
 
 impl Machine {
     /// A machine with an empty disk and no power.
     pub(crate) fn new(spec: &ClusterSpec, node: Node) -> Machine {
-        let head = MachineHead { boots: 0, node_position: 0, disk_position: 0 };
+        let head = MachineHead {
+            boots: 0,
+            node_position: 0,
+            disk_position: 0,
+            clock: Clock::default(),
+            traps: Traps::default(),
+            slow: Delay::fixed(0),
+            disk_faults: Faults::default(),
+            fired: Names::default(),
+        };
         Machine::resume(spec, node, &head, Disk::new(DISK_BYTES))
     }
 
@@ -98,6 +144,11 @@ impl Machine {
             boots: self.boots,
             node_position: self.node_stream.position(),
             disk_position: self.disk_stream.position(),
+            clock: self.clock,
+            traps: self.traps.clone(),
+            slow: self.slow,
+            disk_faults: self.disk.faults().clone(),
+            fired: self.fired.clone(),
         }
     }
 
@@ -106,8 +157,9 @@ impl Machine {
         spec: &ClusterSpec,
         node: Node,
         head: &MachineHead,
-        disk: Disk,
+        mut disk: Disk,
     ) -> Machine {
+        disk.set_faults(head.disk_faults.clone());
         Machine {
             node,
             disk,
@@ -115,7 +167,13 @@ impl Machine {
             boots: head.boots,
             node_stream: Stream::at(spec.seed, Consumer::Node(node), head.node_position),
             disk_stream: Stream::at(spec.seed, Consumer::Disk(node), head.disk_position),
-            torn_when_tripped: false,
+            clock: head.clock,
+            shown_ns: 0,
+            pause: None,
+            traps: head.traps.clone(),
+            survivors_when_tripped: Survivors::Nothing,
+            slow: head.slow,
+            fired: head.fired.clone(),
             next_tick_ns: 0,
             syncs: 0,
             last_words: ServerStatus::default(),
@@ -180,6 +238,8 @@ impl Machine {
     pub(crate) fn start(&mut self, spec: &ClusterSpec, now_ns: u64) -> u64 {
         assert!(!self.is_up(), "{} is started once", self.node);
         self.boots += 1;
+        self.shown_ns = 0;
+        self.traps.set_on(&mut self.disk);
         let seed = self.node_stream.draw();
         self.next_tick_ns = now_ns + 1 + self.node_stream.below(spec.tick_ns);
         self.power = Power::On(match spec.engine {
@@ -189,7 +249,10 @@ impl Machine {
     }
 
     pub(crate) fn tick_after(&mut self, now_ns: u64, tick_ns: u64) -> u64 {
-        self.next_tick_ns = now_ns + tick_ns;
+        if !self.clock.is_true() {
+            self.fired.insert("skew");
+        }
+        self.next_tick_ns = now_ns + self.clock.takes(tick_ns);
         self.next_tick_ns
     }
 
@@ -198,18 +261,51 @@ impl Machine {
         let Power::On(server) = &mut self.power else {
             unreachable!("{}: only a running process gets input", self.node);
         };
+        self.shown_ns = self.shown_ns.max(self.clock.show(now_ns));
         let mut effects = Effects::default();
-        let ended = server.step(now_ns, input, &mut self.disk, &mut effects);
+        let is_boot = matches!(input, Input::Boot);
+        let ended = server.step(self.shown_ns, input, &mut self.disk, &mut effects);
         if self.disk.tripped() {
-            return Stepped::PowerLost;
+            return self.tripped();
+        }
+        if !self.traps.is_empty() {
+            let moment = Moment { is_boot, boots: self.boots, effects: &effects };
+            if let Some(closed) = self.traps.take_reached(&moment) {
+                self.fired.insert(closed.point.fault);
+                let said = if closed.lets_out { effects } else { Effects::default() };
+                return Stepped::PowerLost(closed.survivors, said);
+            }
         }
         match ended {
             Ok(()) => Stepped::Ran(effects),
             Err(fatal) => {
-                self.last_words = server.status();
-                self.power = Power::Failed(fatal.clone());
+                self.note_disk_faults(&fatal);
+                self.end_process(fatal.clone());
                 Stepped::Died(fatal)
             }
+        }
+    }
+
+    /// The power went at an operation of the disk.
+    fn tripped(&mut self) -> Stepped {
+        let closed = self.traps.take_tripped(&self.disk);
+        self.fired.insert(closed.map_or("crash", |closed| closed.point.fault));
+        let survivors = closed.map_or(self.survivors_when_tripped, |closed| closed.survivors);
+        Stepped::PowerLost(survivors, Effects::default())
+    }
+
+    /// The process is gone, the machine is not.
+    pub(crate) fn end_process(&mut self, fatal: Fatal) {
+        self.last_words = self.last_status();
+        self.power = Power::Failed(fatal);
+        self.pause = None;
+    }
+
+    /// Reading errors show only in what a process dies of.
+    fn note_disk_faults(&mut self, fatal: &Fatal) {
+        let faults = self.disk.faults();
+        if !faults.unreadable.is_empty() && fatal.reason.contains("input/output error") {
+            self.fired.insert("disk bad-sector");
         }
     }
 
@@ -219,34 +315,100 @@ impl Machine {
         self.syncs += u32::try_from(tickets.len()).unwrap_or(u32::MAX);
         tickets
             .into_iter()
-            .map(|ticket| (ticket, self.disk_stream.within(spec.sync).max(1)))
+            .map(|ticket| {
+                let slow_ns = self.slow.draw(&mut self.disk_stream);
+                if slow_ns > 0 {
+                    self.fired.insert("disk slow");
+                }
+                (ticket, (self.disk_stream.within(spec.sync) + slow_ns).max(1))
+            })
             .collect()
     }
 
     /// The disk has done a sync.
-    pub(crate) fn complete(&mut self, ticket: Ticket) {
+    pub(crate) fn complete(&mut self, ticket: Ticket) -> Result<(), DiskError> {
         self.syncs = self.syncs.saturating_sub(1);
-        self.disk.complete(ticket);
+        self.disk.end_sync(ticket)
     }
 
     /// The power goes at the n-th disk operation from now.
-    pub(crate) fn arm(&mut self, operations: u32, torn: bool) {
-        self.torn_when_tripped = torn;
+    pub(crate) fn arm(&mut self, operations: u32, survivors: Survivors) {
+        self.survivors_when_tripped = survivors;
         self.disk.arm_crash(operations);
     }
 
-    /// Whether the armed cut leaves torn writes.
-    pub(crate) fn torn_when_tripped(&self) -> bool {
-        self.torn_when_tripped
+    /// The power goes when the process comes to a point.
+    pub(crate) fn arm_at_point(&mut self, crash: CrashDuring) {
+        self.traps.add(crash);
+        self.traps.set_on(&mut self.disk);
     }
 
-    /// The power goes. Torn: each thing that was not synced survives with one chance in two.
-    pub(crate) fn cut_power(&mut self, torn: bool) -> CrashReport {
+    /// Nothing waits any more.
+    pub(crate) fn disarm(&mut self) {
+        self.traps.clear();
+        self.disk.disarm_crash();
+    }
+
+    /// The power goes.
+    pub(crate) fn cut_power(&mut self, survivors: Survivors) -> CrashReport {
         self.last_words = self.last_status();
         self.power = Power::Off;
-        self.torn_when_tripped = false;
+        self.pause = None;
+        self.survivors_when_tripped = Survivors::Nothing;
         self.syncs = 0;
         let stream = &mut self.disk_stream;
-        self.disk.crash(&mut |_| torn && stream.below(2) == 1)
+        let mut page = (None, false);
+        self.disk.crash(&mut |thing| match survivors {
+            Survivors::Nothing => false,
+            Survivors::Everything => true,
+            Survivors::Torn => stream.below(2) == 1,
+            Survivors::Nameless => {
+                !matches!(thing, Unsynced::Name { .. } | Unsynced::Removal { .. })
+            }
+            Survivors::Reordered => match thing {
+                Unsynced::Sector { file, sector } => {
+                    let its = Some((file, sector / SECTORS_PER_PAGE));
+                    if page.0 != its {
+                        page = (its, stream.below(2) == 1);
+                    }
+                    page.1
+                }
+                Unsynced::Name { .. } | Unsynced::Removal { .. } | Unsynced::Length { .. } => true,
+            },
+        })
+    }
+
+    // ---- clock ----
+
+    /// Its clock runs at a rate from now on.
+    pub(crate) fn skew(&mut self, now_ns: u64, rate: Rate) {
+        self.clock.set_rate(now_ns, rate);
+    }
+
+    /// Its clock is set.
+    pub(crate) fn jump(&mut self, now_ns: u64, by_ns: u64, is_back: bool) {
+        if self.is_up() {
+            self.fired.insert("jump");
+        }
+        self.clock.jump(now_ns, by_ns, is_back);
+    }
+
+    /// What its clock shows.
+    pub fn clock_ns(&self, world_ns: u64) -> u64 {
+        self.clock.show(world_ns)
+    }
+
+    /// Faults that did something here.
+    pub(crate) fn fired(&self) -> Names {
+        let mut fired = self.fired.clone();
+        let met = self.disk.faults().met;
+        let counts = [
+            ("disk full", met.full),
+            ("disk fail-sync", met.failed_syncs),
+            ("disk lie", met.lying_syncs),
+            ("disk misdirect", met.misdirected),
+        ];
+        counts.iter().filter(|(_, met)| *met > 0).for_each(|(name, _)| fired.insert(name));
+        fired
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use disk::{Disk, Ticket};
+use disk::{Disk, DiskError, Ticket};
 use serde::{Deserialize, Serialize};
 
 use super::EtcdProcess;
@@ -35,6 +35,8 @@ pub enum Input {
     Message(Message),
     /// A sync that it issued is complete.
     Synced(Ticket),
+    /// A sync that it issued failed.
+    SyncFailed(Ticket, DiskError),
     /// A client asks.
     Request {
         /// Comes back with the answer.

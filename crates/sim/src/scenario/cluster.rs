@@ -174,7 +174,7 @@ fn span(word: &Word) -> Result<Span, Problem> {
 }
 
 /// A number that was just checked against a bound below 2³².
-pub(super) fn small(number: u64) -> u32 {
+pub(crate) fn small(number: u64) -> u32 {
     u32::try_from(number).expect("checked against a bound below 2^32")
 }
 

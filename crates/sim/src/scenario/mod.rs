@@ -20,29 +20,29 @@
 
 mod client;
 mod cluster;
-mod error;
+pub(crate) mod error;
 mod expect;
-mod fault;
 mod load;
 mod mix;
-mod node;
+pub(crate) mod node;
 mod quantity;
-mod verb;
-mod word;
+pub(crate) mod verb;
+pub(crate) mod word;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::fault::Fault;
 pub use client::{
     ClientAction, ClientCommand, Compare, CompareResult, CompareTarget, Delete, Get, Keys,
     LeaseCommand, Maintenance, MemberCommand, Order, Print, Put, SortBy, TXN_OPS_MAX, Txn,
     TxnRequest, Until, Watch,
 };
+pub(crate) use cluster::small;
 pub use cluster::{ClusterSpec, Engine, NODES_MAX, Span};
 pub use error::ParseError;
 pub use expect::{Expectation, Expected};
-pub use fault::Fault;
 pub use load::{KeyPattern, Load, LoadCommand, LoadEnd, RATE_MAX, VALUE_BYTES_MAX};
 pub use mix::{CLIENTS_MAX, Distribution, Mix, Weights, ZIPF_KEYS_MAX};
 pub use node::{Context, Node, Target};

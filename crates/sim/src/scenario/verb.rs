@@ -1,12 +1,13 @@
 //! The one table of verbs: reading, `help` and completion all go through it.
 //!
 //! A new verb is one row in the `VERBS` of its family's file; a new family is one row in
-//! [`client::FAMILIES`] or [`GROUPS`].
+//! [`client::FAMILIES`]. A fault's verb stands in the fault's own file ([`KINDS`]).
 
 use super::error::Problem;
 use super::node::Context;
 use super::word::Words;
-use super::{Action, client, expect, fault, load};
+use super::{Action, client, expect, load};
+use crate::fault::KINDS;
 
 /// A command of the language.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Verb {
     pub help: &'static str,
     /// A line that can be typed.
     pub example: &'static str,
-    pub(super) parse: fn(&mut Words, Context) -> Result<Action, Problem>,
+    pub(crate) parse: fn(&mut Words, Context) -> Result<Action, Problem>,
 }
 
 /// What verbs are about.
@@ -37,6 +38,8 @@ pub enum Group {
     Network,
     /// Bytes.
     Disks,
+    /// Faults drawn at random.
+    Plans,
     /// What should be true.
     Checks,
 }
@@ -50,16 +53,21 @@ impl Group {
             Group::Machines => "Machines",
             Group::Network => "Network",
             Group::Disks => "Disks",
+            Group::Plans => "Plans",
             Group::Checks => "Checks",
         }
     }
 }
 
-const GROUPS: [&[Verb]; 3] = [load::VERBS, fault::VERBS, expect::VERBS];
-
 /// All verbs in the order in which `help` lists them.
 pub fn verbs() -> impl Iterator<Item = &'static Verb> {
-    client::FAMILIES.into_iter().chain(GROUPS).flatten()
+    let groups = [Group::Machines, Group::Network, Group::Disks, Group::Plans];
+    let faults = groups.into_iter().flat_map(|group| {
+        let verbs = KINDS.iter().filter_map(|kind| kind.verb.as_ref());
+        verbs.filter(move |verb| verb.group == group)
+    });
+    let clients = client::FAMILIES.into_iter().chain([load::VERBS]).flatten();
+    clients.chain(faults).chain(expect::VERBS)
 }
 
 /// The verb of that name.
@@ -69,7 +77,15 @@ pub fn find(name: &str) -> Option<&'static Verb> {
 
 /// Reads one command, without a time, to its end.
 pub(super) fn parse_action(words: &mut Words, context: Context) -> Result<Action, Problem> {
-    let word = words.expect("a command")?;
+    let mut word = words.expect("a command")?;
+    // A few verbs have two words: `disk full`.
+    if find(&word.text).is_none()
+        && let Some(second) = words.peek()
+        && verbs().any(|verb| verb.name.split(' ').next() == Some(word.text.as_str()))
+    {
+        word.text = format!("{} {second}", word.text);
+        words.take();
+    }
     let Some(verb) = find(&word.text) else {
         let names = verbs().map(|verb| verb.name).chain(["cluster", "end"]);
         return Err(word.problem("unknown command", "a command").suggest(&word.text, names));

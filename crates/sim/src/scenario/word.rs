@@ -143,6 +143,11 @@ impl Word {
         Problem::new(self.column, format!("{what} `{}`", shorten(&self.text)), expected)
     }
 
+    /// A part of this word as one, `skip` characters into it.
+    pub(crate) fn part(&self, text: &str, skip: u32) -> Word {
+        Word { text: text.to_owned(), column: self.column.saturating_add(skip) }
+    }
+
     /// Splits `key=value`; the value's column is right for plain words.
     pub(crate) fn key_value(&self, expected: &str) -> Result<(&str, Word), Problem> {
         let (key, value) = self

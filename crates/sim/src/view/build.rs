@@ -8,6 +8,7 @@ use super::{Query, View, inside, text, wal};
 use crate::client::{Clients, Ended, Operation, Stage, Watcher};
 use crate::judge::Judgement;
 use crate::machine::{Power, print_event};
+use crate::network::Flight;
 use crate::scenario::{Action, LoadCommand, Node};
 use crate::world::World;
 
@@ -102,12 +103,21 @@ fn messages(world: &World) -> Vec<MessageView> {
             term,
             label,
             sent_ns: flight.sent_ns,
-            arrives_ns: flight.arrives_ns,
+            arrives_ns: if flight.is_held() {
+                held_until(world, flight)
+            } else {
+                flight.arrives_ns
+            },
         }
     });
     let clients = world.clients();
     let asked = clients.all_pending().filter_map(|one| travelling(clients, one));
     flights.chain(asked).collect()
+}
+
+/// A message that is held is shown half-way.
+fn held_until(world: &World, flight: &Flight) -> u64 {
+    world.now_ns() + (world.now_ns() - flight.sent_ns) + 1
 }
 
 /// Ids of clients' messages lie above those of flights: request times two, plus one for replies.

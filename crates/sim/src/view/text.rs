@@ -97,9 +97,9 @@ fn power_cut(survived: u64, lost: u64) -> String {
 fn acted(action: &Action) -> Option<Words> {
     let tone = match action {
         Action::Client(_) | Action::Expect(_) => return None,
-        Action::Fault(Fault::Heal | Fault::Restart { .. }) => Tone::Agreed,
-        Action::Fault(Fault::Reload) | Action::Load(_) => Tone::Plain,
-        Action::Fault(_) => Tone::Broken,
+        Action::Fault(Fault::Reload(_) | Fault::Chaos(_)) | Action::Load(_) => Tone::Plain,
+        Action::Fault(fault) if fault.breaks() => Tone::Broken,
+        Action::Fault(_) => Tone::Agreed,
     };
     Some(Words { node: None, tone, text: action.to_string() })
 }

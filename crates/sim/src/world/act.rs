@@ -2,7 +2,9 @@
 
 use super::World;
 use crate::client::{CONSOLE, PATIENCE_NS};
+use crate::fault::{Chaos, CrashDuring, Survivors};
 use crate::judge::Judgement;
+use crate::machine::{Fatal, KILLED, Rate};
 use crate::queue::{Due, Scheduled};
 use crate::scenario::{
     Action, ClientAction, ClientCommand, Expectation, Fault, LeaseCommand, Line, LoadCommand, Mix,
@@ -13,6 +15,10 @@ use crate::trace::TraceEvent;
 impl World {
     pub(super) fn act(&mut self, scheduled: Scheduled) {
         let Scheduled { id, line, action } = scheduled;
+        if let Action::Fault(Fault::Chaos(plan)) = &action {
+            self.plan(plan.clone(), line);
+            return;
+        }
         let statement = Statement::At(self.now_ns, action.clone());
         self.recorded.push(Line { number: line, statement });
         self.tell(TraceEvent::Acted(action.clone()));
@@ -75,50 +81,92 @@ impl World {
         }
     }
 
+    /// A plan is recorded without its power to draw: what it draws stands beside it.
+    fn plan(&mut self, plan: Chaos, line: u32) {
+        let action = Action::Fault(plan.drawn().into());
+        let statement = Statement::At(self.now_ns, action.clone());
+        self.recorded.push(Line { number: line, statement });
+        self.tell(TraceEvent::Acted(action));
+        self.fault(plan.into());
+    }
+
+    /// Breaks or mends, and keeps count of what came into play.
     fn fault(&mut self, fault: Fault) {
-        match fault {
-            Fault::Crash { target, torn, at_disk_operation } => {
-                for node in self.targets(target) {
-                    self.crash(node, torn, at_disk_operation);
-                }
-            }
-            Fault::Restart { target } => {
-                for node in self.targets(target) {
-                    if !self.machine(node).is_up() {
-                        self.queue.push(self.now_ns + 1, Due::Boot(node));
-                    }
-                }
-            }
-            Fault::Partition { groups } => self.network.partition(&groups),
-            Fault::Isolate { target } => {
-                for node in self.targets(target) {
-                    self.network.isolate(node);
-                }
-            }
-            Fault::Heal => self.network.heal(),
-            Fault::Loss { ppm, node } => self.network.set_loss(ppm, node),
-            Fault::Delay { delay_ns, node } => self.network.set_delay(delay_ns, node),
-            Fault::Flip { node, path, offset, bit } => self.flip(node, &path, offset, bit),
-            Fault::Reload => self.reload(),
+        if fault.breaks() {
+            self.drawn.insert(fault.name());
+        }
+        fault.strike(self);
+    }
+
+    pub(crate) fn start_soon(&mut self, node: Node) {
+        if !self.machine(node).is_up() {
+            self.queue.push(self.now_ns + 1, Due::Boot(node));
         }
     }
 
-    fn crash(&mut self, node: Node, torn: bool, at_disk_operation: Option<u32>) {
+    pub(crate) fn crash(
+        &mut self,
+        node: Node,
+        survivors: Survivors,
+        at_disk_operation: Option<u32>,
+    ) {
         match at_disk_operation {
             _ if !self.machine(node).has_power() => {}
-            None => self.cut_power(node, torn),
-            Some(operations) => self.machine_mut(node).arm(operations, torn),
+            None => {
+                self.fired.insert("crash");
+                self.cut_power(node, survivors);
+            }
+            Some(operations) => self.machine_mut(node).arm(operations, survivors),
         }
     }
 
-    fn flip(&mut self, node: Node, path: &str, offset: u64, bit: u8) {
+    pub(crate) fn arm(&mut self, node: Node, crash: CrashDuring) {
+        self.machine_mut(node).arm_at_point(crash);
+    }
+
+    pub(crate) fn kill(&mut self, node: Node) {
+        if self.machine(node).is_up() {
+            self.fired.insert("kill");
+            self.machine_mut(node).end_process(Fatal { reason: KILLED.to_owned() });
+            self.died(node, KILLED.to_owned());
+        }
+    }
+
+    pub(crate) fn pause(&mut self, node: Node) {
+        self.machine_mut(node).pause();
+    }
+
+    /// A paused process takes what waited for it, as far as it lives.
+    pub(crate) fn resume_process(&mut self, node: Node) {
+        for input in self.machine_mut(node).unpause() {
+            if self.machine(node).is_up() {
+                self.feed(node, input);
+            }
+        }
+    }
+
+    pub(crate) fn skew(&mut self, node: Node, rate: Rate) {
+        let now_ns = self.now_ns;
+        self.machine_mut(node).skew(now_ns, rate);
+    }
+
+    pub(crate) fn jump(&mut self, node: Node, by_ns: u64, is_back: bool) {
+        let now_ns = self.now_ns;
+        self.machine_mut(node).jump(now_ns, by_ns, is_back);
+    }
+
+    pub(crate) fn flip(&mut self, node: Node, path: &str, offset: u64, bit: u8) {
         let path = crate::machine::absolute_path(path);
         let flipped = self.machine_mut(node).disk.corrupt(&path, offset, 1 << bit);
+        if flipped.is_ok() {
+            self.fired.insert("flip");
+        }
         self.tell(TraceEvent::Flipped { node, ok: flipped.is_ok() });
     }
 
     /// Power cut of all and restart of all. Depends on nothing but what a head and disks hold.
-    fn reload(&mut self) {
+    pub(crate) fn reload(&mut self) {
+        self.fired.insert("reload");
         self.network.clear();
         self.queue.keep_actions();
         for (request, outcome) in self.clients.orphan_all() {
@@ -126,7 +174,7 @@ impl World {
         }
         for index in 0..self.machines.len() {
             let node = Node::at(index);
-            let report = self.machines[index].cut_power(false);
+            let report = self.machines[index].cut_power(Survivors::Nothing);
             let (survived, lost) = (report.survived.len() as u64, report.lost.len() as u64);
             self.tell(TraceEvent::PowerCut { node, survived, lost });
             self.queue.push(self.now_ns + 1, Due::Boot(node));
@@ -151,7 +199,7 @@ impl World {
     }
 
     /// The servers that a command means now.
-    fn targets(&self, target: Target) -> Vec<Node> {
+    pub(crate) fn targets(&self, target: Target) -> Vec<Node> {
         match target {
             Target::Node(node) => vec![node],
             Target::Leader => self.leader().into_iter().collect(),

@@ -12,6 +12,7 @@
 
 mod act;
 mod find;
+mod messages;
 mod run;
 mod watch;
 
@@ -20,9 +21,10 @@ use std::sync::Arc;
 pub use run::Fate;
 
 use crate::client::{CONSOLE, Clients, Ended, PATIENCE_NS};
+use crate::fault::{Names, Survivors};
 use crate::judge::Judgement;
 use crate::machine::{Certainty, Effects, Input, Machine, Stepped};
-use crate::network::{LossReason, Network, Sending};
+use crate::network::Network;
 use crate::queue::{Due, Queue, Scheduled};
 use crate::scenario::{
     Action, ClientCommand, ClusterSpec, LeaseCommand, Line, Node, Scenario, Statement,
@@ -40,6 +42,9 @@ pub struct World {
     machines: Vec<Machine>,
     network: Network,
     clients: Clients,
+    /// Faults that came into play, and those that did something.
+    drawn: Names,
+    fired: Names,
     judgements: Vec<Judgement>,
     /// Places of those that may still become true.
     open: Vec<usize>,
@@ -80,6 +85,8 @@ impl World {
             machines,
             network: Network::new(&spec),
             clients: Clients::new(&spec),
+            drawn: Names::default(),
+            fired: Names::default(),
             judgements: Vec::new(),
             open: Vec::new(),
             trace: Trace::new(spec.seed),
@@ -150,9 +157,15 @@ impl World {
             Due::Synced { node, ticket, boot } => {
                 self.tell(TraceEvent::Synced(node, ticket));
                 let machine = self.machine_mut(node);
-                machine.complete(ticket);
+                let ended = machine.complete(ticket);
                 if machine.is_up() && machine.boots() == boot {
-                    self.feed(node, Input::Synced(ticket));
+                    self.feed(
+                        node,
+                        match ended {
+                            Ok(()) => Input::Synced(ticket),
+                            Err(error) => Input::SyncFailed(ticket, error),
+                        },
+                    );
                 }
             }
             Due::Arrival { flight } => self.arrive(flight),
@@ -178,17 +191,19 @@ impl World {
     }
 
     /// One input for one running machine, and what comes of it.
-    fn feed(&mut self, node: Node, input: Input) {
+    pub(super) fn feed(&mut self, node: Node, input: Input) {
         let now_ns = self.now_ns;
-        match self.machine_mut(node).step(now_ns, input) {
+        let machine = self.machine_mut(node);
+        let Some(input) = machine.take_in(input) else { return };
+        match machine.step(now_ns, input) {
             Stepped::Ran(effects) => self.take_effects(node, effects),
             Stepped::Died(fatal) => {
                 self.take_effects(node, Effects::default());
                 self.died(node, fatal.reason);
             }
-            Stepped::PowerLost => {
-                let torn = self.machine(node).torn_when_tripped();
-                self.cut_power(node, torn);
+            Stepped::PowerLost(survivors, said) => {
+                self.take_effects(node, said);
+                self.cut_power(node, survivors);
             }
         }
     }
@@ -218,13 +233,7 @@ impl World {
             self.queue.push(ends_ns, Due::Synced { node, ticket, boot });
         }
         for (to, message) in effects.messages {
-            match self.network.send(now_ns, node, to, message.clone()) {
-                Sending::Flies { flight, arrives_ns } => {
-                    self.tell(TraceEvent::Sent { flight, from: node, to, message, arrives_ns });
-                    self.queue.push(arrives_ns, Due::Arrival { flight });
-                }
-                Sending::Lost(reason) => self.lost(0, node, to, reason),
-            }
+            self.send(node, to, &message);
         }
         for (request, answer) in effects.replies {
             self.tell(TraceEvent::Replied(node, request));
@@ -261,16 +270,16 @@ impl World {
         self.feed(node, Input::Tick);
     }
 
-    fn cut_power(&mut self, node: Node, torn: bool) {
+    pub(super) fn cut_power(&mut self, node: Node, survivors: Survivors) {
         self.queue.forget_machine(node);
-        let report = self.machine_mut(node).cut_power(torn);
+        let report = self.machine_mut(node).cut_power(survivors);
         let (survived, lost) = (report.survived.len() as u64, report.lost.len() as u64);
         self.tell(TraceEvent::PowerCut { node, survived, lost });
         self.drop_connections(node);
     }
 
     /// A process that ended takes nothing with it but itself: the machine goes on.
-    fn died(&mut self, node: Node, reason: String) {
+    pub(super) fn died(&mut self, node: Node, reason: String) {
         self.queue.forget_process(node);
         self.tell(TraceEvent::Died(node, reason));
         self.drop_connections(node);
@@ -281,29 +290,6 @@ impl World {
             self.give_up(request, Certainty::Unknown, "error reading from server: EOF");
         }
         self.break_streams(node);
-    }
-
-    // ---- messages ----
-
-    fn arrive(&mut self, flight: u64) {
-        let arrived = self.network.arrive(flight);
-        let (from, to) = (arrived.from, arrived.to);
-        if !self.network.connected(from, to) {
-            self.lost(flight, from, to, LossReason::Partition);
-        } else if self.machine(to).is_up() {
-            self.tell(TraceEvent::Delivered { flight, from, to });
-            self.feed(to, Input::Message(arrived.message));
-        } else {
-            self.lost(flight, from, to, LossReason::ReceiverDown);
-        }
-    }
-
-    /// A message is gone; a transport that finds nobody there tells its server.
-    fn lost(&mut self, flight: u64, from: Node, to: Node, reason: LossReason) {
-        self.tell(TraceEvent::Lost { flight, from, to, reason });
-        if reason != LossReason::Chance && self.machine(from).is_up() {
-            self.queue.push(self.now_ns + 1, Due::Unreachable { node: from, peer: to });
-        }
     }
 
     // ---- clients ----
@@ -395,7 +381,7 @@ impl World {
         self.ask(client, 0, node, turn.command, turn.timeout_ns);
     }
 
-    fn tell(&mut self, what: TraceEvent) {
+    pub(super) fn tell(&mut self, what: TraceEvent) {
         let record = Record { event: self.event, at_ns: self.now_ns, what };
         self.trails.observe(&record);
         self.trace.push(record);

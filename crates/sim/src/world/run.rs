@@ -6,6 +6,7 @@ use disk::Disk;
 
 use super::{Performed, World};
 use crate::client::{Clients, Ended, Operations};
+use crate::fault::Names;
 use crate::head::{FORMAT, Head, HeadError};
 use crate::judge::Judgement;
 use crate::machine::Machine;
@@ -108,6 +109,26 @@ impl World {
         &self.network
     }
 
+    pub(crate) fn network_mut(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
+    /// Faults that came into play so far, typed or drawn by a plan.
+    pub fn faults_drawn(&self) -> &Names {
+        &self.drawn
+    }
+
+    /// Faults that did something: lost a message, cut the power of a server that was up, failed
+    /// a sync.
+    pub fn faults_fired(&self) -> Names {
+        let mut fired = self.fired.clone();
+        fired.extend(self.network.fired());
+        for machine in &self.machines {
+            fired.extend(&machine.fired());
+        }
+        fired
+    }
+
     /// Clients and their operations.
     pub fn clients(&self) -> &Clients {
         &self.clients
@@ -133,7 +154,7 @@ impl World {
         &self.machines[node.index()]
     }
 
-    pub(super) fn machine_mut(&mut self, node: Node) -> &mut Machine {
+    pub(crate) fn machine_mut(&mut self, node: Node) -> &mut Machine {
         &mut self.machines[node.index()]
     }
 
@@ -207,6 +228,8 @@ impl World {
             clients: self.clients.head(),
             machines: self.machines.iter().map(Machine::head).collect(),
             judgements: self.judgements.clone(),
+            drawn: self.drawn.clone(),
+            fired: self.fired.clone(),
             waiting: self
                 .queue
                 .actions()
@@ -238,6 +261,8 @@ impl World {
             network: Network::resume(&spec, head.network),
             clients: Clients::resume(&spec, head.clients),
             judgements: head.judgements,
+            drawn: head.drawn,
+            fired: head.fired,
             open,
             trace: Trace::new(head.fingerprint),
             trails: Trails::default(),

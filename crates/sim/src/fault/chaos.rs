@@ -1,0 +1,170 @@
+//! A plan: faults drawn from the seed, for a time, and everything whole again at its end.
+//!
+//! Which kinds are in play is drawn as well, each with one chance in two (a swarm of runs tries
+//! combinations that one setting never would), unless the line names them. Only faults that a
+//! correct cluster survives are drawn, and servers are away a minority at a time. Everything is
+//! drawn when the line runs, and becomes actions like typed ones. So a run is recorded as the
+//! line with `drawn`, which draws nothing, and the concrete actions that it became.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Disarm, Draw, Fault, Heal, KINDS, Kind, POINTS, Restart, Resume, Skew, Strike, Survival,
+};
+use crate::machine::Rate;
+use crate::scenario::error::Problem;
+use crate::scenario::node::Context;
+use crate::scenario::verb::{Group, Verb};
+use crate::scenario::word::{Word, Words};
+use crate::scenario::{Action, SECOND_NS, Target, print_time};
+use crate::world::World;
+
+/// See the module's head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chaos {
+    /// How long; then everything is mended.
+    pub for_ns: u64,
+    /// These faults, by name; without any, each by chance.
+    pub faults: Vec<String>,
+    /// Its choices were made: they stand beside it.
+    pub is_drawn: bool,
+}
+
+/// Longest plan: an hour.
+const FOR_NS_MAX: u64 = 3_600 * SECOND_NS;
+
+pub(super) static KIND: Kind = Kind {
+    name: "chaos",
+    survival: Survival::NoFault,
+    verb: Some(Verb {
+        name: "chaos",
+        group: Group::Plans,
+        usage: "chaos for=TIME [faults=all|FAULT,…] [drawn]",
+        help: "breaks things at random for a time, as the seed has it, and mends everything; of \
+               the faults that a correct cluster survives each is in play with one chance in two",
+        example: "chaos for=30s",
+        parse,
+    }),
+    draw: None,
+};
+
+/// Names of faults that plans draw.
+pub(super) fn drawable() -> impl Iterator<Item = &'static str> {
+    let kinds = KINDS.iter().filter(|kind| kind.draw.is_some() && kind.name != "crash during");
+    kinds.map(|kind| kind.name).chain(POINTS.iter().map(|point| point.fault))
+}
+
+/// As one word.
+fn hyphenated(name: &str) -> String {
+    name.replace(' ', "-")
+}
+
+fn parse(words: &mut Words, _: Context) -> Result<Action, Problem> {
+    let mut chaos = Chaos { for_ns: 0, faults: Vec::new(), is_drawn: false };
+    let word = words.expect("`for=30s`")?;
+    let (key, value) = word.key_value("`for=30s`")?;
+    if key != "for" {
+        return Err(word.problem("unknown setting", "`for=`").suggest(key, ["for"]));
+    }
+    chaos.for_ns = value.time()?;
+    if !(SECOND_NS..=FOR_NS_MAX).contains(&chaos.for_ns) {
+        return Err(value.problem("out of range:", "a time from 1s to 1h"));
+    }
+    if words.peek().is_some_and(|word| word != "drawn") {
+        let word = words.expect("`faults=`")?;
+        let (key, value) = word.key_value("`faults=loss,crash`")?;
+        if key != "faults" {
+            return Err(word.problem("unknown setting", "`faults=`").suggest(key, ["faults"]));
+        }
+        chaos.faults = faults(&value)?;
+    }
+    chaos.is_drawn = words.take_if("drawn");
+    Ok(Action::Fault(chaos.into()))
+}
+
+fn faults(value: &Word) -> Result<Vec<String>, Problem> {
+    if value.text == "all" {
+        return Ok(drawable().map(str::to_owned).collect());
+    }
+    let known: Vec<String> = drawable().map(hyphenated).collect();
+    let mut faults = Vec::new();
+    let mut skip = 0;
+    for name in value.text.split(',') {
+        let Some(place) = known.iter().position(|one| one == name) else {
+            let expected = format!("`all`, or some of {}", known.join(", "));
+            let names = known.iter().map(String::as_str);
+            let problem = value.part(name, skip).problem("no plan draws", &expected);
+            return Err(problem.suggest(name, names));
+        };
+        faults.extend(drawable().nth(place).map(str::to_owned));
+        skip += u32::try_from(name.chars().count() + 1).unwrap_or(0);
+    }
+    faults.sort();
+    faults.dedup();
+    Ok(faults)
+}
+
+impl Chaos {
+    /// The same, with its choices beside it.
+    pub(crate) fn drawn(&self) -> Chaos {
+        Chaos { is_drawn: true, ..self.clone() }
+    }
+
+    /// What it becomes.
+    fn draw(&self, seed: u64, nodes: u32, now_ns: u64) -> Vec<(u64, Fault)> {
+        let until_ns = now_ns + self.for_ns;
+        let only = (!self.faults.is_empty()).then(|| self.faults.clone());
+        let mut plan = Draw::new(seed, nodes, now_ns, until_ns, only);
+        for kind in KINDS {
+            // The points of crashes are in play or not one by one.
+            if let Some(draw) = kind.draw
+                && (kind.name == "crash during" || plan.is_on(kind.name))
+            {
+                draw(&mut plan);
+            }
+        }
+        for fault in mending() {
+            plan.at(until_ns, fault);
+        }
+        plan.into_actions()
+    }
+}
+
+/// Everything is whole and runs.
+fn mending() -> Vec<Fault> {
+    let target = Target::All;
+    vec![
+        Heal.into(),
+        Disarm { target }.into(),
+        Resume { target }.into(),
+        Skew { target, rate: Rate::TRUE }.into(),
+        Restart { target }.into(),
+    ]
+}
+
+impl Strike for Chaos {
+    fn strike(self, world: &mut World) {
+        if self.is_drawn {
+            return;
+        }
+        let (seed, nodes) = (world.spec().seed, world.spec().nodes);
+        for (at_ns, fault) in self.draw(seed, nodes, world.now_ns()) {
+            world.schedule(at_ns, Action::Fault(fault), 0);
+        }
+    }
+}
+
+impl fmt::Display for Chaos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "chaos for={}", print_time(self.for_ns))?;
+        if !self.faults.is_empty() {
+            let is_all = drawable().all(|name| self.faults.iter().any(|one| one == name));
+            let names: Vec<String> = self.faults.iter().map(|name| hyphenated(name)).collect();
+            let names = if is_all { "all".to_owned() } else { names.join(",") };
+            write!(f, " faults={names}")?;
+        }
+        if self.is_drawn { f.write_str(" drawn") } else { Ok(()) }
+    }
+}

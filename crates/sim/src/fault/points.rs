@@ -1,0 +1,139 @@
+//! Points at which a crash can wait for a server, one row each.
+//!
+//! A point is known from what a server does: an operation on its disk, an event that it tells, a
+//! message that it sends or gets. The power goes right then; whether what the step had to say
+//! still leaves the machine is part of the point.
+
+use disk::Operation;
+use etcd::server::ServerEvent as Etcd;
+use raft::{MessageType, Role};
+
+use crate::machine::{Effects, Message, ServerEvent};
+
+/// See the module's head.
+#[derive(Debug)]
+pub struct Point {
+    /// Its word in the language.
+    pub name: &'static str,
+    /// What a crash there is called in reports.
+    pub fault: &'static str,
+    /// When the power goes.
+    pub help: &'static str,
+    pub(crate) trigger: Trigger,
+}
+
+/// How a point is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trigger {
+    /// Right after an operation on such a path; what the step had to say is lost.
+    Operation { operation: Operation, path_contains: &'static str },
+    /// At the end of a step; what it had to say left, or is lost.
+    Step { is_there: fn(&Moment) -> bool, lets_out: bool },
+}
+
+/// A step of a process: what came to it, and what it did.
+pub(crate) struct Moment<'a> {
+    pub(crate) is_boot: bool,
+    pub(crate) boots: u32,
+    pub(crate) effects: &'a Effects,
+}
+
+/// All points. Rows are only added at the end: their places travel.
+pub static POINTS: &[Point] = &[
+    Point {
+        name: "vote-granted",
+        fault: "crash during vote-granted",
+        help: "a vote was granted, and the answer has left",
+        trigger: Trigger::Step { is_there: |moment| moment.sends(grants_vote), lets_out: true },
+    },
+    Point {
+        name: "wal-append",
+        fault: "crash during wal-append",
+        help: "entries were written to the log and not synced",
+        trigger: Trigger::Step {
+            is_there: |moment| moment.tells(|event| matches!(event, Etcd::Appended { .. })),
+            lets_out: true,
+        },
+    },
+    Point {
+        name: "before-send",
+        fault: "crash during before-send",
+        help: "entries are durable, and nobody was told",
+        trigger: Trigger::Step {
+            is_there: |moment| moment.tells(|event| matches!(event, Etcd::Synced { .. })),
+            lets_out: false,
+        },
+    },
+    Point {
+        name: "wal-rename",
+        fault: "crash during wal-rename",
+        help: "a segment got its name, and the directory is not synced",
+        trigger: Trigger::Operation { operation: Operation::Rename, path_contains: "/member/wal" },
+    },
+    Point {
+        name: "wal-cut",
+        fault: "crash during wal-cut",
+        help: "a segment is full, and the next one is not in place",
+        trigger: Trigger::Operation { operation: Operation::SetLen, path_contains: "/member/wal/" },
+    },
+    Point {
+        name: "recovery",
+        fault: "crash during recovery",
+        help: "a server starts again and reads its log",
+        trigger: Trigger::Step {
+            is_there: |moment| moment.is_boot && moment.boots > 1,
+            lets_out: false,
+        },
+    },
+    Point {
+        name: "apply",
+        fault: "crash during apply",
+        help: "an entry was applied, and its client was not told",
+        trigger: Trigger::Step {
+            is_there: |moment| moment.tells(|event| matches!(event, Etcd::Applied { .. })),
+            lets_out: false,
+        },
+    },
+    Point {
+        name: "elected",
+        fault: "crash during elected",
+        help: "a server became the leader, and has told others",
+        trigger: Trigger::Step {
+            is_there: |moment| {
+                moment.tells(|event| matches!(event, Etcd::BecameRole { role: Role::Leader, .. }))
+            },
+            lets_out: true,
+        },
+    },
+];
+
+impl Point {
+    /// Whether only a server that starts again comes there.
+    pub(super) fn needs_restart(&self) -> bool {
+        self.name == "recovery"
+    }
+
+    /// Whether servers come there only when the leader is gone.
+    pub(super) fn needs_election(&self) -> bool {
+        matches!(self.name, "vote-granted" | "elected")
+    }
+
+    /// Whether a busy server comes there many times a second.
+    pub(super) fn is_frequent(&self) -> bool {
+        matches!(self.name, "wal-append" | "before-send" | "apply")
+    }
+}
+
+impl Moment<'_> {
+    fn tells(&self, is_it: fn(&Etcd) -> bool) -> bool {
+        self.effects.trace.iter().any(|ServerEvent::Etcd(event)| is_it(event))
+    }
+
+    fn sends(&self, is_it: fn(&raft::Message) -> bool) -> bool {
+        self.effects.messages.iter().any(|(_, Message::Etcd(message))| is_it(message))
+    }
+}
+
+fn grants_vote(message: &raft::Message) -> bool {
+    message.msg_type == MessageType::VoteResp && !message.reject
+}
