@@ -14,7 +14,8 @@ use crate::logger::{Logger, log};
 use crate::message::{Message, MessageType};
 use crate::quorum::VoteResult;
 use crate::raft::Raft;
-use crate::storage::{Storage, encoded_size, payload_size};
+use crate::ready::{Applied, Stored};
+use crate::storage::Storage;
 use crate::types::{EntryId, EntryType, NONE, Role};
 
 /// Why a node campaigns.
@@ -45,18 +46,24 @@ enum TermCheck {
 }
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
-    /// Takes one message, local or not.
-    pub(crate) fn step(&mut self, message: Message) -> Result<()> {
-        if let TermCheck::Done = self.check_term(&message)? {
+    /// Takes one message, local or not; what the node keeps of it is taken out.
+    pub(crate) fn step(&mut self, message: &mut Message) -> Result<()> {
+        match message.msg_type {
+            MessageType::StorageAppendResp => return self.stored(Stored::of(message)),
+            MessageType::StorageApplyResp => {
+                return Applied::of(&message.entries)
+                    .map_or(Ok(()), |applied| self.applied(applied));
+            }
+            _ => {}
+        }
+        if let TermCheck::Done = self.check_term(message)? {
             return Ok(());
         }
         match message.msg_type {
             MessageType::Hup => {
                 self.hup(if self.pre_vote { Campaign::PreElection } else { Campaign::Election })
             }
-            MessageType::StorageAppendResp => self.handle_append_stored(&message),
-            MessageType::StorageApplyResp => self.handle_applied(&message),
-            MessageType::Vote | MessageType::PreVote => self.handle_vote(&message),
+            MessageType::Vote | MessageType::PreVote => self.handle_vote(message),
             _ => match self.role {
                 Role::Leader => self.step_leader(message),
                 Role::Follower => self.step_follower(message),
@@ -149,24 +156,6 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 self.log_vote("rejected", message)?;
                 self.reject_vote(message);
             }
-            MessageType::StorageAppendResp => {
-                // The entries may have been replaced in the meantime; a snapshot was not.
-                if message.index != 0 {
-                    log!(
-                        self.log.logger,
-                        Info,
-                        "{:x} [term: {}] ignored entry appends from a {} message with lower term \
-                         [term: {}]",
-                        self.id,
-                        self.term,
-                        message.msg_type,
-                        message.term
-                    );
-                }
-                if let Some(snapshot) = &message.snapshot {
-                    self.applied_snapshot(snapshot)?;
-                }
-            }
             msg_type => log!(
                 self.log.logger,
                 Info,
@@ -176,24 +165,6 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 message.from,
                 message.term
             ),
-        }
-        Ok(())
-    }
-
-    fn handle_append_stored(&mut self, message: &Message) -> Result<()> {
-        if message.index != 0 {
-            self.log.stable_to(EntryId { term: message.log_term, index: message.index });
-        }
-        match &message.snapshot {
-            Some(snapshot) => self.applied_snapshot(snapshot),
-            None => Ok(()),
-        }
-    }
-
-    fn handle_applied(&mut self, message: &Message) -> Result<()> {
-        if let Some(last) = message.entries.last() {
-            self.applied_to(last.index, encoded_size(&message.entries))?;
-            self.reduce_uncommitted_size(payload_size(&message.entries));
         }
         Ok(())
     }
@@ -326,7 +297,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         Ok(())
     }
 
-    fn step_candidate(&mut self, message: Message) -> Result<()> {
+    fn step_candidate(&mut self, message: &mut Message) -> Result<()> {
         let own_response = if self.role == Role::PreCandidate {
             MessageType::PreVoteResp
         } else {
@@ -348,7 +319,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 self.become_follower(self.term, message.from)?;
                 self.step_follower(message)?;
             }
-            msg_type if msg_type == own_response => self.handle_vote_response(&message)?,
+            msg_type if msg_type == own_response => self.handle_vote_response(message)?,
             MessageType::TimeoutNow => log!(
                 self.log.logger,
                 Debug,

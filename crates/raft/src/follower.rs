@@ -6,6 +6,8 @@
 )]
 
 use crate::bugs::Bug;
+use std::mem::take;
+
 use crate::changer;
 use crate::config::Randomness;
 use crate::describe::ProtoText;
@@ -17,27 +19,27 @@ use crate::raft::Raft;
 use crate::read_only::{ReadOnlyOption, ReadState};
 use crate::storage::Storage;
 use crate::tracker::Tracker;
-use crate::types::{EntryId, NONE, Role, Snapshot};
+use crate::types::{EntryId, NONE, NodeId, Role, Snapshot};
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
-    pub(crate) fn step_follower(&mut self, message: Message) -> Result<()> {
+    pub(crate) fn step_follower(&mut self, message: &mut Message) -> Result<()> {
         match message.msg_type {
-            MessageType::Prop => self.forward_proposal(message),
+            MessageType::Prop => self.forward_proposal(take(message)),
             MessageType::App | MessageType::Heartbeat | MessageType::Snap => {
                 self.election_elapsed = 0;
                 self.lead = message.from;
                 match message.msg_type {
-                    MessageType::App => self.handle_append(&message),
+                    MessageType::App => self.handle_append(message),
                     MessageType::Heartbeat => self.handle_heartbeat(message),
-                    _ => self.handle_snapshot(message),
+                    _ => self.handle_snapshot(take(&mut message.snapshot), message.from),
                 }
             }
             MessageType::TransferLeader => {
-                self.forward_to_leader(message, "leader transfer");
+                self.forward_to_leader(take(message), "leader transfer");
                 Ok(())
             }
             MessageType::ReadIndex => {
-                self.forward_to_leader(message, "index reading");
+                self.forward_to_leader(take(message), "index reading");
                 Ok(())
             }
             MessageType::ForgetLeader => {
@@ -58,7 +60,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 self.hup(Campaign::Transfer)
             }
             MessageType::ReadIndexResp => {
-                self.handle_read_index_response(&message);
+                self.handle_read_index_response(message);
                 Ok(())
             }
             _ => Ok(()),
@@ -142,7 +144,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         self.read_states.push(ReadState { index: message.index, request_context });
     }
 
-    fn handle_append(&mut self, message: &Message) -> Result<()> {
+    fn handle_append(&mut self, message: &mut Message) -> Result<()> {
         let to = message.from;
         let response = Message::new(MessageType::AppResp);
         if message.index < self.log.committed {
@@ -150,7 +152,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             return Ok(());
         }
         let previous = EntryId { term: message.log_term, index: message.index };
-        if let Some(index) = self.log.maybe_append(previous, &message.entries, message.commit)? {
+        let entries = take(&mut message.entries);
+        if let Some(index) = self.log.maybe_append(previous, entries, message.commit)? {
             self.send(Message { to, index, ..response });
             return Ok(());
         }
@@ -184,15 +187,15 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         Ok(())
     }
 
-    fn handle_heartbeat(&mut self, message: Message) -> Result<()> {
+    fn handle_heartbeat(&mut self, message: &mut Message) -> Result<()> {
         self.log.commit_to(message.commit)?;
         let response = Message::new(MessageType::HeartbeatResp);
-        self.send(Message { to: message.from, context: message.context, ..response });
+        self.send(Message { to: message.from, context: take(&mut message.context), ..response });
         Ok(())
     }
 
-    fn handle_snapshot(&mut self, message: Message) -> Result<()> {
-        let snapshot = message.snapshot.map(|snapshot| *snapshot).unwrap_or_default();
+    fn handle_snapshot(&mut self, snapshot: Option<Box<Snapshot>>, from: NodeId) -> Result<()> {
+        let snapshot = snapshot.map(|snapshot| *snapshot).unwrap_or_default();
         let EntryId { term, index } = snapshot.id();
         let restored = self.restore(snapshot)?;
         log!(
@@ -204,7 +207,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             if restored { "restored" } else { "ignored" }
         );
         let index = if restored { self.log.last_index()? } else { self.log.committed };
-        self.send(Message { to: message.from, index, ..Message::new(MessageType::AppResp) });
+        self.send(Message { to: from, index, ..Message::new(MessageType::AppResp) });
         Ok(())
     }
 

@@ -136,8 +136,14 @@ impl<V> IdMap<V> {
         self.0.iter_mut().map(|(id, value)| (*id, value))
     }
 
+    /// Where the id is or would be. A group is a handful of nodes: looking at each in turn is
+    /// quicker than halving.
     fn slot(&self, id: NodeId) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&id, |(id, _)| *id)
+        match self.0.iter().position(|(other, _)| *other >= id) {
+            Some(slot) if self.0[slot].0 == id => Ok(slot),
+            Some(slot) => Err(slot),
+            None => Err(self.0.len()),
+        }
     }
 }
 

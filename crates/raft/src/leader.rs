@@ -5,6 +5,8 @@
     reason = "each role ignores the types of messages that are not for it"
 )]
 
+use std::mem::take;
+
 use crate::conf_change::{AnyConfChange, ConfChangeV2};
 use crate::config::Randomness;
 use crate::describe::ProtoText;
@@ -19,7 +21,7 @@ use crate::types::{Entry, EntryType, NONE, NodeId};
 use crate::validate;
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
-    pub(crate) fn step_leader(&mut self, message: Message) -> Result<()> {
+    pub(crate) fn step_leader(&mut self, message: &mut Message) -> Result<()> {
         match message.msg_type {
             MessageType::Beat => {
                 let context = self.read_only.last_context();
@@ -27,10 +29,10 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 Ok(())
             }
             MessageType::CheckQuorum => self.handle_check_quorum(),
-            MessageType::Prop => self.handle_proposal(message),
-            MessageType::ReadIndex => self.handle_read_index(message),
+            MessageType::Prop => self.handle_proposal(take(&mut message.entries)),
+            MessageType::ReadIndex => self.handle_read_index(take(message)),
             MessageType::ForgetLeader => Ok(()),
-            _ => self.step_leader_about_member(&message),
+            _ => self.step_leader_about_member(message),
         }
     }
 
@@ -77,8 +79,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         Ok(())
     }
 
-    fn handle_proposal(&mut self, message: Message) -> Result<()> {
-        if message.entries.is_empty() {
+    fn handle_proposal(&mut self, mut entries: Entries) -> Result<()> {
+        if entries.is_empty() {
             return Err(Error::InvalidMessage("empty MsgProp".to_owned()));
         }
         // Removed from the group while still leader: there is no way to commit.
@@ -96,7 +98,6 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             );
             return Err(Error::ProposalDropped);
         }
-        let mut entries = message.entries;
         self.admit_conf_changes(entries.make_mut())?;
         if !self.append_entries(entries)? {
             return Err(Error::ProposalDropped);
@@ -315,6 +316,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             return Ok(false);
         }
         let index = progress.next_index - 1;
+        if !send_if_empty && index == self.log.last_index()? {
+            return Ok(false);
+        }
         let Some(log_term) = self.log.term_if_known(index)? else {
             return self.maybe_send_snapshot(to);
         };

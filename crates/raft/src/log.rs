@@ -97,10 +97,11 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         if let Some(term) = self.unstable.term(index) {
             return Ok(term);
         }
-        if index < self.first_index()? - 1 {
+        if self.unstable.first_index().is_some_and(|first| index < first - 1) {
             return Err(StorageError::Compacted.into());
         }
-        if index > self.last_index()? {
+        // Storage may still have entries there that were replaced and not yet overwritten.
+        if self.unstable.last_index().is_some_and(|last| index > last) {
             return Err(StorageError::Unavailable.into());
         }
         match self.storage.term(index) {
@@ -135,20 +136,21 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     pub(crate) fn maybe_append(
         &mut self,
         previous: EntryId,
-        entries: &Entries,
+        entries: Entries,
         committed: u64,
     ) -> Result<Option<u64>> {
         if !self.matches(previous)? {
             return Ok(None);
         }
         let last_new = previous.index + entries.len() as u64;
-        if let Some(conflict) = self.find_conflict(entries)? {
+        if let Some(conflict) = self.find_conflict(&entries)? {
             let index = entries[conflict].index;
             if index <= self.committed {
                 let committed = self.committed;
                 fatal!("entry {index} conflict with committed entry [committed({committed})]");
             }
-            self.append(entries.part(conflict..entries.len()))?;
+            let new = if conflict == 0 { entries } else { entries.part(conflict..entries.len()) };
+            self.append(new)?;
         }
         self.commit_to(committed.min(last_new))?;
         Ok(Some(last_new))

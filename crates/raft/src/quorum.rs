@@ -75,8 +75,12 @@ pub(crate) fn majority_index(voters: &IdSet, acked: impl Fn(NodeId) -> Option<u6
     if voters.is_empty() {
         return u64::MAX;
     }
-    let mut indexes: SmallVec<[u64; 7]> = voters.iter().map(|id| acked(id).unwrap_or(0)).collect();
-    indexes.sort_unstable();
+    let mut indexes = SmallVec::<[u64; 7]>::new();
+    for id in voters.iter() {
+        let index = acked(id).unwrap_or(0);
+        let slot = indexes.iter().position(|other| *other > index).unwrap_or(indexes.len());
+        indexes.insert(slot, index);
+    }
     indexes[voters.len() - (voters.len() / 2 + 1)]
 }
 

@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::read_only::{ReadOnly, ReadState};
 use crate::storage::{Storage, payload_size};
 use crate::tracker::Tracker;
-use crate::types::{Entry, EntryId, EntryType, HardState, NONE, NodeId, Role, Snapshot, SoftState};
+use crate::types::{Entry, EntryId, EntryType, HardState, NONE, NodeId, Role, SoftState};
 use crate::validate::MAX_NUMBER;
 
 /// One node of a group.
@@ -347,9 +347,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// The proposal may be dropped while leadership is transferred; each applied entry tries anew.
     fn propose_to_leave_joint(&mut self) -> Result<()> {
         let leave = Entry { entry_type: EntryType::ConfChangeV2, ..Entry::default() };
-        let proposal = Message { entries: leave.into(), ..Message::new(MessageType::Prop) };
+        let mut proposal = Message { entries: leave.into(), ..Message::new(MessageType::Prop) };
         let config = self.tracker.config.clone();
-        match self.step(proposal) {
+        match self.step(&mut proposal) {
             Ok(()) => {
                 log!(
                     self.log.logger,
@@ -371,8 +371,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
     }
 
-    pub(crate) fn applied_snapshot(&mut self, snapshot: &Snapshot) -> Result<()> {
-        let index = snapshot.metadata.index;
+    /// The snapshot at `index` is durable and applied.
+    pub(crate) fn applied_snapshot(&mut self, index: u64) -> Result<()> {
         self.log.unstable.stable_snapshot_to(index);
         self.applied_to(index, 0)
     }
@@ -385,11 +385,15 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
     }
 
+    fn step_local(&mut self, msg_type: MessageType) -> Result<()> {
+        self.step(&mut Message { from: self.id, ..Message::new(msg_type) })
+    }
+
     fn tick_election(&mut self) -> Result<()> {
         self.election_elapsed = self.election_elapsed.saturating_add(1);
         if self.is_promotable() && self.election_elapsed >= self.randomized_election_timeout {
             self.election_elapsed = 0;
-            self.step(Message { from: self.id, ..Message::new(MessageType::Hup) })?;
+            self.step_local(MessageType::Hup)?;
         }
         Ok(())
     }
@@ -400,7 +404,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         if self.election_elapsed >= self.election_timeout {
             self.election_elapsed = 0;
             if self.check_quorum {
-                self.step(Message { from: self.id, ..Message::new(MessageType::CheckQuorum) })?;
+                self.step_local(MessageType::CheckQuorum)?;
             }
             // A transfer that takes longer has failed: the leader goes on.
             if self.role == Role::Leader {
@@ -409,7 +413,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
         if self.role == Role::Leader && self.heartbeat_elapsed >= self.heartbeat_timeout {
             self.heartbeat_elapsed = 0;
-            self.step(Message { from: self.id, ..Message::new(MessageType::Beat) })?;
+            self.step_local(MessageType::Beat)?;
         }
         Ok(())
     }

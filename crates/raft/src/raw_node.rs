@@ -11,9 +11,9 @@ use crate::logger::{Logger, Silent};
 use crate::message::{Message, MessageType, is_local_thread};
 use crate::progress::Progress;
 use crate::raft::Raft;
-use crate::ready::{Ready, must_sync, storage_apply, storage_apply_response};
+use crate::ready::{Applied, Ready, Stored, must_sync, storage_apply};
 use crate::status::{BasicStatus, Status};
-use crate::storage::{Storage, encoded_size};
+use crate::storage::Storage;
 use crate::types::{
     ConfState, Entry, EntryId, EntryType, HardState, NONE, NodeId, Role, SoftState,
 };
@@ -46,8 +46,12 @@ pub struct RawNode<S, R, L = Silent> {
     async_storage_writes: bool,
     previous_soft_state: SoftState,
     previous_hard_state: HardState,
-    /// What the node tells itself when the accepted [`Ready`] was carried out.
-    steps_on_advance: Vec<Message>,
+    /// What the node answers itself when the accepted [`Ready`] was carried out,
+    own_answers: Vec<Message>,
+    /// what is durable then,
+    stored: Option<Stored>,
+    /// and what is applied.
+    applied: Option<Applied>,
     /// Whether a [`Ready`] was accepted and not yet advanced.
     in_advance: bool,
 }
@@ -69,7 +73,9 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             previous_soft_state: raft.soft_state(),
             previous_hard_state: raft.hard_state(),
             raft,
-            steps_on_advance: Vec::new(),
+            own_answers: Vec::new(),
+            stored: None,
+            applied: None,
             in_advance: false,
         })
     }
@@ -106,7 +112,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
 
     /// Campaigns at once, without waiting for the election timeout.
     pub fn campaign(&mut self) -> Result<()> {
-        self.raft.step(Message::new(MessageType::Hup))
+        self.raft.step(&mut Message::new(MessageType::Hup))
     }
 
     /// Takes a message from another member, or, with asynchronous storage writes, the answers of
@@ -117,7 +123,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
     /// One that makes no sense is [`Error::InvalidMessage`], [`Error::StepLocalMsg`] or
     /// [`Error::StepPeerNotFound`] and changes nothing; one whose claims contradict what is
     /// committed here is [`Error::Fatal`], as it is for a real server.
-    pub fn step(&mut self, message: Message) -> Result<()> {
+    pub fn step(&mut self, mut message: Message) -> Result<()> {
         let from_thread = is_local_thread(message.from);
         if message.msg_type.is_local() || from_thread {
             let is_answer = matches!(
@@ -147,7 +153,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             let what = format!("{:x} acknowledges more than there is", message.from);
             return Err(Error::InvalidMessage(what));
         }
-        self.raft.step(message)
+        self.raft.step(&mut message)
     }
 
     /// Proposes an entry; the leader's address is found by the followers.
@@ -175,7 +181,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
     fn propose_entry(&mut self, entry: Entry) -> Result<()> {
         let from = self.raft.id;
         let proposal = Message::new(MessageType::Prop);
-        self.raft.step(Message { from, entries: entry.into(), ..proposal })
+        self.raft.step(&mut Message { from, entries: entry.into(), ..proposal })
     }
 
     /// Makes a committed change; to be called for each such entry when it is applied, also for one
@@ -189,28 +195,28 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
     /// lost without notice, like any message.
     pub fn read_index(&mut self, context: impl Into<Bytes>) -> Result<()> {
         let entries = Entry::normal(context).into();
-        self.raft.step(Message { entries, ..Message::new(MessageType::ReadIndex) })
+        self.raft.step(&mut Message { entries, ..Message::new(MessageType::ReadIndex) })
     }
 
     /// Asks the leader to hand over.
     pub fn transfer_leader(&mut self, to: NodeId) -> Result<()> {
-        self.raft.step(Message { from: to, ..Message::new(MessageType::TransferLeader) })
+        self.raft.step(&mut Message { from: to, ..Message::new(MessageType::TransferLeader) })
     }
 
     /// Makes a follower forget its leader, so that it may vote for another one at once.
     pub fn forget_leader(&mut self) -> Result<()> {
-        self.raft.step(Message::new(MessageType::ForgetLeader))
+        self.raft.step(&mut Message::new(MessageType::ForgetLeader))
     }
 
     /// The last message to the member did not arrive.
     pub fn report_unreachable(&mut self, id: NodeId) -> Result<()> {
-        self.raft.step(Message { from: id, ..Message::new(MessageType::Unreachable) })
+        self.raft.step(&mut Message { from: id, ..Message::new(MessageType::Unreachable) })
     }
 
     /// How sending a snapshot to the member ended.
     pub fn report_snapshot(&mut self, id: NodeId, status: SnapshotStatus) -> Result<()> {
         let reject = status == SnapshotStatus::Failure;
-        self.raft.step(Message { from: id, reject, ..Message::new(MessageType::SnapStatus) })
+        self.raft.step(&mut Message { from: id, reject, ..Message::new(MessageType::SnapStatus) })
     }
 
     /// Whether [`ready`](Self::ready) has anything to give.
@@ -242,17 +248,18 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         assert!(!self.in_advance, "two accepted Ready structs without call to Advance");
         self.collect(ready)?;
         self.raft.log.unstable.accept_in_progress();
+        let applied = Applied::of(&ready.committed_entries);
         if self.async_storage_writes {
             ready.messages.extend(self.raft.storage_append(ready)?);
             ready.messages.extend(storage_apply(self.raft.id, &ready.committed_entries));
         } else {
             self.plan_advance(ready)?;
+            self.applied = applied;
             self.in_advance = true;
         }
-        if let Some(last) = ready.committed_entries.last() {
-            let size = encoded_size(&ready.committed_entries);
+        if let Some(Applied { index, encoded_size, .. }) = applied {
             let allow_unstable = self.applies_unstable();
-            self.raft.log.accept_applying(last.index, size, allow_unstable);
+            self.raft.log.accept_applying(index, encoded_size, allow_unstable);
         }
         Ok(())
     }
@@ -271,9 +278,13 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         ready.hard_state = (hard_state != self.previous_hard_state).then_some(hard_state);
         ready.snapshot = raft.log.unstable.next_snapshot().cloned();
         ready.messages.clear();
-        std::mem::swap(&mut ready.messages, &mut raft.messages);
+        if !raft.messages.is_empty() {
+            std::mem::swap(&mut ready.messages, &mut raft.messages);
+        }
         ready.read_states.clear();
-        std::mem::swap(&mut ready.read_states, &mut raft.read_states);
+        if !raft.read_states.is_empty() {
+            std::mem::swap(&mut ready.read_states, &mut raft.read_states);
+        }
         self.previous_soft_state = soft_state;
         self.previous_hard_state = hard_state;
         Ok(())
@@ -285,13 +296,12 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         let id = self.raft.id;
         for message in self.raft.messages_after_append.drain(..) {
             if message.to == id {
-                self.steps_on_advance.push(message);
+                self.own_answers.push(message);
             } else {
                 ready.messages.push(message);
             }
         }
-        self.steps_on_advance.extend(self.raft.storage_append_response(ready)?);
-        self.steps_on_advance.extend(storage_apply_response(id, &ready.committed_entries));
+        self.stored = self.raft.stored_when_written(ready)?;
         Ok(())
     }
 
@@ -302,10 +312,16 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             "Advance must not be called when using AsyncStorageWrites"
         );
         self.in_advance = false;
-        let mut steps = std::mem::take(&mut self.steps_on_advance);
-        let result = steps.drain(..).try_for_each(|message| self.raft.step(message));
-        self.steps_on_advance = steps;
-        result
+        for mut answer in self.own_answers.drain(..) {
+            self.raft.step(&mut answer)?;
+        }
+        if let Some(stored) = self.stored.take() {
+            self.raft.stored(stored)?;
+        }
+        match self.applied.take() {
+            Some(applied) => self.raft.applied(applied),
+            None => Ok(()),
+        }
     }
 
     /// The caller writes before it applies, so that what is not durable yet may be applied; with

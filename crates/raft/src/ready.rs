@@ -3,12 +3,12 @@
 use crate::config::Randomness;
 use crate::entries::Entries;
 use crate::error::Result;
-use crate::logger::Logger;
+use crate::logger::{Logger, log};
 use crate::message::{APPEND_THREAD, APPLY_THREAD, Message, MessageType};
 use crate::raft::Raft;
 use crate::read_only::ReadState;
-use crate::storage::Storage;
-use crate::types::{HardState, NodeId, Snapshot, SoftState};
+use crate::storage::{Storage, encoded_size, payload_size};
+use crate::types::{Entry, EntryId, HardState, NodeId, Snapshot, SoftState};
 
 /// What a node wants written, sent and applied.
 ///
@@ -68,7 +68,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             return Ok(None);
         }
         // Behind the leader's acknowledgement of its own entries.
-        responses.extend(self.storage_append_response(ready)?);
+        let stored = self.stored_when_written(ready)?;
+        responses.extend(stored.map(|stored| stored.message(self.id, ready.snapshot.as_ref())));
         let state = ready.hard_state.unwrap_or_default();
         Ok(Some(Message {
             to: APPEND_THREAD,
@@ -83,52 +84,118 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }))
     }
 
-    /// What tells the node that its entries and snapshot are durable.
+    /// What to tell the node when its entries and snapshot are durable.
     ///
     /// The answer to *every* append names the last entry of the log, also when that one is being
     /// written by an earlier append, and is ignored when the term changed since. Otherwise an entry
     /// (index 5, term 2) could be acknowledged that was overwritten by term 3 and written again
     /// after, while its second write is still on its way: the last answer of a term is known to
     /// come after every write of that term.
-    pub(crate) fn storage_append_response(&self, ready: &Ready) -> Result<Option<Message>> {
+    pub(crate) fn stored_when_written(&self, ready: &Ready) -> Result<Option<Stored>> {
         let has_entries = self.log.unstable.has_entries();
         if !has_entries && ready.snapshot.is_none() {
             return Ok(None);
         }
-        let last = if has_entries { Some(self.log.last_id()?) } else { None };
-        Ok(Some(Message {
-            to: self.id,
+        let last = if has_entries { self.log.last_id()? } else { EntryId::default() };
+        let snapshot_index = ready.snapshot.as_ref().map_or(0, |snapshot| snapshot.metadata.index);
+        Ok(Some(Stored { term: self.term, last, snapshot_index }))
+    }
+
+    /// A write is durable.
+    pub(crate) fn stored(&mut self, stored: Stored) -> Result<()> {
+        // The entries may have been replaced in the meantime; a snapshot was not.
+        if stored.last.index != 0 && stored.term < self.term {
+            log!(
+                self.log.logger,
+                Info,
+                "{:x} [term: {}] ignored entry appends from a {} message with lower term [term: {}]",
+                self.id,
+                self.term,
+                MessageType::StorageAppendResp,
+                stored.term
+            );
+        } else if stored.last.index != 0 {
+            self.log.stable_to(stored.last);
+        }
+        if stored.snapshot_index != 0 {
+            self.applied_snapshot(stored.snapshot_index)?;
+        }
+        Ok(())
+    }
+
+    /// Entries were applied.
+    pub(crate) fn applied(&mut self, applied: Applied) -> Result<()> {
+        self.applied_to(applied.index, applied.encoded_size)?;
+        self.reduce_uncommitted_size(applied.payload_size);
+        Ok(())
+    }
+}
+
+/// A node's write, as it will be told that it is durable. Zeros stand for nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    /// The term in which the write began.
+    term: u64,
+    last: EntryId,
+    snapshot_index: u64,
+}
+
+impl Stored {
+    /// As a [`MessageType::StorageAppendResp`] says it.
+    pub(crate) fn of(message: &Message) -> Self {
+        Self {
+            term: message.term,
+            last: EntryId { term: message.log_term, index: message.index },
+            snapshot_index: message.snapshot.as_ref().map_or(0, |held| held.metadata.index),
+        }
+    }
+
+    fn message(self, id: NodeId, snapshot: Option<&Snapshot>) -> Message {
+        Message {
+            to: id,
             from: APPEND_THREAD,
             term: self.term,
-            index: last.map_or(0, |last| last.index),
-            log_term: last.map_or(0, |last| last.term),
-            snapshot: ready.snapshot.clone().map(Box::new),
+            index: self.last.index,
+            log_term: self.last.term,
+            snapshot: snapshot.cloned().map(Box::new),
             ..Message::new(MessageType::StorageAppendResp)
-        }))
+        }
+    }
+}
+
+/// Entries that were applied: how far, and what of the limits they give back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Applied {
+    pub(crate) index: u64,
+    pub(crate) encoded_size: u64,
+    payload_size: u64,
+}
+
+impl Applied {
+    /// That these were applied, if there are any.
+    pub(crate) fn of(entries: &[Entry]) -> Option<Self> {
+        let index = entries.last()?.index;
+        let (encoded_size, payload_size) = (encoded_size(entries), payload_size(entries));
+        Some(Self { index, encoded_size, payload_size })
     }
 }
 
 /// The message to the apply thread, if there is anything to apply.
 pub(crate) fn storage_apply(id: NodeId, committed: &Entries) -> Option<Message> {
-    let response = storage_apply_response(id, committed)?;
+    if committed.is_empty() {
+        return None;
+    }
+    let response = Message {
+        to: id,
+        from: APPLY_THREAD,
+        entries: committed.clone(),
+        ..Message::new(MessageType::StorageApplyResp)
+    };
     Some(Message {
         to: APPLY_THREAD,
         from: id,
         entries: committed.clone(),
         responses: vec![response],
         ..Message::new(MessageType::StorageApply)
-    })
-}
-
-/// What tells the node that its entries were applied.
-pub(crate) fn storage_apply_response(id: NodeId, committed: &Entries) -> Option<Message> {
-    if committed.is_empty() {
-        return None;
-    }
-    Some(Message {
-        to: id,
-        from: APPLY_THREAD,
-        entries: committed.clone(),
-        ..Message::new(MessageType::StorageApplyResp)
     })
 }

@@ -66,12 +66,23 @@ pub(crate) fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, max_size: u6
 /// As many of the entries as fit in `max_size` bytes; at least one.
 pub(crate) fn take_fitting(mut entries: impl Iterator<Item = Entry>, max_size: u64) -> Entries {
     let Some(first) = entries.next() else { return Entries::default() };
-    let mut size = first.encoded_size();
-    let fits = |entry: &Entry| {
+    let Some(second) = entries.next() else { return Entries::from(first) };
+    let mut size = first.encoded_size().saturating_add(second.encoded_size());
+    if size > max_size {
+        return Entries::from(first);
+    }
+    // As many as there would be if all were as large as these two.
+    let expected = usize::try_from(max_size / (size / 2)).unwrap_or(usize::MAX);
+    let mut taken = Vec::with_capacity(expected.min(entries.size_hint().0).saturating_add(2));
+    taken.extend([first, second]);
+    for entry in entries {
         size = size.saturating_add(entry.encoded_size());
-        size <= max_size
-    };
-    std::iter::once(first).chain(entries.take_while(fits)).collect()
+        if size > max_size {
+            break;
+        }
+        taken.push(entry);
+    }
+    Entries::from(taken)
 }
 
 /// Bytes of all entries in their encoded form.

@@ -212,15 +212,20 @@ impl Unstable {
         if lo == hi {
             return Entries::default();
         }
-        let range = self.range(lo, hi);
-        let wanted = position(hi - lo);
-        let count = if max_size == u64::MAX { wanted } else { fitting(range.clone(), max_size) };
+        assert!(
+            self.offset <= lo && lo < hi && hi <= self.end,
+            "unstable.slice[{lo},{hi}) out of bound [{},{}]",
+            self.offset,
+            self.end
+        );
         let piece = &self.pieces[self.piece_at(lo)];
         let start = position(lo - piece[0].index);
-        if start + count <= piece.len() {
-            return piece.part(start..start + count);
+        let end = start + position(hi - lo);
+        if end <= piece.len() {
+            return piece.part(start..start + fitting(piece[start..end].iter(), max_size));
         }
-        range.take(count).cloned().collect()
+        let range = self.range(lo, hi);
+        range.clone().take(fitting(range, max_size)).cloned().collect()
     }
 
     /// Entries `lo..hi`, all of which must be here.

@@ -42,16 +42,15 @@ fn refuse(what: impl Into<String>) -> Result<()> {
 
 fn check_numbers(message: &Message) -> Result<()> {
     let snapshot = message.snapshot.as_ref().map(|snapshot| snapshot.id()).unwrap_or_default();
-    let numbers = [
-        message.term,
-        message.log_term,
-        message.index,
-        message.commit,
-        message.reject_hint,
-        snapshot.term,
-        snapshot.index,
-    ];
-    if numbers.iter().any(|number| *number > MAX_NUMBER) {
+    // One too large sets the top bit, whichever it is.
+    let all = message.term
+        | message.log_term
+        | message.index
+        | message.commit
+        | message.reject_hint
+        | snapshot.term
+        | snapshot.index;
+    if all > MAX_NUMBER {
         return refuse("index or term out of range");
     }
     Ok(())
