@@ -270,6 +270,7 @@ fn sending_snapshot_set_pending_snapshot() {
     let node = leader_sending_snapshot();
     let progress = node.progress(2).unwrap();
     assert_eq!((progress.state, progress.pending_snapshot), (ProgressState::Snapshot, 11), "11");
+    assert_eq!(progress.next_index, 12, "what follows on it comes next");
 }
 
 #[test]

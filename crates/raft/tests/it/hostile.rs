@@ -461,3 +461,106 @@ fn no_message_makes_a_node_panic() {
     assert!(led * 5 > count, "leaders were among them: {led} of {count}");
     assert!(died * 20 > count && died < count, "some could not go on: {died} of {count}");
 }
+
+fn refusal(node: &mut Node, message: &Message) -> Error {
+    node.step(message.clone()).expect_err(&format!("{message:?} is refused"))
+}
+
+fn three() -> Node {
+    let storage = MemoryStorage::with_conf_state(ConfState::of_voters([1, 2, 3]));
+    RawNode::new(Config::new(1), storage, Dice::new(1)).unwrap()
+}
+
+#[test]
+fn messages_of_nobody_and_of_the_node_itself_are_refused() {
+    let mut node = three();
+    for msg_type in [
+        MessageType::App,
+        MessageType::Heartbeat,
+        MessageType::Snap,
+        MessageType::Vote,
+        MessageType::PreVote,
+        MessageType::TimeoutNow,
+    ] {
+        for from in [0, 1] {
+            let message = Message { from, to: 1, term: 1, ..Message::new(msg_type) };
+            let error = refusal(&mut node, &message);
+            assert!(matches!(error, Error::InvalidMessage(_)), "{msg_type} of {from}: {error}");
+        }
+    }
+    let vote = Message { from: 1, to: 1, term: 1, ..Message::new(MessageType::VoteResp) };
+    assert!(
+        matches!(refusal(&mut node, &vote), Error::InvalidMessage(_)),
+        "nothing waits to be written"
+    );
+    assert_eq!(node.basic_status().hard_state, HardState::default(), "nothing changed");
+}
+
+#[test]
+fn answers_of_storage_threads_are_refused_without_asynchronous_writes() {
+    let mut node = three();
+    for (from, msg_type) in [
+        (APPEND_THREAD, MessageType::StorageAppendResp),
+        (APPLY_THREAD, MessageType::StorageApplyResp),
+        (APPEND_THREAD, MessageType::App),
+        (2, MessageType::StorageAppendResp),
+        (2, MessageType::Hup),
+    ] {
+        let message = Message { from, to: 1, term: 1, ..Message::new(msg_type) };
+        assert_eq!(refusal(&mut node, &message), Error::StepLocalMsg, "{msg_type} of {from}");
+    }
+}
+
+#[test]
+fn only_answers_come_from_storage_threads() {
+    let storage = MemoryStorage::with_conf_state(ConfState::of_voters([1, 2, 3]));
+    let config = Config { async_storage_writes: true, ..Config::new(1) };
+    let mut node = RawNode::new(config, storage, Dice::new(1)).unwrap();
+    let message = Message { from: APPEND_THREAD, to: 1, term: 1, ..Message::new(MessageType::App) };
+    assert_eq!(refusal(&mut node, &message), Error::StepLocalMsg, "an append");
+    let answer =
+        Message { from: APPLY_THREAD, to: 1, ..Message::new(MessageType::StorageApplyResp) };
+    node.step(answer).unwrap();
+    let rejected =
+        Message { from: 1, to: 1, term: 1, reject: true, ..Message::new(MessageType::AppResp) };
+    assert!(
+        matches!(refusal(&mut node, &rejected), Error::InvalidMessage(_)),
+        "nobody refuses himself"
+    );
+}
+
+#[test]
+fn changes_that_could_never_be_made_are_refused_when_they_are_proposed() {
+    let storage = MemoryStorage::with_conf_state(ConfState::of_voters([1]));
+    let mut node = RawNode::new(Config::new(1), storage, Dice::new(1)).unwrap();
+    node.campaign().unwrap();
+    while node.has_ready() {
+        let ready = node.ready().unwrap();
+        node.storage_mut().append(&ready.entries).unwrap();
+        node.advance().unwrap();
+    }
+    let last = node.log().last_index().unwrap();
+    let single = |node_id| ConfChangeSingle { change_type: ConfChangeType::AddNode, node_id };
+    let of = |changes| ConfChangeV2 { changes, ..ConfChangeV2::default() };
+    for change in [of(vec![single(APPEND_THREAD)]), of(vec![single(2); 2000])] {
+        let refused = node.propose_conf_change(change);
+        assert!(matches!(refused, Err(Error::InvalidMessage(_))), "{refused:?}");
+    }
+    let data = Bytes::from_static(b"\xff");
+    let entries = vec![Entry { entry_type: EntryType::ConfChange, data, ..Entry::default() }];
+    let proposal =
+        Message { from: 9, to: 1, entries: entries.into(), ..Message::new(MessageType::Prop) };
+    assert!(matches!(refusal(&mut node, &proposal), Error::InvalidMessage(_)), "no change at all");
+    assert_eq!(node.log().last_index(), Ok(last), "nothing was appended");
+}
+
+#[test]
+fn options_that_would_overflow_are_refused() {
+    let storage = || MemoryStorage::with_conf_state(ConfState::of_voters([1]));
+    let with = |election_tick| {
+        let config = Config { election_tick, ..Config::new(1) };
+        RawNode::new(config, storage(), Dice::new(1)).map(drop)
+    };
+    assert!(matches!(with(u32::MAX), Err(Error::Config(_))), "its double is no number");
+    assert_eq!(with(u32::MAX / 2), Ok(()), "this one is");
+}

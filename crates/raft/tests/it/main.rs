@@ -22,3 +22,4 @@ mod memory_storage;
 mod reads_and_transfer;
 mod replication;
 mod schedules;
+mod values;
