@@ -1,6 +1,9 @@
 //! `cargo xtask bench AREA`: builds what measures and what it is compared with, and lets
 //! `crates/bench` do the rest.
 //!
+//! `--check-instructions` instead holds the number of instructions of the main cases against the
+//! committed ones ([`crate::instructions`]).
+//!
 //! `--wasm` adds our own cases in wasm under Node; `--json` prints one document; `--filter WORD`,
 //! `--repetitions N` and `--budget-ms N` go on to the report as they are.
 
@@ -8,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use crate::tools::Tool;
-use crate::{Failure, process, tools};
+use crate::{Failure, instructions, process, tools};
 
 /// Another implementation, in a workspace of its own below `peers/`: nobody compiles it who does
 /// not compare with it.
@@ -40,14 +43,23 @@ const PEERS: &[Peer] = &[Peer {
     ],
 }];
 
-const PROGRAM: &str = "target/release/quorarium-bench";
+/// The program that measures.
+pub(crate) const PROGRAM: &str = "target/release/quorarium-bench";
+
+/// Builds [`PROGRAM`].
+pub(crate) fn build() -> Result<(), Failure> {
+    process::run("cargo", &["build", "--quiet", "--release", "--package", "quorarium-bench"])
+}
 
 /// Builds and measures.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
+    if arguments.first().is_some_and(|first| first.ends_with("-instructions")) {
+        return instructions::run(arguments);
+    }
     let Some((area, options)) = arguments.split_first() else {
         return Err("bench takes an area: raft, etcd, sim or disk".into());
     };
-    process::run("cargo", &["build", "--quiet", "--release", "--package", "quorarium-bench"])?;
+    build()?;
     let mut words = vec!["report".to_owned(), area.clone()];
     for peer in PEERS.iter().filter(|peer| peer.area == area) {
         words.extend(peer.words()?);

@@ -6,6 +6,7 @@
 
 mod bench;
 mod dist;
+mod instructions;
 mod process;
 mod serve;
 mod tally;
@@ -27,6 +28,9 @@ usage: cargo xtask COMMAND
   conformance DIR      run upstream's raft cases that DIR holds
   bench AREA           measure raft, etcd, sim or disk beside its peers: [--json] [--wasm]
                        [--filter WORD] [--repetitions N]
+  bench --check-instructions
+                       hold the main cases' instructions against the committed numbers;
+                       --record-instructions writes those anew
 ";
 
 fn main() -> ExitCode {

@@ -279,6 +279,7 @@ mod tests {
             median_ns,
             min_ns,
             allocations: 1.0,
+            operations: 512,
             bytes_per_entry: None,
         }
     }

@@ -15,6 +15,8 @@ pub struct Measurement {
     pub min_ns: f64,
     /// Allocations for an operation, over all blocks.
     pub allocations: f64,
+    /// Operations that were measured.
+    pub operations: u64,
     /// Bytes that an entry holds beyond its payload, where that was asked.
     pub bytes_per_entry: Option<f64>,
 }
@@ -23,8 +25,8 @@ impl Measurement {
     /// As one line, for the program that gathers.
     pub fn line(&self) -> String {
         let bytes = self.bytes_per_entry.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
-        let Self { case, median_ns, min_ns, allocations, .. } = self;
-        format!("{case}\t{median_ns}\t{min_ns}\t{allocations}\t{bytes}")
+        let Self { case, median_ns, min_ns, allocations, operations, .. } = self;
+        format!("{case}\t{median_ns}\t{min_ns}\t{allocations}\t{operations}\t{bytes}")
     }
 
     /// Reads a line.
@@ -33,7 +35,9 @@ impl Measurement {
         let case = fields.next()?.to_owned();
         let mut number = || fields.next().and_then(|field| field.parse().ok());
         let (median_ns, min_ns, allocations) = (number()?, number()?, number()?);
-        Some(Self { case, median_ns, min_ns, allocations, bytes_per_entry: number() })
+        let operations = fields.next()?.parse().ok()?;
+        let bytes_per_entry = fields.next().and_then(|field| field.parse().ok());
+        Some(Self { case, median_ns, min_ns, allocations, operations, bytes_per_entry })
     }
 }
 
@@ -89,6 +93,7 @@ pub fn blocks<S>(
         median_ns: times[times.len() / 2] / operations as f64,
         min_ns: times[0] / operations as f64,
         allocations: allocations as f64 / total as f64,
+        operations: total,
         bytes_per_entry: None,
     }
 }
