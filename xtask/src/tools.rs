@@ -30,6 +30,7 @@ pub(crate) const EVERYTHING: &[Tool] = &[
     Tool::Trunk,
     Tool::NpmPackages,
     Tool::Chromium,
+    Tool::Etcd,
 ];
 
 /// One thing that a command needs on the machine.
@@ -42,6 +43,7 @@ pub(crate) enum Tool {
     WasmOpt,
     NpmPackages,
     Chromium,
+    Etcd,
 }
 
 /// Installs what is missing of `tools`, in order.
@@ -80,6 +82,7 @@ impl Tool {
             Tool::WasmOpt => format!("wasm-opt {BINARYEN}"),
             Tool::NpmPackages => "the set of npm packages for the end-to-end tests".to_owned(),
             Tool::Chromium => "Chromium with its driver".to_owned(),
+            Tool::Etcd => "etcd with etcdctl, which the acceptance tests boot".to_owned(),
         }
     }
 
@@ -89,7 +92,7 @@ impl Tool {
             Tool::WasmTarget | Tool::NpmPackages | Tool::WasmOpt => "seconds",
             Tool::WasmBindgen => "about 4 minutes",
             Tool::Trunk => "5 to 15 minutes",
-            Tool::Node | Tool::Chromium => "about a minute",
+            Tool::Node | Tool::Chromium | Tool::Etcd => "about a minute",
         }
     }
 
@@ -118,6 +121,11 @@ impl Tool {
                 wanted.is_some() && wanted == std::fs::read(INSTALLED_LOCK_FILE).ok()
             }
             Tool::Chromium => Browser::find().is_some(),
+            // Where the packages cannot be had, the tests that need them say so and pass.
+            Tool::Etcd => {
+                on_path("apt-get").is_none()
+                    || (on_path("etcd").is_some() && on_path("etcdctl").is_some())
+            }
         }
     }
 
@@ -157,7 +165,8 @@ impl Tool {
                 std::fs::copy(LOCK_FILE, INSTALLED_LOCK_FILE)?;
                 Ok(())
             }
-            Tool::Chromium => install_chromium(),
+            Tool::Chromium => install_packages(&["chromium", "chromium-driver"]),
+            Tool::Etcd => install_packages(&["etcd-server", "etcd-client"]),
         }
     }
 
@@ -186,6 +195,9 @@ impl Tool {
             Tool::Chromium => {
                 "sudo apt-get update && sudo apt-get install -y chromium chromium-driver".to_owned()
             }
+            Tool::Etcd => {
+                "sudo apt-get update && sudo apt-get install -y etcd-server etcd-client".to_owned()
+            }
         }
     }
 }
@@ -211,7 +223,7 @@ impl Browser {
     }
 }
 
-fn install_chromium() -> Result<(), Failure> {
+fn install_packages(packages: &[&str]) -> Result<(), Failure> {
     if on_path("apt-get").is_none() {
         return Err("only Debian's packages can be installed from here".into());
     }
@@ -219,7 +231,7 @@ fn install_chromium() -> Result<(), Failure> {
         return Err("installing a system package needs root".into());
     }
     process::run("apt-get", &["update", "-q"])?;
-    process::run("apt-get", &["install", "-q", "-y", "chromium", "chromium-driver"])
+    process::run("apt-get", &[&["install", "-q", "-y"], packages].concat())
 }
 
 /// The folder of the workspace: the parent of this crate's own.

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{get, hashkv, inspect, link, log, open, run, verify};
+use crate::{export, get, hashkv, inspect, link, log, open, run, verify};
 
 /// A deterministic laboratory for etcd and ZooKeeper.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Hashkv(hashkv::Arguments),
     /// List the records of a log.
     Log(log::Arguments),
+    /// Write the state anew, as a directory or a snapshot file that a real server accepts.
+    Export(export::Arguments),
     /// Say what a real server makes of a directory, what is damaged, and what would be lost.
     Verify(verify::Arguments),
 }

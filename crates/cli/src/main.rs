@@ -5,6 +5,7 @@
 
 mod archive;
 mod commands;
+mod export;
 mod failure;
 mod get;
 mod hashkv;
@@ -15,6 +16,7 @@ mod open;
 mod output;
 mod run;
 mod verify;
+mod write_out;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -46,6 +48,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Get(arguments) => get::run(&arguments),
         Command::Hashkv(arguments) => hashkv::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Link(arguments) => link::run(&arguments),

@@ -111,7 +111,7 @@ impl Contents {
         Contents { entries: whole_log(directory), torn: torn.is_some(), snapshot, replay, end }
     }
 
-    fn metadata(&self) -> Option<etcdserverpb::Metadata> {
+    pub(super) fn metadata(&self) -> Option<etcdserverpb::Metadata> {
         let bytes = self.replay.as_ref()?.metadata.clone()?;
         etcdserverpb::Metadata::decode(bytes).ok()
     }
@@ -138,6 +138,14 @@ impl Contents {
             torn: self.torn,
             end: self.end.clone(),
         }
+    }
+
+    /// The term of an entry, or of the last one before it that is known; at least 1.
+    pub(super) fn last_term_at(&self, index: u64) -> u64 {
+        let entries = self.replay.iter().flat_map(|replay| &replay.entries);
+        let before =
+            entries.take_while(|entry| entry.index <= index).last().map(|entry| entry.term);
+        before.or(self.snapshot.as_ref().map(|mark| mark.term)).unwrap_or(1)
     }
 
     /// The members after all committed entries: from the snapshot on, or from the log's start.

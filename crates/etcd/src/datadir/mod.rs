@@ -11,6 +11,7 @@
 
 mod backend;
 mod error;
+mod export;
 mod inspect;
 mod kind;
 mod log;
@@ -27,6 +28,7 @@ use disk::{Disk, EntryKind};
 
 pub use backend::{BackendError, BackendFile};
 pub use error::DataDirError;
+pub use export::{ExportAs, ExportError, Exported};
 pub use kind::Kind;
 pub use log::{Damage, LogRecord};
 pub use ranges::{FieldRange, record_ranges};
@@ -122,6 +124,11 @@ impl DataDir {
     /// is wrong with it.
     pub fn verify(&self, release: Option<Release>) -> Verification {
         verify::verify(self, release)
+    }
+
+    /// The state at a revision, 0 for the last one, in files that a real server accepts.
+    pub fn export(&self, form: ExportAs, revision: i64) -> Result<Exported, ExportError> {
+        export::export(self, form, revision)
     }
 
     /// Every record of the log, damaged ones included.

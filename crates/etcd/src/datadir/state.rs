@@ -27,6 +27,8 @@ pub struct State {
     applier: Applier,
     backend_index: u64,
     applied_index: u64,
+    /// Entries beyond the backend that change users and roles.
+    auth_requests: u64,
 }
 
 /// Why a directory's keys are not known.
@@ -98,6 +100,8 @@ impl State {
         let mut state = State::of_store(store);
         for entry in entries {
             state.applier.apply(entry)?;
+            let is_beyond = entry.index > state.backend_index;
+            state.auth_requests += u64::from(is_beyond && changes_auth(entry));
             state.applied_index = state.applied_index.max(entry.index);
             while state.applier.step_compaction(COMPACTION_BATCH) {}
         }
@@ -108,7 +112,7 @@ impl State {
         let backend_index = store.consistent_index();
         let mut applier = Applier::new(store);
         while applier.step_compaction(COMPACTION_BATCH) {}
-        State { applier, backend_index, applied_index: backend_index }
+        State { applier, backend_index, applied_index: backend_index, auth_requests: 0 }
     }
 
     /// The last entry whose changes the backend has.
@@ -119,6 +123,11 @@ impl State {
     /// The last entry that is in the keys.
     pub fn applied_index(&self) -> u64 {
         self.applied_index
+    }
+
+    /// How many entries beyond the backend change users and roles, which is not kept here.
+    pub(super) fn auth_requests(&self) -> u64 {
+        self.auth_requests
     }
 
     /// The keys with their history.
@@ -188,6 +197,24 @@ fn check_auth(
         is_judged &= request.auth_disable.is_none();
     }
     Ok(())
+}
+
+fn changes_auth(entry: &raft::Entry) -> bool {
+    if entry.entry_type != raft::EntryType::Normal {
+        return false;
+    }
+    let Ok(LoggedRequest::V3(request)) = LoggedRequest::decode(&entry.data) else { return false };
+    request.auth_enable.is_some()
+        || request.auth_disable.is_some()
+        || request.auth_user_add.is_some()
+        || request.auth_user_delete.is_some()
+        || request.auth_user_change_password.is_some()
+        || request.auth_user_grant_role.is_some()
+        || request.auth_user_revoke_role.is_some()
+        || request.auth_role_add.is_some()
+        || request.auth_role_delete.is_some()
+        || request.auth_role_grant_permission.is_some()
+        || request.auth_role_revoke_permission.is_some()
 }
 
 fn place(end: &End) -> String {

@@ -16,7 +16,7 @@ const REVISION_END: i64 = 1 << 62;
 const REVISIONS_OF_META: [&[u8]; 2] = [b"scheduledCompactRev", b"finishedCompactRev"];
 
 /// Called with each key of a bucket; what it returns is wrong with that key.
-pub(super) type Visit<'a> = dyn FnMut(&Item) -> Result<(), String> + 'a;
+pub(in crate::datadir) type Visit<'a> = dyn FnMut(&Item) -> Result<(), String> + 'a;
 
 /// All buckets in memory.
 pub(super) fn read(file: &BackendFile) -> Result<MemoryBackend, BackendError> {
@@ -47,7 +47,7 @@ pub(super) fn read(file: &BackendFile) -> Result<MemoryBackend, BackendError> {
 }
 
 /// Visits the keys of a bucket in order; nothing if there is no such bucket.
-pub(super) fn each(
+pub(in crate::datadir) fn each(
     file: &BackendFile,
     name: &'static str,
     visit: &mut Visit<'_>,

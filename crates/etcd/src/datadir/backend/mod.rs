@@ -5,7 +5,7 @@
 //! Reading stops at the first damage, which names file and offset; the pages are walked in full
 //! by [`crate::bolt::File::check`].
 
-mod contents;
+pub(super) mod contents;
 mod digest;
 mod error;
 mod status;

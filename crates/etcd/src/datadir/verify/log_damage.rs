@@ -8,6 +8,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::bit::flipped_bit;
+use super::grammar::Grammar;
 use super::model::{DamageAt, Follows};
 use crate::datadir::kind::WAL_DIRECTORY;
 use crate::proto::strict;
@@ -36,7 +37,12 @@ pub(super) struct Scan {
 
 /// Reads all segments.
 pub(super) fn scan(segments: &[Segment]) -> Scan {
-    let mut scanner = Scanner { found: Scan::default(), crc: None, places: Vec::new() };
+    let mut scanner = Scanner {
+        found: Scan::default(),
+        crc: None,
+        places: Vec::new(),
+        grammar: Grammar::default(),
+    };
     for (number, segment) in segments.iter().enumerate() {
         scanner.segment(number, segment, number + 1 == segments.len());
     }
@@ -49,6 +55,7 @@ struct Scanner {
     crc: Option<u32>,
     /// How many records were good when each damage was met.
     places: Vec<usize>,
+    grammar: Grammar,
 }
 
 /// A record at a place, its checksum not compared.
@@ -60,6 +67,7 @@ struct Candidate {
 impl Scanner {
     fn segment(&mut self, number: usize, segment: &Segment, is_last: bool) {
         let (mut at, mut count) = (0, 0);
+        self.grammar.begin();
         // Bytes that may be spent on looking for the next record.
         let mut budget = segment.bytes.len().saturating_mul(4) + (1 << 20);
         while let Some(frame) = frame_within(segment, at, LIMIT).transpose() {
@@ -114,7 +122,12 @@ impl Scanner {
         };
         if computed == record.crc {
             self.crc = Some(record.crc);
-            self.good(number, frame.offset, kind, &data);
+            if let Some(detail) = self.grammar.take(kind, &data) {
+                let at = (frame.offset, frame.length());
+                self.report(segment, at, count, ("order", detail), frame);
+            } else {
+                self.good(number, frame.offset, kind, &data);
+            }
             return Some(end);
         }
         if kind == RecordKind::Crc {
@@ -268,6 +281,9 @@ impl Scanner {
     ) {
         let record = record.map_or(format!("#{count}"), |record| format!("#{count} {record}"));
         let file = format!("{WAL_DIRECTORY}{}", segment.name);
+        if kind != "order" {
+            self.grammar.skip();
+        }
         self.places.push(self.found.records.len());
         self.found.damage.push(DamageAt {
             file,

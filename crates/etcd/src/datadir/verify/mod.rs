@@ -15,6 +15,7 @@ mod boot;
 mod content;
 mod cross;
 mod files;
+mod grammar;
 mod log_damage;
 mod lost;
 mod mapped;

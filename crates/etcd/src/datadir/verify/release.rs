@@ -44,7 +44,7 @@ impl Release {
     }
 
     /// Whether a cluster of this version is too new for the release.
-    pub(super) fn is_below_cluster(self, version: &str) -> bool {
+    pub(in crate::datadir) fn is_below_cluster(self, version: &str) -> bool {
         let own = (u64::from(self.0.major), u64::from(self.0.minor));
         major_and_minor(version).is_some_and(|cluster| cluster > own)
     }

@@ -1,0 +1,223 @@
+//! The backend of an export, written by bbolt's rules into a file in memory.
+
+use bytes::Bytes;
+use disk::Disk;
+
+use super::{ExportError, Identity};
+use crate::bolt::{BucketId, Db, DbOptions, Progress, Tx};
+use crate::datadir::backend::contents::each;
+use crate::datadir::{BackendError, DataDir, State};
+use crate::membership::join_context;
+use crate::mvcc::{Bucket, Revision};
+
+/// More than any database that fits into memory.
+const CAPACITY_BYTES: u64 = 64 << 30;
+/// How full etcd makes the pages of revisions.
+const KEY_FILL_PERCENT: u32 = 90;
+/// Pages are written after so many bytes of keys and values.
+const TRANSACTION_BYTES: usize = 64 << 20;
+const AUTH_BUCKETS: [&str; 3] = ["auth", "authRoles", "authUsers"];
+
+/// Buckets that the store does not know, as the source's backend has them.
+#[derive(Debug, Clone, Default)]
+pub(in crate::datadir) struct Others {
+    auth: Vec<(&'static str, Vec<(Bytes, Bytes)>)>,
+}
+
+impl Others {
+    /// Users and roles of a directory's backend. What the log says of them later is given up.
+    pub(super) fn of(
+        directory: &DataDir,
+        state: &State,
+        given_up: &mut Vec<String>,
+    ) -> Result<Others, ExportError> {
+        let mut others = Others::default();
+        let backend = match directory.backend() {
+            Ok(backend) => backend,
+            Err(BackendError::Missing { .. }) => {
+                given_up.push("users and roles: there is no backend that has them".into());
+                return Ok(others);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for name in AUTH_BUCKETS {
+            let mut pairs = Vec::new();
+            each(&backend, name, &mut |item| {
+                pairs.push((item.key.clone(), item.value.clone()));
+                Ok(())
+            })?;
+            others.auth.push((name, pairs));
+        }
+        let later = state.auth_requests();
+        if later > 0 {
+            given_up.push(format!(
+                "{later} changes of users and roles that the log has and the backend has not"
+            ));
+        }
+        Ok(others)
+    }
+}
+
+/// The bytes of the whole file.
+pub(super) fn write(
+    state: &State,
+    others: &Others,
+    identity: &Identity,
+    last: i64,
+) -> Result<Vec<u8>, ExportError> {
+    let mut disk = Disk::new(CAPACITY_BYTES);
+    let id = disk.create("/db")?;
+    let options = DbOptions { grow_bytes: 0, ..DbOptions::default() };
+    let (mut db, ticket) = Db::create(&mut disk, id, options)?;
+    disk.complete(ticket);
+    let mut tx = db.begin();
+    small_buckets(&mut tx, state, others, identity)?;
+    commit(&mut db, tx, &mut disk)?;
+    let mut writer = Writer { db, disk, tx: None, bytes: 0 };
+    for (key, value) in state.store().backend().bucket(Bucket::Key) {
+        let main = Revision::from_bytes(key).map_or(0, |stored| stored.revision.main);
+        if main <= last {
+            writer.put(key, value)?;
+        }
+    }
+    let (db, _disk) = writer.finish()?;
+    Ok(db.stream().flat_map(|piece| piece.to_vec()).collect())
+}
+
+/// All buckets that etcd makes, and what is in those other than `key`.
+fn small_buckets(
+    tx: &mut Tx,
+    state: &State,
+    others: &Others,
+    identity: &Identity,
+) -> Result<(), ExportError> {
+    let root = tx.root();
+    let backend = state.store().backend();
+    for bucket in Bucket::ALL {
+        let target = tx.create_bucket_if_missing(root, bucket.name().as_bytes())?;
+        match bucket {
+            Bucket::Lease | Bucket::Alarm | Bucket::Cluster => {
+                for (key, value) in backend.bucket(bucket) {
+                    tx.put_bytes(target, key, value.clone())?;
+                }
+            }
+            Bucket::Meta => meta(tx, target, state, identity)?,
+            Bucket::Members => members(tx, target, identity)?,
+            Bucket::MembersRemoved => removed(tx, target, state, identity)?,
+            Bucket::Key => {}
+        }
+    }
+    for (name, pairs) in &others.auth {
+        let target = tx.create_bucket_if_missing(root, name.as_bytes())?;
+        for (key, value) in pairs {
+            tx.put_bytes(target, key, value.clone())?;
+        }
+    }
+    if let Some(version) = identity.cluster.version() {
+        let target = tx.create_bucket_if_missing(root, b"cluster")?;
+        tx.put(target, b"clusterVersion", Bytes::copy_from_slice(version.as_bytes()))?;
+    }
+    Ok(())
+}
+
+fn meta(
+    tx: &mut Tx,
+    target: BucketId,
+    state: &State,
+    identity: &Identity,
+) -> Result<(), ExportError> {
+    for (key, value) in state.store().backend().bucket(Bucket::Meta) {
+        tx.put_bytes(target, key, value.clone())?;
+    }
+    let number = |number: u64| Bytes::copy_from_slice(&number.to_be_bytes());
+    tx.put(target, b"consistent_index", number(identity.index))?;
+    if identity.is_since_3_5() {
+        tx.put(target, b"term", number(identity.term))?;
+        let conf_state = format!("{{\"voters\":[{}],\"auto_leave\":false}}", identity.id);
+        tx.put(target, b"confState", conf_state.into())?;
+    }
+    Ok(())
+}
+
+fn members(tx: &mut Tx, target: BucketId, identity: &Identity) -> Result<(), ExportError> {
+    for member in identity.cluster.members() {
+        let key = format!("{:x}", member.id);
+        tx.put(target, key.as_bytes(), join_context(member).into())?;
+    }
+    Ok(())
+}
+
+/// Ids that were removed before, and those of the members that are left behind.
+fn removed(
+    tx: &mut Tx,
+    target: BucketId,
+    state: &State,
+    identity: &Identity,
+) -> Result<(), ExportError> {
+    let backend = state.store().backend();
+    for (key, value) in backend.bucket(Bucket::MembersRemoved) {
+        tx.put_bytes(target, key, value.clone())?;
+    }
+    for (key, _) in backend.bucket(Bucket::Members) {
+        let id = std::str::from_utf8(key).ok().and_then(|key| u64::from_str_radix(key, 16).ok());
+        if id.is_some_and(|id| identity.cluster.is_removed(id)) {
+            tx.put_bytes(target, key, Bytes::from_static(b"removed"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Revisions in transactions of bounded size.
+struct Writer {
+    db: Db,
+    disk: Disk,
+    tx: Option<(Tx, BucketId)>,
+    bytes: usize,
+}
+
+impl Writer {
+    fn put(&mut self, key: &Bytes, value: &Bytes) -> Result<(), ExportError> {
+        if self.bytes > TRANSACTION_BYTES {
+            self.commit()?;
+        }
+        let (mut tx, bucket) = self.tx.take().map_or_else(|| self.begin(), Ok)?;
+        tx.put_bytes(bucket, key, value.clone())?;
+        self.tx = Some((tx, bucket));
+        self.bytes += key.len() + value.len();
+        Ok(())
+    }
+
+    fn begin(&self) -> Result<(Tx, BucketId), ExportError> {
+        let mut tx = self.db.begin();
+        let root = tx.root();
+        let bucket = tx.create_bucket_if_missing(root, b"key")?;
+        tx.set_fill_percent(bucket, KEY_FILL_PERCENT);
+        Ok((tx, bucket))
+    }
+
+    fn commit(&mut self) -> Result<(), ExportError> {
+        self.bytes = 0;
+        match self.tx.take() {
+            Some((tx, _)) => commit(&mut self.db, tx, &mut self.disk),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(mut self) -> Result<(Db, Disk), ExportError> {
+        self.commit()?;
+        Ok((self.db, self.disk))
+    }
+}
+
+/// Writes a transaction; the syncs of a disk in memory are done at once.
+fn commit(db: &mut Db, tx: Tx, disk: &mut Disk) -> Result<(), ExportError> {
+    let mut open = db.commit(tx, disk)?;
+    loop {
+        let ticket = open.ticket();
+        disk.complete(ticket);
+        match open.on_synced(ticket, db, disk)? {
+            Progress::Waiting(next) => open = next,
+            Progress::Done => return Ok(()),
+        }
+    }
+}

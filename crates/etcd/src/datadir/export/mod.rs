@@ -1,0 +1,253 @@
+//! A directory or a snapshot file that a real server accepts, written anew.
+//!
+//! Nothing is copied from the source's files: the backend is written by [`crate::bolt`], the log by
+//! [`crate::wal`], the `.snap` file by [`crate::snap`]. What the source holds goes in as state:
+//! keys with their history, leases, alarms, members, users and roles.
+//!
+//! ```text
+//! member/snap/db                       all buckets; consistent_index = M
+//! member/snap/<T>-<M>.snap             members and version as a v2 store, voters
+//! member/wal/0…0-0…0.wal               crc · metadata · snapshot 0/0 · state{T, vote, M} ·
+//!                                      snapshot M/T · zeros to 64,000,000 bytes
+//! ```
+//!
+//! M is the last entry that was applied, T its term: a server goes on counting where the source
+//! stood. The directory is a cluster of one, the source's member: it needs no other to serve.
+
+mod database;
+
+use bytes::Bytes;
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+
+use super::inspect::Contents;
+use super::kind::{SNAP_DIRECTORY, WAL_DIRECTORY};
+use super::{BackendError, DataDir, DataFile, Kind, State, StateError, members};
+use crate::bolt::{DbError, TxError};
+use crate::membership::{self, Cluster, Member, join_context, promote_context};
+use crate::mvcc::MvccError;
+use crate::proto::etcdserverpb::Metadata;
+use crate::snap::{SnapName, encode};
+use crate::wal::{Encoder, SegmentName, SnapshotMark};
+
+pub(super) use database::Others;
+
+/// Length of a new segment in real servers.
+const SEGMENT_BYTES: u64 = 64_000_000;
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportAs {
+    /// A member's data directory.
+    Directory,
+    /// What `etcdctl snapshot save` writes.
+    Snapshot,
+}
+
+/// The files, and what did not go into them.
+#[derive(Debug, Clone)]
+pub struct Exported {
+    /// Paths are relative to the new directory; a snapshot is one file without a path.
+    pub files: Vec<DataFile>,
+    /// Last revision in them.
+    pub revision: i64,
+    /// What the source holds and they do not.
+    pub given_up: Vec<String>,
+}
+
+/// Why there is nothing to write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExportError {
+    /// The keys of the source are not known.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The backend of the source cannot be read.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The revision asked for is not there.
+    #[error(transparent)]
+    Revision(#[from] MvccError),
+    /// The members of the source are not known.
+    #[error("members: {0}")]
+    Members(String),
+    /// The new backend cannot be written.
+    #[error("backend: {0}")]
+    Db(#[from] DbError),
+    /// A key does not fit into the new backend.
+    #[error("backend: {0}")]
+    Tx(#[from] TxError),
+    /// The disk in memory is full.
+    #[error("backend: {0}")]
+    Disk(#[from] disk::DiskError),
+}
+
+/// Who the exported server is, and where its log stands.
+#[derive(Debug, Clone)]
+struct Identity {
+    id: u64,
+    cluster_id: u64,
+    cluster: Cluster,
+    term: u64,
+    index: u64,
+}
+
+/// Exports a directory at a revision, 0 for the last one.
+pub(super) fn export(
+    directory: &DataDir,
+    form: ExportAs,
+    revision: i64,
+) -> Result<Exported, ExportError> {
+    let state = directory.state()?;
+    let mut given_up = Vec::new();
+    let others = Others::of(directory, &state, &mut given_up)?;
+    let last = bound(&state, revision, &mut given_up)?;
+    let identity = identity(directory, &state, form, &mut given_up)?;
+    let exported = write(&state, &others, &identity, form, last)?;
+    Ok(Exported { files: exported, revision: last, given_up })
+}
+
+/// The last revision that goes in.
+fn bound(state: &State, revision: i64, given_up: &mut Vec<String>) -> Result<i64, ExportError> {
+    let (current, compact) = (state.store().revision(), state.store().compact_revision());
+    if revision == 0 || revision == current {
+        return Ok(current);
+    }
+    if revision < compact {
+        return Err(MvccError::Compacted.into());
+    }
+    if revision > current {
+        return Err(MvccError::FutureRevision.into());
+    }
+    given_up.push(format!("revisions {} to {current}: later than was asked for", revision + 1));
+    Ok(revision)
+}
+
+/// The member of the source alone; of a snapshot file the one that `etcdctl` would restore.
+fn identity(
+    directory: &DataDir,
+    state: &State,
+    form: ExportAs,
+    given_up: &mut Vec<String>,
+) -> Result<Identity, ExportError> {
+    let index = state.applied_index().max(1);
+    let log = Contents::of(directory);
+    let Some(metadata) = log.metadata().filter(|_| directory.kind() == Kind::Etcd) else {
+        return Ok(restored(directory, index));
+    };
+    let mut cluster = cluster_at(directory, &log, state.applied_index())?;
+    let id = metadata.node_id;
+    let term = log.last_term_at(index);
+    if form == ExportAs::Snapshot {
+        // A snapshot tells of all members; whoever restores it names new ones.
+        return Ok(Identity { id, cluster_id: metadata.cluster_id, cluster, term, index });
+    }
+    if cluster.member(id).is_none() {
+        given_up.push(format!("the cluster: member {id:x} was removed from it; this is a new one"));
+        return Ok(Identity { term, ..restored(directory, index) });
+    }
+    let gone: Vec<u64> =
+        cluster.members().map(|member| member.id).filter(|other| *other != id).collect();
+    for other in gone {
+        given_up.push(format!("member {other:x}: the exported directory is a cluster of one"));
+        cluster.remove(other);
+    }
+    if cluster.member(id).is_some_and(|member| member.is_learner) {
+        given_up.push(format!("member {id:x} was a learner: it votes now"));
+        let promoted = cluster.add(id, promote_context(id).as_bytes());
+        promoted.map_err(|error| ExportError::Members(error.to_string()))?;
+    }
+    if cluster.v2().not_applied() > 0 {
+        let count = cluster.v2().not_applied();
+        given_up.push(format!("{count} requests of the v2 API: keys of that API are not kept"));
+    }
+    Ok(Identity { id, cluster_id: metadata.cluster_id, cluster, term, index })
+}
+
+/// The members after the entries up to an index.
+fn cluster_at(directory: &DataDir, log: &Contents, index: u64) -> Result<Cluster, ExportError> {
+    let mut cluster = match &log.snapshot {
+        Some(mark) => members::of_snapshot(directory, mark.term, mark.index),
+        None => Ok(Cluster::default()),
+    }
+    .map_err(ExportError::Members)?;
+    let entries = log.replay.iter().flat_map(|replay| &replay.entries);
+    for entry in entries.take_while(|entry| entry.index <= index) {
+        members::apply(entry, &mut cluster).map_err(ExportError::Members)?;
+    }
+    Ok(cluster)
+}
+
+/// A member for a file that names none: `etcdctl snapshot restore` without flags.
+fn restored(directory: &DataDir, index: u64) -> Identity {
+    let peer_urls = vec!["http://localhost:2380".to_string()];
+    let id = membership::member_id(&peer_urls, "etcd-cluster");
+    let member = Member { id, name: "default".into(), peer_urls, ..Member::default() };
+    let mut cluster = Cluster::default();
+    cluster.add(id, join_context(&member).as_bytes()).expect("the context names the member");
+    let version =
+        directory.backend().and_then(|backend| backend.value("cluster", "clusterVersion"));
+    if let Ok(Some(version)) = version {
+        let version = String::from_utf8_lossy(&version).into_owned();
+        let set = cluster.apply_v2_put(membership::VERSION_PATH, &version);
+        set.expect("a version is not parsed");
+    }
+    let cluster_id = membership::cluster_id(&[id]);
+    Identity { id, cluster_id, cluster, term: 1, index }
+}
+
+fn write(
+    state: &State,
+    others: &Others,
+    identity: &Identity,
+    form: ExportAs,
+    last: i64,
+) -> Result<Vec<DataFile>, ExportError> {
+    let database = database::write(state, others, identity, last)?;
+    if form == ExportAs::Snapshot {
+        let mut bytes = database;
+        let digest = Sha256::digest(&bytes);
+        bytes.extend_from_slice(&digest);
+        return Ok(vec![file("snapshot.db".into(), bytes, 0)]);
+    }
+    let Identity { term, index, .. } = *identity;
+    let name = SegmentName { sequence: 0, first_index: 0 };
+    Ok(vec![
+        file(format!("{SNAP_DIRECTORY}{}", SnapName { term, index }), snapshot(identity), 0),
+        file(format!("{SNAP_DIRECTORY}db"), database, 0),
+        file(format!("{WAL_DIRECTORY}{name}"), log(identity), SEGMENT_BYTES),
+    ])
+}
+
+fn file(path: String, bytes: Vec<u8>, len: u64) -> DataFile {
+    let len = len.max(bytes.len() as u64);
+    DataFile { path, bytes: bytes.into(), len }
+}
+
+fn snapshot(identity: &Identity) -> Vec<u8> {
+    let conf_state = raft::ConfState::of_voters([identity.id]);
+    let (index, term) = (identity.index, identity.term);
+    let metadata = raft::SnapshotMetadata { conf_state, index, term };
+    encode(&raft::Snapshot { data: identity.cluster.v2().to_json().into(), metadata })
+}
+
+fn log(identity: &Identity) -> Vec<u8> {
+    let Identity { id, cluster_id, term, index, .. } = *identity;
+    let (mut encoder, mut bytes) = (Encoder::new(0), Vec::new());
+    let metadata = Metadata { node_id: id, cluster_id };
+    encoder.crc_record(&mut bytes);
+    encoder.metadata(&Bytes::from(metadata.encode_to_vec()), &mut bytes);
+    encoder.snapshot(&SnapshotMark::default(), &mut bytes);
+    encoder.hard_state(&raft::HardState { term, vote: id, commit: index }, &mut bytes);
+    // Releases from 3.5 on want the members here; older ones pass over them.
+    let conf_state = identity.is_since_3_5().then(|| raft::ConfState::of_voters([id]).into());
+    encoder.snapshot(&SnapshotMark { index, term, conf_state }, &mut bytes);
+    bytes
+}
+
+impl Identity {
+    /// Whether the cluster's version is 3.5 or later.
+    fn is_since_3_5(&self) -> bool {
+        let version = self.cluster.version().unwrap_or("3.4.0");
+        super::Release::DEFAULT.is_below_cluster(version)
+    }
+}
