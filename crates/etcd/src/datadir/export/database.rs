@@ -5,8 +5,7 @@ use disk::Disk;
 
 use super::{ExportError, Identity};
 use crate::bolt::{BucketId, Db, DbOptions, Progress, Tx};
-use crate::datadir::backend::contents::each;
-use crate::datadir::{BackendError, DataDir, State};
+use crate::datadir::State;
 use crate::membership::join_context;
 use crate::mvcc::{Bucket, Revision};
 
@@ -16,52 +15,10 @@ const CAPACITY_BYTES: u64 = 64 << 30;
 const KEY_FILL_PERCENT: u32 = 90;
 /// Pages are written after so many bytes of keys and values.
 const TRANSACTION_BYTES: usize = 64 << 20;
-const AUTH_BUCKETS: [&str; 3] = ["auth", "authRoles", "authUsers"];
-
-/// Buckets that the store does not know, as the source's backend has them.
-#[derive(Debug, Clone, Default)]
-pub(in crate::datadir) struct Others {
-    auth: Vec<(&'static str, Vec<(Bytes, Bytes)>)>,
-}
-
-impl Others {
-    /// Users and roles of a directory's backend. What the log says of them later is given up.
-    pub(super) fn of(
-        directory: &DataDir,
-        state: &State,
-        given_up: &mut Vec<String>,
-    ) -> Result<Others, ExportError> {
-        let mut others = Others::default();
-        let backend = match directory.backend() {
-            Ok(backend) => backend,
-            Err(BackendError::Missing { .. }) => {
-                given_up.push("users and roles: there is no backend that has them".into());
-                return Ok(others);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        for name in AUTH_BUCKETS {
-            let mut pairs = Vec::new();
-            each(&backend, name, &mut |item| {
-                pairs.push((item.key.clone(), item.value.clone()));
-                Ok(())
-            })?;
-            others.auth.push((name, pairs));
-        }
-        let later = state.auth_requests();
-        if later > 0 {
-            given_up.push(format!(
-                "{later} changes of users and roles that the log has and the backend has not"
-            ));
-        }
-        Ok(others)
-    }
-}
 
 /// The bytes of the whole file.
 pub(super) fn write(
     state: &State,
-    others: &Others,
     identity: &Identity,
     last: i64,
 ) -> Result<Vec<u8>, ExportError> {
@@ -71,7 +28,7 @@ pub(super) fn write(
     let (mut db, ticket) = Db::create(&mut disk, id, options)?;
     disk.complete(ticket);
     let mut tx = db.begin();
-    small_buckets(&mut tx, state, others, identity)?;
+    small_buckets(&mut tx, state, identity)?;
     commit(&mut db, tx, &mut disk)?;
     let mut writer = Writer { db, disk, tx: None, bytes: 0 };
     for (key, value) in state.store().backend().bucket(Bucket::Key) {
@@ -88,7 +45,6 @@ pub(super) fn write(
 fn small_buckets(
     tx: &mut Tx,
     state: &State,
-    others: &Others,
     identity: &Identity,
 ) -> Result<(), ExportError> {
     let root = tx.root();
@@ -96,7 +52,12 @@ fn small_buckets(
     for bucket in Bucket::ALL {
         let target = tx.create_bucket_if_missing(root, bucket.name().as_bytes())?;
         match bucket {
-            Bucket::Lease | Bucket::Alarm | Bucket::Cluster => {
+            Bucket::Lease
+            | Bucket::Alarm
+            | Bucket::Auth
+            | Bucket::AuthRoles
+            | Bucket::AuthUsers
+            | Bucket::Cluster => {
                 for (key, value) in backend.bucket(bucket) {
                     tx.put_bytes(target, key, value.clone())?;
                 }
@@ -105,12 +66,6 @@ fn small_buckets(
             Bucket::Members => members(tx, target, identity)?,
             Bucket::MembersRemoved => removed(tx, target, state, identity)?,
             Bucket::Key => {}
-        }
-    }
-    for (name, pairs) in &others.auth {
-        let target = tx.create_bucket_if_missing(root, name.as_bytes())?;
-        for (key, value) in pairs {
-            tx.put_bytes(target, key, value.clone())?;
         }
     }
     if let Some(version) = identity.cluster.version() {

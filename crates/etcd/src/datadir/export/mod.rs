@@ -30,8 +30,6 @@ use crate::proto::etcdserverpb::Metadata;
 use crate::snap::{SnapName, encode};
 use crate::wal::{Encoder, SegmentName, SnapshotMark};
 
-pub(super) use database::Others;
-
 /// Length of a new segment in real servers.
 const SEGMENT_BYTES: u64 = 64_000_000;
 
@@ -99,10 +97,15 @@ pub(super) fn export(
 ) -> Result<Exported, ExportError> {
     let state = directory.state()?;
     let mut given_up = Vec::new();
-    let others = Others::of(directory, &state, &mut given_up)?;
+    if state.auth_requests() > 0 {
+        given_up.push(format!(
+            "{} changes of users and roles that the log has and the backend has not",
+            state.auth_requests()
+        ));
+    }
     let last = bound(&state, revision, &mut given_up)?;
     let identity = identity(directory, &state, form, &mut given_up)?;
-    let exported = write(&state, &others, &identity, form, last)?;
+    let exported = write(&state, &identity, form, last)?;
     Ok(Exported { files: exported, revision: last, given_up })
 }
 
@@ -197,12 +200,11 @@ fn restored(directory: &DataDir, index: u64) -> Identity {
 
 fn write(
     state: &State,
-    others: &Others,
     identity: &Identity,
     form: ExportAs,
     last: i64,
 ) -> Result<Vec<DataFile>, ExportError> {
-    let database = database::write(state, others, identity, last)?;
+    let database = database::write(state, identity, last)?;
     if form == ExportAs::Snapshot {
         let mut bytes = database;
         let digest = Sha256::digest(&bytes);
