@@ -157,6 +157,13 @@ pub enum TraceEvent {
         /// The watcher.
         watcher: u64,
     },
+    /// A sector or page of a disk was touched by hand or by plan, if it was there.
+    DiskTouched {
+        /// Whose disk.
+        node: Node,
+        /// Whether there was such a place.
+        ok: bool,
+    },
 }
 
 /// The recent records, and the fingerprint over all.

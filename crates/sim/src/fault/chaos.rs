@@ -11,7 +11,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Disarm, Draw, Fault, Heal, KINDS, Kind, POINTS, Restart, Resume, Skew, Strike, Survival,
+    Disarm, DiskMend, Draw, Fault, Heal, KINDS, Kind, POINTS, Restart, Resume, Skew, Strike,
+    Survival,
 };
 use crate::machine::Rate;
 use crate::scenario::error::Problem;
@@ -140,6 +141,7 @@ fn mending() -> Vec<Fault> {
         Disarm { target }.into(),
         Resume { target }.into(),
         Skew { target, rate: Rate::TRUE }.into(),
+        DiskMend { target }.into(),
         Restart { target }.into(),
     ]
 }

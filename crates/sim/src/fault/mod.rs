@@ -21,6 +21,15 @@ mod cut;
 mod delay;
 mod deliver;
 mod disarm;
+mod disk_bad_sector;
+mod disk_fail_sync;
+mod disk_flush;
+mod disk_forget;
+mod disk_full;
+mod disk_lie;
+mod disk_mend;
+mod disk_misdirect;
+mod disk_slow;
 mod duplicate;
 mod flip;
 mod heal;
@@ -45,6 +54,7 @@ mod ring;
 mod select;
 mod skew;
 mod unclog;
+mod wipe;
 
 use std::fmt;
 
@@ -197,6 +207,26 @@ kinds! {
     HealOne = heal_one,
     /// A plan draws faults.
     Chaos = chaos,
+    /// Syncs take longer.
+    DiskSlow = disk_slow,
+    /// There is no space left.
+    DiskFull = disk_full,
+    /// Syncs fail.
+    DiskFailSync = disk_fail_sync,
+    /// Syncs lie.
+    DiskLie = disk_lie,
+    /// A write goes elsewhere.
+    DiskMisdirect = disk_misdirect,
+    /// A sector cannot be read.
+    DiskBadSector = disk_bad_sector,
+    /// A page is written early.
+    DiskFlush = disk_flush,
+    /// A page is never written.
+    DiskForget = disk_forget,
+    /// A disk works again.
+    DiskMend = disk_mend,
+    /// A machine gets an empty disk.
+    Wipe = wipe,
 }
 
 /// The names of all faults: of the kinds that break something, and of the points of crashes.

@@ -7,10 +7,10 @@
 
 use std::ops::Range;
 
-use super::{Fault, Survivors};
+use super::{DiskMend, Fault, Survivors};
 use crate::network::Links;
 use crate::rng::{Consumer, Stream};
-use crate::scenario::{MILLISECOND_NS, Node, SECOND_NS};
+use crate::scenario::{MILLISECOND_NS, Node, SECOND_NS, Target};
 
 /// Times of a plan are whole milliseconds from its beginning on, so that they can be read.
 const GRAIN_NS: u64 = MILLISECOND_NS;
@@ -160,6 +160,11 @@ impl Draw {
             self.outages.push(Outage { node, from_ns, until_ns });
         }
         fits
+    }
+
+    /// A disk works again.
+    pub(super) fn repaired(&mut self, node: Node, at_ns: u64) {
+        self.at(at_ns, DiskMend { target: Target::Node(node) });
     }
 
     // ---- choices ----

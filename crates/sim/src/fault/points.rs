@@ -130,7 +130,11 @@ impl Moment<'_> {
     }
 
     fn sends(&self, is_it: fn(&raft::Message) -> bool) -> bool {
-        self.effects.messages.iter().any(|(_, Message::Etcd(message))| is_it(message))
+        let etcd = |message: &Message| match message {
+            Message::Etcd(message) => is_it(message),
+            Message::EtcdRemoved => false,
+        };
+        self.effects.messages.iter().any(|(_, message)| etcd(message))
     }
 }
 

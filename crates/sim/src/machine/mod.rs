@@ -378,6 +378,19 @@ impl Machine {
         })
     }
 
+    // ---- disk ----
+
+    /// Every sync takes so much longer.
+    pub(crate) fn slow_down(&mut self, delay: Delay) {
+        self.slow = delay;
+    }
+
+    /// The disk works again.
+    pub(crate) fn mend_disk(&mut self) {
+        self.slow = Delay::fixed(0);
+        self.disk.mend();
+    }
+
     // ---- clock ----
 
     /// Its clock runs at a rate from now on.

@@ -95,7 +95,7 @@ impl MessageKind {
     /// The kind of a message.
     pub fn of(message: &Message) -> MessageKind {
         use raft::MessageType as Type;
-        let Message::Etcd(message) = message;
+        let Message::Etcd(message) = message else { return MessageKind::Other };
         match message.msg_type {
             Type::App => MessageKind::Append,
             Type::AppResp => MessageKind::AppendResponse,

@@ -53,6 +53,9 @@ fn words(what: &TraceEvent) -> Option<Words> {
         }
         TraceEvent::Died(node, reason) => of(*node, Tone::Broken, format!("stops: {reason}")),
         TraceEvent::Flipped { node, ok: true } => of(*node, Tone::Broken, "a bit rots on the disk"),
+        TraceEvent::DiskTouched { node, ok: false } => {
+            of(*node, Tone::Plain, "there is no such place on the disk")
+        }
         TraceEvent::Flipped { node, ok: false } => {
             of(*node, Tone::Plain, "there is no such byte to flip")
         }
@@ -78,6 +81,7 @@ fn words(what: &TraceEvent) -> Option<Words> {
         | TraceEvent::Replied(..)
         | TraceEvent::Ended { .. }
         | TraceEvent::Judged { .. }
+        | TraceEvent::DiskTouched { ok: true, .. }
         | TraceEvent::WatchOpened { .. }
         | TraceEvent::WatchHeard { .. } => None,
     }

@@ -155,15 +155,6 @@ impl World {
         self.machine_mut(node).jump(now_ns, by_ns, is_back);
     }
 
-    pub(crate) fn flip(&mut self, node: Node, path: &str, offset: u64, bit: u8) {
-        let path = crate::machine::absolute_path(path);
-        let flipped = self.machine_mut(node).disk.corrupt(&path, offset, 1 << bit);
-        if flipped.is_ok() {
-            self.fired.insert("flip");
-        }
-        self.tell(TraceEvent::Flipped { node, ok: flipped.is_ok() });
-    }
-
     /// Power cut of all and restart of all. Depends on nothing but what a head and disks hold.
     pub(crate) fn reload(&mut self) {
         self.fired.insert("reload");

@@ -11,6 +11,7 @@
 //! The world is a function of its [`ClusterSpec`] and its actions: see [`World::fingerprint`].
 
 mod act;
+mod disks;
 mod find;
 mod messages;
 mod run;

@@ -1,0 +1,76 @@
+//! What is done to disks: bytes turned over, sectors spoiled, pages written early or never.
+
+use disk::{DiskError, Faults};
+
+use super::World;
+use crate::fault::Survivors;
+use crate::machine::{DATA_DIR, absolute_path};
+use crate::scenario::Node;
+use crate::trace::TraceEvent;
+
+impl World {
+    pub(crate) fn flip(&mut self, node: Node, path: &str, offset: u64, bit: u8) {
+        let path = absolute_path(path);
+        let flipped = self.machine_mut(node).disk.corrupt(&path, offset, 1 << bit);
+        if flipped.is_ok() {
+            self.fired.insert("flip");
+        }
+        self.tell(TraceEvent::Flipped { node, ok: flipped.is_ok() });
+    }
+
+    /// Changes the standing faults of a disk.
+    pub(crate) fn set_disk_faults(&mut self, node: Node, set: impl FnOnce(&mut Faults)) {
+        let disk = &mut self.machine_mut(node).disk;
+        let mut faults = disk.faults().clone();
+        set(&mut faults);
+        disk.set_faults(faults);
+    }
+
+    pub(crate) fn mend_disk(&mut self, node: Node) {
+        self.machine_mut(node).mend_disk();
+    }
+
+    /// A sector cannot be read any more. Counted once somebody reads there.
+    pub(crate) fn spoil(&mut self, node: Node, path: &str, sector: u64) {
+        let path = self.path(node, path);
+        let spoiled = self.machine_mut(node).disk.spoil(&path, sector);
+        self.tell(TraceEvent::DiskTouched { node, ok: spoiled == Ok(true) });
+    }
+
+    pub(crate) fn flush_page(&mut self, node: Node, path: &str, page: u32) {
+        let path = self.path(node, path);
+        let flushed = self.machine_mut(node).disk.flush_page(&path, page);
+        self.touched(node, "disk flush", &flushed);
+    }
+
+    pub(crate) fn forget_page(&mut self, node: Node, path: &str, page: u32) {
+        let path = self.path(node, path);
+        let forgotten = self.machine_mut(node).disk.forget_page(&path, page);
+        self.touched(node, "disk forget", &forgotten);
+    }
+
+    fn touched(&mut self, node: Node, name: &'static str, done: &Result<bool, DiskError>) {
+        let ok = *done == Ok(true);
+        if ok {
+            self.fired.insert(name);
+        }
+        self.tell(TraceEvent::DiskTouched { node, ok });
+    }
+
+    pub(crate) fn wipe(&mut self, node: Node) {
+        self.fired.insert("wipe");
+        self.cut_power(node, Survivors::Nothing);
+        self.machine_mut(node).disk.wipe();
+    }
+
+    /// Absolute; `wal` is the newest segment of the log.
+    fn path(&self, node: Node, path: &str) -> String {
+        if path != "wal" {
+            return absolute_path(path);
+        }
+        let directory = format!("{DATA_DIR}/member/wal");
+        let entries = self.machine(node).disk.list(&directory).unwrap_or_default();
+        let segment = entries.iter().rev().find(|entry| entry.name.ends_with(".wal"));
+        segment.map_or(directory.clone(), |entry| format!("{directory}/{}", entry.name))
+    }
+}
