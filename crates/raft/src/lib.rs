@@ -43,6 +43,9 @@
 //!
 //! With [`Config::async_storage_writes`] steps 2 and 4 are messages to [`APPEND_THREAD`] and
 //! [`APPLY_THREAD`], which overlap, and `advance` is not called; see [`Ready`].
+//! Then, as upstream, a candidate asks for votes before its term and log are durable: an answer to
+//! what a process asked must not reach the one that is started after it crashed. Connections that
+//! end with their process see to that.
 //!
 //! # Begin and restart
 //!
@@ -68,7 +71,8 @@
 //! | elections, votes, terms: Raft 5.2, 5.4.1, thesis 4.2.3, 9.6 | `election.rs` |
 //! | replication and commit: Raft 5.3, 5.4.2 | `leader.rs`, `follower.rs`, `log.rs` |
 //! | what a leader knows of a member, flow control | `progress.rs`, `inflights.rs` |
-//! | quorums, changes of the configuration: Raft 6, thesis 4 | `quorum.rs`, `changer.rs`, `membership.rs` |
+//! | joint quorums: Raft 6 | `quorum.rs` |
+//! | changes of the configuration: Raft 6, thesis 4 | `changer.rs`, `membership.rs` |
 //! | snapshots: Raft 7 | `follower.rs`, `leader.rs` |
 //! | linearizable reads: thesis 6.4 | `reads.rs`, `read_only.rs` |
 //! | leadership transfer: thesis 3.10 | `transfer.rs` |

@@ -157,3 +157,33 @@ fn advance_is_a_broken_contract() {
     let mut node = asynchronous(&[1]);
     let _ = node.advance();
 }
+
+/// The risk, shown, as it is with upstream: a candidate asks before its log is durable. See the head
+/// of the crate for what the transport owes it.
+#[test]
+fn a_vote_for_a_candidate_that_crashed_must_not_reach_the_one_that_restarted() {
+    use crate::group::{Counting, entry, message};
+    let mut one = asynchronous(&[1, 2, 3]);
+    let append_from_two = |log_term, entry: Entry| Message {
+        log_term,
+        index: entry.index - 1,
+        entries: vec![entry].into(),
+        ..message(MessageType::App, 2, 1, 1)
+    };
+    one.step(append_from_two(0, entry(1, 1))).unwrap();
+    write_all(&mut one);
+    // Entry 2 is on its way to the disk when the node campaigns.
+    one.step(append_from_two(1, entry(1, 2))).unwrap();
+    one.ready().unwrap();
+    one.campaign().unwrap();
+    let request = take(&one.ready().unwrap(), MessageType::Vote);
+    assert_eq!((request.term, request.index), (2, 2), "its log ends with 2");
+    // It crashes, and remembers neither entry 2 nor term 2.
+    let config = Config { async_storage_writes: true, ..Config::new(1) };
+    let mut again = raft::RawNode::new(config, one.storage().clone(), Counting(1)).unwrap();
+    again.campaign().unwrap();
+    write_all(&mut again);
+    again.step(message(MessageType::VoteResp, 3, 1, 2)).unwrap();
+    assert_eq!(again.basic_status().soft_state.role, Role::Leader, "by a vote for the first one");
+    assert_eq!(again.log().term(2), Ok(2), "3 may hold a committed entry 2 of term 1");
+}
