@@ -1,48 +1,66 @@
-//! When each member was last heard of: only to word a timeout as etcd does.
+//! The links to the other members, as far as this server can tell: to judge the cluster's health,
+//! and to word a timeout as etcd does.
+//!
+//! Real links carry heartbeats of their own (rafthttp's), so they notice a break even between
+//! members that have nothing to say to each other. Here a link is taken to stand until sending
+//! fails, and whether its other end is alive is told by what was heard lately.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a silent connection counts as alive: rafthttp's read timeout.
 const SILENCE_NS: u64 = 5_000_000_000;
 
 #[derive(Debug, Clone, Copy)]
-struct Connection {
+struct Heard {
+    /// For the first time since the link stands.
+    first_ns: u64,
+    /// For the first time since the last silence.
     since_ns: u64,
-    heard_ns: u64,
+    last_ns: u64,
 }
 
-/// Connections to the other members, as far as this server can tell.
+/// Links to the other members.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Connections {
-    alive: BTreeMap<u64, Connection>,
+    heard: BTreeMap<u64, Heard>,
+    broken: BTreeSet<u64>,
+    start_ns: u64,
 }
 
 impl Connections {
+    /// The links of a server that starts.
+    pub(super) fn at_start(start_ns: u64) -> Self {
+        Self { start_ns, ..Self::default() }
+    }
+
     /// A message of a member arrived.
     pub(super) fn heard(&mut self, id: u64, now_ns: u64) {
-        let connection =
-            self.alive.entry(id).or_insert(Connection { since_ns: now_ns, heard_ns: now_ns });
-        if now_ns - connection.heard_ns > SILENCE_NS {
-            connection.since_ns = now_ns;
+        self.broken.remove(&id);
+        let new = Heard { first_ns: now_ns, since_ns: now_ns, last_ns: now_ns };
+        let heard = self.heard.entry(id).or_insert(new);
+        if now_ns - heard.last_ns > SILENCE_NS {
+            heard.since_ns = now_ns;
         }
-        connection.heard_ns = now_ns;
+        heard.last_ns = now_ns;
     }
 
     /// Sending to a member failed.
     pub(super) fn lost(&mut self, id: u64) {
-        self.alive.remove(&id);
+        self.heard.remove(&id);
+        self.broken.insert(id);
     }
 
-    /// Whether there is a connection.
-    pub(super) fn is_alive(&self, id: u64, now_ns: u64) -> bool {
-        self.alive.get(&id).is_some_and(|connection| now_ns - connection.heard_ns <= SILENCE_NS)
+    /// Whether the link stands, and since before `since_ns`.
+    pub(super) fn stands_since(&self, id: u64, since_ns: u64) -> bool {
+        let from_ns = self.heard.get(&id).map_or(self.start_ns, |heard| heard.first_ns);
+        !self.broken.contains(&id) && from_ns < since_ns
     }
 
-    /// Whether the connection has been there since before `since_ns`.
+    /// Whether the member was heard of lately, and without a silence since before `since_ns`.
     pub(super) fn lasted_since(&self, id: u64, since_ns: u64, now_ns: u64) -> bool {
-        self.alive.get(&id).is_some_and(|connection| {
-            connection.since_ns < since_ns && now_ns - connection.heard_ns <= SILENCE_NS
-        })
+        self.heard
+            .get(&id)
+            .is_some_and(|heard| heard.since_ns < since_ns && now_ns - heard.last_ns <= SILENCE_NS)
     }
 }
 
@@ -60,8 +78,11 @@ mod tests {
         assert!(!connections.lasted_since(1, 15, 21 + SILENCE_NS), "silent for too long");
         connections.heard(1, 21 + SILENCE_NS);
         assert!(!connections.lasted_since(1, 15, 22 + SILENCE_NS), "a new one");
+        assert!(connections.stands_since(1, 11), "whatever is heard");
         connections.lost(1);
+        assert!(!connections.stands_since(1, u64::MAX), "broken");
         assert!(!connections.lasted_since(1, u64::MAX, 22 + SILENCE_NS), "lost");
         assert!(!connections.lasted_since(2, u64::MAX, 0), "never heard of");
+        assert!(connections.stands_since(2, 1), "and nothing to say against the link");
     }
 }

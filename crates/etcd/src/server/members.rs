@@ -106,7 +106,7 @@ impl Running {
             return Err(RequestError::MemberNotEnoughStarted);
         }
         // One that is down is no part of the active quorum.
-        if id != self.member_id && !self.connections.is_alive(id, now_ns) {
+        if id != self.member_id && !self.is_connected(id, now_ns + 1, now_ns) {
             return Ok(());
         }
         let (_, voters) = self.started_voters(None);
@@ -143,9 +143,17 @@ impl Running {
 
     fn connected_voters(&self, now_ns: u64) -> usize {
         let since_ns = now_ns.saturating_sub(HEALTH_NS);
-        let connected =
-            |id| id == self.member_id || self.connections.lasted_since(id, since_ns, now_ns);
+        let connected = |id| id == self.member_id || self.is_connected(id, since_ns, now_ns);
         self.applier.cluster().voters().filter(|member| connected(member.id)).count()
+    }
+
+    /// Whether the link to a member stands since before a time. A leader and its followers talk
+    /// all the time, so silence between them is a break; two followers have nothing to say.
+    fn is_connected(&self, id: u64, since_ns: u64, now_ns: u64) -> bool {
+        let lead = self.node.basic_status().soft_state.lead;
+        let talk = lead == self.member_id || lead == id;
+        self.connections.stands_since(id, since_ns)
+            && (!talk || self.connections.lasted_since(id, since_ns, now_ns))
     }
 
     /// A change of the configuration was applied, or refused: its client is told.

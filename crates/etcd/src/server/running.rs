@@ -103,7 +103,7 @@ impl Running {
             told,
             proposals: Proposals::new(proposal_ids, config.request_timeout_ns()),
             reads: Reads::default(),
-            connections: Connections::default(),
+            connections: Connections::at_start(now_ns),
             leader_since_ns: 0,
             is_serving: false,
             held: VecDeque::new(),

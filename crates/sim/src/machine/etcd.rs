@@ -14,7 +14,7 @@ use disk::Disk;
 
 use super::{
     Answer, AnswerBody, Certainty, DATA_DIR, Effects, Fatal, Input, Message, Process, ServerEvent,
-    ServerStatus, WatchSaid, etcd_request,
+    ServerStatus, WatchAnswer, WatchSaid, etcd_request,
 };
 use crate::scenario::{ClusterSpec, Node};
 use crate::view::{Role, Timer};
@@ -30,8 +30,20 @@ pub struct EtcdProcess {
 
 impl EtcdProcess {
     /// A server that has not touched its disk yet.
-    pub fn new(spec: &ClusterSpec, node: Node, seed: u64) -> EtcdProcess {
-        EtcdProcess { server: Server::new(config(spec, node), seed) }
+    pub(super) fn start(
+        spec: &ClusterSpec,
+        node: Node,
+        seed: u64,
+        others: Option<&super::Server>,
+    ) -> EtcdProcess {
+        let joining = others.and_then(|other| joining_config(spec, node, other));
+        let config = joining.unwrap_or_else(|| config(spec, node));
+        EtcdProcess { server: Server::new(config, seed) }
+    }
+
+    /// Its member id.
+    pub(super) fn member_id(&self) -> u64 {
+        self.server.view().config().id
     }
 
     /// The server itself, for pictures of it.
@@ -72,9 +84,14 @@ impl EtcdProcess {
         found.kvs.into_iter().next().map(|pair| pair.value.to_vec())
     }
 
-    /// The server with this member id.
+    /// The server with this member id, by its peer URL: as it was told at its start, or as the log
+    /// says of members that joined later.
     pub fn node_of(&self, id: u64) -> Option<Node> {
-        self.peers().iter().position(|peer| peer.id == id).map(Node::at)
+        let view = self.server.view();
+        let peer = self.peers().iter().find(|peer| peer.id == id);
+        let member = || view.cluster()?.member(id)?.peer_urls.first();
+        let url = peer.map(|peer| &peer.peer_url).or_else(member)?;
+        etcd_request::node_at(url)
     }
 
     /// The member on a machine, by its peer URL: members that joined later have ids of their own.
@@ -107,8 +124,7 @@ impl EtcdProcess {
                 EtcdInput::Request { id: RequestId(id), request }
             }
             Input::Watch { stream, said } => {
-                let _ = (WatchStreamId(stream), watch_request(&said));
-                EtcdInput::Unreachable(0)
+                EtcdInput::Watch { stream: WatchStreamId(stream), request: watch_request(&said) }
             }
             Input::Unreachable(peer) => EtcdInput::Unreachable(self.id_of(peer)),
         }
@@ -124,6 +140,10 @@ impl EtcdProcess {
         effects.messages.extend(removed.map(|to| (to, Message::EtcdRemoved)));
         let answers = from.replies.into_iter().map(|(id, result)| (id.0, answer(result)));
         effects.replies.extend(answers);
+        let heard = from.watch.into_iter();
+        let heard = heard.map(|(id, response)| (id.0, Arc::new(WatchAnswer::Etcd(response))));
+        effects.watch.extend(heard);
+        effects.watch_ended.extend(from.watch_ended.into_iter().map(|(id, _)| id.0));
         effects.trace.extend(from.trace.into_iter().map(ServerEvent::Etcd));
     }
 }
@@ -152,12 +172,73 @@ fn timer(ticks: Ticks) -> Timer {
     Timer { elapsed: ticks.elapsed, timeout: ticks.timeout }
 }
 
-/// The flags of a server of this cluster.
+/// The flags of a server that the cluster begins with.
 pub(super) fn config(spec: &ClusterSpec, node: Node) -> ServerConfig {
-    let names: Vec<String> = (1..=spec.nodes).map(|number| Node(number).to_string()).collect();
+    let names: Vec<String> = (1..=spec.members).map(|number| Node(number).to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut configs = ServerConfig::for_cluster(&names, TOKEN);
-    let config = configs.swap_remove(node.index());
+    let own = node.index();
+    if own < configs.len() { flags(spec, configs.swap_remove(own)) } else { spare(spec, node) }
+}
+
+/// The flags of a machine that is no member yet: an identity of its own, and nobody else.
+fn spare(spec: &ClusterSpec, node: Node) -> ServerConfig {
+    let name = node.to_string();
+    let mut configs = ServerConfig::for_cluster(&[name.as_str()], TOKEN);
+    ServerConfig { joins: true, ..flags(spec, configs.swap_remove(0)) }
+}
+
+/// The flags of a server that was added to a running cluster: the members as another server knows
+/// them. `None` for one that the cluster began with, or does not know.
+fn joining_config(spec: &ClusterSpec, node: Node, other: &super::Server) -> Option<ServerConfig> {
+    let super::Server::Etcd(other) = other;
+    let view = other.server.view();
+    let url = etcd_request::peer_url(node);
+    let id = view.cluster()?.members().find(|member| member.peer_urls.contains(&url))?.id;
+    if id == config(spec, node).id {
+        return None;
+    }
+    let peers = view.cluster()?.members().map(|member| {
+        let peer_url = member.peer_urls.first().cloned().unwrap_or_default();
+        let name = etcd_request::node_at(&peer_url).map(|node| node.to_string());
+        Peer { id: member.id, name: name.unwrap_or_default(), peer_url }
+    });
+    let peers = peers.collect();
+    let cluster_id = view.config().cluster_id;
+    Some(ServerConfig { id, peers, cluster_id, joins: true, ..spare(spec, node) })
+}
+
+/// What a server without a log checks with those that run, before it does anything.
+/// Source: etcd release-3.4, `etcdserver/server.go`, `NewServer`.
+pub(super) fn may_start(
+    spec: &ClusterSpec,
+    node: Node,
+    disk: &Disk,
+    other: Option<&super::Server>,
+) -> Result<(), String> {
+    if disk.exists(&format!("{DATA_DIR}/member/wal")) {
+        return Ok(());
+    }
+    let is_spare = node.0 > spec.members;
+    let Some(super::Server::Etcd(other)) = other else {
+        let words = "cannot fetch cluster info from peer urls: could not retrieve cluster \
+                     information from the given URLs";
+        return if is_spare { Err(words.to_owned()) } else { Ok(()) };
+    };
+    let url = etcd_request::peer_url(node);
+    let mut members = other.server.view().cluster().into_iter().flat_map(Cluster::members);
+    let known = members.find(|member| member.peer_urls.contains(&url));
+    let own = config(spec, node).id;
+    match known {
+        Some(member) if member.id == own && !member.client_urls.is_empty() => {
+            Err(format!("member {own:x} has already been bootstrapped"))
+        }
+        None if is_spare => Err("error validating peerURLs: member count is unequal".to_owned()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn flags(spec: &ClusterSpec, config: ServerConfig) -> ServerConfig {
     ServerConfig {
         election_ticks: spec.election_ticks,
         tick_ns: spec.tick_ns,

@@ -35,6 +35,12 @@ pub(super) fn peer_url(node: Node) -> String {
     format!("http://{node}:2380")
 }
 
+/// The machine at a peer URL.
+pub(super) fn node_at(url: &str) -> Option<Node> {
+    let number = url.strip_prefix("http://n")?.strip_suffix(":2380")?.parse().ok()?;
+    Some(Node(number))
+}
+
 fn put(put: &scenario::Put) -> Put {
     Put {
         key: text(&put.key),

@@ -138,15 +138,15 @@ fn time_to_live(command: &ClientCommand, reply: &LeaseTimeToLiveReply) -> String
 
 fn member_change(command: &ClientCommand, reply: &MemberChangeReply) -> String {
     let cluster = reply.header.cluster_id;
-    match (&reply.member, command) {
-        (Some(member), _) => format!("Member {:x} added to cluster {cluster:x}", member.id),
-        (None, ClientCommand::Member(MemberCommand::Remove { node })) => {
+    match (command, &reply.member) {
+        (ClientCommand::Member(MemberCommand::Remove { node }), _) => {
             format!("Member {node} removed from cluster {cluster:x}")
         }
-        (None, ClientCommand::Member(MemberCommand::Promote { node })) => {
+        (ClientCommand::Member(MemberCommand::Promote { node }), _) => {
             format!("Member {node} promoted in cluster {cluster:x}")
         }
-        (None, _) => format!("Members of cluster {cluster:x} changed"),
+        (_, Some(member)) => format!("Member {:x} added to cluster {cluster:x}", member.id),
+        (_, None) => format!("Members of cluster {cluster:x} changed"),
     }
 }
 

@@ -234,8 +234,14 @@ impl Machine {
         self.syncs
     }
 
-    /// Puts a fresh process on the machine, and gives when its clock ticks first.
-    pub(crate) fn start(&mut self, spec: &ClusterSpec, now_ns: u64) -> u64 {
+    /// Puts a fresh process on the machine, and gives when its clock ticks first. `others` run
+    /// already: a machine that was added to their cluster joins it.
+    pub(crate) fn start(
+        &mut self,
+        spec: &ClusterSpec,
+        now_ns: u64,
+        others: Option<&Server>,
+    ) -> u64 {
         assert!(!self.is_up(), "{} is started once", self.node);
         self.boots += 1;
         self.shown_ns = 0;
@@ -243,9 +249,31 @@ impl Machine {
         let seed = self.node_stream.draw();
         self.next_tick_ns = now_ns + 1 + self.node_stream.below(spec.tick_ns);
         self.power = Power::On(match spec.engine {
-            Engine::Etcd => Server::Etcd(Box::new(EtcdProcess::new(spec, self.node, seed))),
+            Engine::Etcd => {
+                let process = EtcdProcess::start(spec, self.node, seed, others);
+                self.member_id = process.member_id();
+                Server::Etcd(Box::new(process))
+            }
         });
         self.next_tick_ns
+    }
+
+    /// Whether a process of this machine could start beside `others` that run, or with what words
+    /// it would die.
+    pub(crate) fn may_start(
+        &self,
+        spec: &ClusterSpec,
+        others: Option<&Server>,
+    ) -> Result<(), String> {
+        match spec.engine {
+            Engine::Etcd => etcd::may_start(spec, self.node, &self.disk, others),
+        }
+    }
+
+    /// A process that was started and died before it did anything.
+    pub(crate) fn refuse(&mut self, reason: &str) {
+        self.boots += 1;
+        self.power = Power::Failed(Fatal { reason: reason.to_owned() });
     }
 
     pub(crate) fn tick_after(&mut self, now_ns: u64, tick_ns: u64) -> u64 {

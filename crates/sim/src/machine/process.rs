@@ -82,6 +82,8 @@ pub struct Effects {
     pub trace: Vec<ServerEvent>,
     /// Responses on watch streams, in order.
     pub watch: Vec<(u64, Arc<WatchAnswer>)>,
+    /// Watch streams that it did not open, or ended.
+    pub watch_ended: Vec<u64>,
 }
 
 /// A response on a watch stream, in the engine's own words.

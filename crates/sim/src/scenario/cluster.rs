@@ -1,7 +1,7 @@
 //! The first line: which cluster.
 //!
 //! ```text
-//! cluster etcd nodes=3 seed=42 [tick=100ms] [election=10] [pre-vote=true] [latency=1ms..3ms]
+//! cluster etcd nodes=3 [members=3] seed=42 [tick=100ms] [election=10] [pre-vote=true] [latency=1ms..3ms]
 //!     [sync=1ms..4ms] [segment=64MB] [version=3.4.34]
 //! ```
 
@@ -66,6 +66,8 @@ pub struct ClusterSpec {
     pub engine: Engine,
     /// How many, from 1 to [`NODES_MAX`].
     pub nodes: u32,
+    /// How many of them the cluster begins with; the others wait until they are added and started.
+    pub members: u32,
     /// Where all randomness comes from.
     pub seed: u64,
     /// One tick of a server's clock (etcd's `--heartbeat-interval`).
@@ -89,6 +91,7 @@ impl Default for ClusterSpec {
         ClusterSpec {
             engine: Engine::Etcd,
             nodes: 3,
+            members: 3,
             seed: 1,
             tick_ns: 100 * MILLISECOND_NS,
             election_ticks: 10,
@@ -101,10 +104,12 @@ impl Default for ClusterSpec {
     }
 }
 
-const KEYS: [&str; 9] =
-    ["nodes", "seed", "tick", "election", "pre-vote", "latency", "sync", "segment", "version"];
+const KEYS: [&str; 10] = [
+    "nodes", "members", "seed", "tick", "election", "pre-vote", "latency", "sync", "segment",
+    "version",
+];
 
-pub(super) const USAGE: &str = "cluster etcd nodes=N seed=N [tick=T] [election=TICKS] \
+pub(super) const USAGE: &str = "cluster etcd nodes=N [members=N] seed=N [tick=T] [election=TICKS] \
                                 [pre-vote=true|false] [latency=T..T] [sync=T..T] [segment=SIZE] \
                                 [version=3.4.N]";
 
@@ -125,12 +130,20 @@ impl ClusterSpec {
             spec.set(key, &value, &word)?;
             seen.push(key.to_owned());
         }
+        if !seen.iter().any(|key| key == "members") {
+            spec.members = spec.nodes;
+        }
+        if spec.members > spec.nodes {
+            let what = format!("{} members on {} machines", spec.members, spec.nodes);
+            return Err(Problem::new(engine.column, what, "at most as many members as nodes"));
+        }
         Ok(spec)
     }
 
     /// Whether it could have been read: what comes from a store is not taken on trust.
     pub(crate) fn is_sound(&self) -> bool {
         (1..=NODES_MAX).contains(&self.nodes)
+            && (1..=self.nodes).contains(&self.members)
             && (MILLISECOND_NS..=10 * SECOND_NS).contains(&self.tick_ns)
             && (2..=1_000).contains(&self.election_ticks)
             && [self.latency, self.sync].iter().all(|span| span.low_ns <= span.high_ns)
@@ -140,6 +153,9 @@ impl ClusterSpec {
     fn set(&mut self, key: &str, value: &Word, word: &Word) -> Result<(), Problem> {
         match key {
             "nodes" => self.nodes = small(value.number_in(1, u64::from(NODES_MAX), "a number")?),
+            "members" => {
+                self.members = small(value.number_in(1, u64::from(NODES_MAX), "a number")?);
+            }
             "seed" => self.seed = value.number("a seed: a whole number")?,
             "tick" => self.tick_ns = value.time()?.clamp(MILLISECOND_NS, 10 * SECOND_NS),
             "election" => self.election_ticks = small(value.number_in(2, 1_000, "ticks")?),
@@ -181,7 +197,11 @@ pub(crate) fn small(number: u64) -> u32 {
 impl fmt::Display for ClusterSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let usual = ClusterSpec::default();
-        write!(f, "cluster {} nodes={} seed={}", self.engine, self.nodes, self.seed)?;
+        write!(f, "cluster {} nodes={}", self.engine, self.nodes)?;
+        if self.members != self.nodes {
+            write!(f, " members={}", self.members)?;
+        }
+        write!(f, " seed={}", self.seed)?;
         if self.tick_ns != usual.tick_ns {
             write!(f, " tick={}", print_time(self.tick_ns))?;
         }

@@ -168,7 +168,9 @@ impl World {
             let report = self.machines[index].cut_power(Survivors::Nothing);
             let (survived, lost) = (report.survived.len() as u64, report.lost.len() as u64);
             self.tell(TraceEvent::PowerCut { node, survived, lost });
-            self.queue.push(self.now_ns + 1, Due::Boot(node));
+            if self.has_begun(node) {
+                self.queue.push(self.now_ns + 1, Due::Boot(node));
+            }
         }
         for load in self.clients.loads() {
             let at_ns = load.next_ns.max(self.now_ns + 1);
@@ -189,12 +191,20 @@ impl World {
         }
     }
 
+    /// Whether a machine is part of the cluster's story: it began with it, or was started since.
+    fn has_begun(&self, node: Node) -> bool {
+        node.0 <= self.spec.members || self.machine(node).boots() > 0
+    }
+
     /// The servers that a command means now.
     pub(crate) fn targets(&self, target: Target) -> Vec<Node> {
         match target {
             Target::Node(node) => vec![node],
             Target::Leader => self.leader().into_iter().collect(),
-            Target::All => (0..self.machines.len()).map(Node::at).collect(),
+            Target::All => {
+                let all = (0..self.machines.len()).map(Node::at);
+                all.filter(|node| self.has_begun(*node)).collect()
+            }
         }
     }
 

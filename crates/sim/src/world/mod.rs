@@ -76,7 +76,7 @@ impl World {
         let nodes = spec.nodes;
         let machines = (1..=nodes).map(|number| Machine::new(&spec, Node(number))).collect();
         let mut queue = Queue::default();
-        for number in 1..=nodes {
+        for number in 1..=spec.members {
             queue.push(0, Due::Boot(Node(number)));
         }
         World {
@@ -242,6 +242,9 @@ impl World {
                 self.queue.push(arrives_ns, Due::ReplyArrival { request });
             }
         }
+        for stream in effects.watch_ended {
+            self.watch_ended(stream);
+        }
         for (stream, answer) in effects.watch {
             let arrives_ns = self.clients.stream_arrival(now_ns, stream);
             self.queue.push(arrives_ns, Due::WatchResponse { stream, answer });
@@ -252,11 +255,18 @@ impl World {
 
     fn boot(&mut self, node: Node) {
         let (spec, now_ns) = (Arc::clone(&self.spec), self.now_ns);
-        let machine = self.machine_mut(node);
-        if machine.is_up() {
+        if self.machine(node).is_up() {
             return;
         }
-        let first_tick_ns = machine.start(&spec, now_ns);
+        let other = self.leader().or_else(|| self.up().next());
+        let other = other.and_then(|other| self.machine(other).server().cloned());
+        if let Err(reason) = self.machine(node).may_start(&spec, other.as_ref()) {
+            self.machine_mut(node).refuse(&reason);
+            self.tell(TraceEvent::Died(node, reason));
+            return;
+        }
+        let machine = self.machine_mut(node);
+        let first_tick_ns = machine.start(&spec, now_ns, other.as_ref());
         let boots = machine.boots();
         self.tell(TraceEvent::Booted(node, boots));
         self.queue.push(first_tick_ns, Due::Tick(node));

@@ -43,7 +43,14 @@ impl World {
     pub(super) fn watch_arrives(&mut self, stream: u64, node: Node, said: WatchSaid) {
         if self.machine(node).is_up() {
             self.feed(node, Input::Watch { stream, said });
-        } else if let Some(again) = self.clients.refused(self.now_ns, stream) {
+        } else {
+            self.watch_ended(stream);
+        }
+    }
+
+    /// A server did not take a stream, or ended it.
+    pub(super) fn watch_ended(&mut self, stream: u64) {
+        if let Some(again) = self.clients.refused(self.now_ns, stream) {
             self.tell(TraceEvent::WatchBroken { watcher: again.watcher });
             self.queue.push(again.at_ns, Due::WatchConnect { watcher: again.watcher });
         }
