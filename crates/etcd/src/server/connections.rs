@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const SILENCE_NS: u64 = 5_000_000_000;
 
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "the unit stands last in a name")]
 struct Heard {
     /// For the first time since the link stands.
     first_ns: u64,
