@@ -19,6 +19,7 @@ mod group;
 mod hostile;
 mod membership;
 mod memory_storage;
+mod options;
 mod reads_and_transfer;
 mod replication;
 mod schedules;
