@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{export, get, hashkv, inspect, link, log, open, run, verify};
+use crate::{bugs, export, get, hashkv, hunt, inspect, link, log, open, run, verify};
 
 /// A deterministic laboratory for etcd and ZooKeeper.
 #[derive(Debug, Parser)]
@@ -17,6 +17,10 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Run a scenario and judge what it expects.
     Run(run::Arguments),
+    /// Run a scenario with many seeds, in search of a broken promise.
+    Hunt(hunt::Arguments),
+    /// List the known bugs that can be switched on.
+    Bugs(bugs::Arguments),
     /// Print the link that opens a scenario in the page.
     Link(link::Arguments),
     /// Print the scenario that a link carries.

@@ -4,11 +4,13 @@
 //! unreadable input, with one line on standard error that names the place.
 
 mod archive;
+mod bugs;
 mod commands;
 mod export;
 mod failure;
 mod get;
 mod hashkv;
+mod hunt;
 mod inspect;
 mod link;
 mod log;
@@ -16,6 +18,7 @@ mod open;
 mod output;
 mod run;
 mod verify;
+mod violation;
 mod write_out;
 
 use std::io::ErrorKind;
@@ -51,6 +54,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Export(arguments) => export::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Hunt(arguments) => hunt::run(&arguments),
+        Command::Bugs(arguments) => bugs::run(&arguments),
         Command::Link(arguments) => link::run(&arguments),
         Command::Open(arguments) => open::run(&arguments),
     }

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
-use sim::scenario::{Scenario, TEXT_BYTES_MAX, parse_time, print_time};
+use sim::check::{Found, PROMISES, Promise, State, Violation};
+use sim::hunt;
+use sim::scenario::{Expected, Scenario, TEXT_BYTES_MAX, parse_time, print_time};
 use sim::trace::Record;
 use sim::{World, judge};
 
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::{bugs, violation};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -22,6 +25,9 @@ pub(crate) struct Arguments {
     /// Another seed than the scenario's own
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Switches a known bug on; see `quorarium bugs`
+    #[arg(long, value_name = "ID")]
+    bug: Vec<String>,
     /// Ends the run at this virtual time, such as 10s
     #[arg(long, value_name = "T")]
     until: Option<String>,
@@ -40,7 +46,9 @@ struct Report {
     events: u64,
     virtual_ns: u64,
     expects: Vec<Expect>,
-    violations: Vec<Violation>,
+    violations: Vec<violation::Row>,
+    #[serde(skip)]
+    unannounced: bool,
     ops: Ops,
     unknown_checks: Vec<String>,
 }
@@ -50,16 +58,6 @@ struct Expect {
     line: u32,
     text: String,
     ok: bool,
-    detail: String,
-}
-
-/// A broken promise; nobody looks for them yet.
-#[derive(Debug, Serialize)]
-struct Violation {
-    check: String,
-    event: u64,
-    virtual_ns: u64,
-    nodes: Vec<String>,
     detail: String,
 }
 
@@ -86,12 +84,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(seed) = arguments.seed {
         scenario.cluster.seed = seed;
     }
+    scenario = hunt::with_bugs(&scenario, &bugs::parse(&arguments.bug)?);
     let until_ns = arguments.until_ns(&scenario)?;
     let world = match &arguments.trace {
         None => run_watched(&scenario, until_ns, &mut |_| {}),
         Some(path) => run_traced(&scenario, until_ns, path)?,
     };
-    let report = Report::of(&world);
+    let report = Report::of(&world, &scenario);
     let mut output = Output::new();
     if arguments.json {
         output.json(&report)?;
@@ -141,20 +140,22 @@ fn write_record(out: &mut impl Write, record: &Record) -> std::io::Result<()> {
 }
 
 impl Report {
-    fn of(world: &World) -> Report {
+    fn of(world: &World, scenario: &Scenario) -> Report {
         let operations = world.operations();
+        let found = world.checks().found();
         Report {
             fingerprint: format!("{:016x}", world.fingerprint()),
             events: world.event(),
             virtual_ns: world.now_ns(),
             expects: world.judgements().iter().map(Expect::of).collect(),
-            violations: Vec::new(),
+            violations: violations(found, scenario),
+            unannounced: found.violations().iter().any(|one| !is_announced(one, world)),
             ops: Ops {
                 acknowledged: operations.acknowledged,
                 failed: operations.failed,
                 unknown: operations.unknown,
             },
-            unknown_checks: Vec::new(),
+            unknown_checks: unknown_checks(found),
         }
     }
 
@@ -170,12 +171,30 @@ impl Report {
         lines.extend(self.expects.iter().map(|Expect { line, text, ok, detail }| {
             format!("  {} line {line}: {text}: {detail}", if *ok { "✓" } else { "✗" })
         }));
+        lines.extend(self.violations.iter().map(violation::Row::line));
         lines
     }
 
     fn is_well(&self) -> bool {
-        self.violations.is_empty() && self.expects.iter().all(|expect| expect.ok)
+        !self.unannounced && self.expects.iter().all(|expect| expect.ok)
     }
+}
+
+fn violations(found: &Found, scenario: &Scenario) -> Vec<violation::Row> {
+    found.violations().iter().map(|one| violation::Row::of(one, scenario)).collect()
+}
+
+/// Whether the scenario says that this promise will be broken.
+fn is_announced(violation: &Violation, world: &World) -> bool {
+    let id = violation.promise.id();
+    let announces = |judgement: &judge::Judgement| matches!(&judgement.expectation.what, Expected::Violation(check) if check == id);
+    world.judgements().iter().any(announces)
+}
+
+/// Promises that were neither kept nor broken as far as the run shows.
+fn unknown_checks(found: &Found) -> Vec<String> {
+    let is_unknown = |promise: &&Promise| matches!(found.state(**promise), State::Unknown { .. });
+    PROMISES.iter().filter(is_unknown).map(|promise| promise.id().to_owned()).collect()
 }
 
 impl Expect {

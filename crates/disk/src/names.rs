@@ -48,6 +48,20 @@ impl Disk {
         self.resolve(path).is_ok()
     }
 
+    /// Whether a file or directory would still have this name after a power cut now.
+    pub fn is_name_durable(&self, path: &str) -> bool {
+        let Ok(names) = components(path) else { return false };
+        let mut at = ROOT;
+        for name in names {
+            let Ok(directory) = self.directory(at, path) else { return false };
+            match (directory.live.get(name), directory.durable.get(name)) {
+                (Some(live), Some(durable)) if live == durable => at = *live,
+                _ => return false,
+            }
+        }
+        true
+    }
+
     /// What a directory holds, by name.
     pub fn list(&self, path: &str) -> Result<Vec<DirEntry>, DiskError> {
         let directory = self.directory(self.resolve(path)?, path)?;

@@ -52,6 +52,12 @@ impl Bugs {
         Self { own: self.own | 1 << bug as u32, ..self }
     }
 
+    /// The set with this one of the core in it.
+    #[must_use]
+    pub const fn with_core(self, bug: raft::Bug) -> Self {
+        Self { core: self.core.with(bug), ..self }
+    }
+
     /// Whether the rule is to be broken.
     pub(crate) const fn has(self, bug: Bug) -> bool {
         cfg!(feature = "bugs") && self.own & 1 << bug as u32 != 0

@@ -93,9 +93,11 @@ fn said(action: &Action, world: &World) -> Answer {
         Action::Client(ClientAction { command: ClientCommand::Watch(watch), .. }) => {
             Answer::of(format!("{watch}: changes are shown as they come, until `unwatch`"))
         }
-        Action::Client(_) | Action::Load(_) | Action::Fault(_) | Action::Expect(_) => {
-            Answer::of(action.to_string())
-        }
+        Action::Client(_)
+        | Action::Load(_)
+        | Action::Fault(_)
+        | Action::Expect(_)
+        | Action::Bug(_) => Answer::of(action.to_string()),
     }
 }
 

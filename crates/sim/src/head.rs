@@ -8,9 +8,12 @@
 //! [`World::settle`]: crate::world::World::settle
 //! [`World::resume`]: crate::world::World::resume
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::bugs::Toggle;
 use crate::client::ClientsHead;
 use crate::fault::Names;
 use crate::judge::Judgement;
@@ -49,6 +52,8 @@ pub struct Head {
     pub(crate) fired: Names,
     /// Actions that wait for their time.
     pub(crate) waiting: Vec<(u64, Scheduled)>,
+    /// Known bugs that are switched on.
+    pub(crate) bugs: BTreeSet<Toggle>,
 }
 
 /// Why a stored head is of no use.

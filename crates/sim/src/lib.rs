@@ -10,8 +10,10 @@
 //!    ├ fault     what breaks and mends, one file a kind; plans that draw them
 //!    ├ client    the console and loads; acknowledged, failed or unknown
 //!    ├ judge     what was expected
+//!    ├ check     what the cluster promises, looked at after every event
 //!    └ trace     what happened, and the fingerprint over it
 //!    ↓
+//! hunt       one seed of a search for broken promises; `bugs`, the toggles to search for
 //! view       the world as plain data for panels and tests
 //! ```
 //!
@@ -22,8 +24,7 @@
 //! A world survives its host: a [`Head`] and the disks are enough to go on, because the `reload`
 //! that follows (power cut of all, restart of all) depends on nothing else.
 //!
-//! Left out so far, each with its place: checks of the cluster's promises (`check/`, one file a
-//! promise), checkpoints and branches (`timeline`), seed search (`hunt`), ZooKeeper (a second
+//! Left out so far, each with its place: checkpoints and branches (`timeline`), ZooKeeper (a second
 //! adapter in [`machine`]).
 //!
 //! ```
@@ -36,10 +37,13 @@
 //! # Ok::<(), sim::scenario::ParseError>(())
 //! ```
 
+pub mod bugs;
+pub mod check;
 pub mod client;
 pub mod console;
 pub mod fault;
 pub mod head;
+pub mod hunt;
 pub mod judge;
 pub mod link;
 pub mod machine;

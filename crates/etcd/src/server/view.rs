@@ -128,6 +128,16 @@ impl<'a> View<'a> {
         })
     }
 
+    /// The term of the entry at an index, from the one before the first to the last.
+    pub fn term_at(self, index: u64) -> Option<u64> {
+        self.running()?.node.log().term(index).ok()
+    }
+
+    /// The configuration in force in raft.
+    pub fn conf_state(self) -> Option<raft::ConfState> {
+        self.running().map(|running| running.node.conf_state())
+    }
+
     /// Entries of the raft log; those that are not there are left out.
     pub fn entries(self, range: Range<u64>) -> Vec<Entry> {
         let LogView { first_index, last_index, .. } = self.log();

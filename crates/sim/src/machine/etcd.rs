@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::etcd::bugs::Bugs;
 use ::etcd::membership::Cluster;
 use ::etcd::mvcc::{KeyRange, RangeOptions, Store};
 use ::etcd::proto::LoggedRequest;
@@ -35,9 +36,11 @@ impl EtcdProcess {
         node: Node,
         seed: u64,
         others: Option<&super::Server>,
+        bugs: Bugs,
     ) -> EtcdProcess {
         let joining = others.and_then(|other| joining_config(spec, node, other));
         let config = joining.unwrap_or_else(|| config(spec, node));
+        let config = ServerConfig { bugs, ..config };
         EtcdProcess { server: Server::new(config, seed) }
     }
 

@@ -12,6 +12,7 @@ mod pause;
 mod process;
 mod trap;
 
+use ::etcd::bugs::Bugs;
 use disk::{CrashReport, Disk, DiskError, Faults, Ticket, Unsynced};
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +30,7 @@ use self::trap::Traps;
 use crate::fault::{CrashDuring, Moment, Names, Survivors};
 use crate::network::Delay;
 use crate::rng::{Consumer, Stream};
-use crate::scenario::{ClusterSpec, Engine, Node};
+use crate::scenario::{ClientCommand, ClusterSpec, Engine, Node};
 
 /// The last words of a process that was killed from outside.
 pub const KILLED: &str = "signal: killed";
@@ -46,6 +47,11 @@ pub(crate) fn absolute_path(path: &str) -> String {
 }
 
 const SECTORS_PER_PAGE: u64 = (disk::PAGE_BYTES / disk::SECTOR_BYTES) as u64;
+
+/// The call of etcd's API that a command is; where it names a member, without that one's id.
+pub(crate) fn etcd_request(command: &ClientCommand) -> Option<::etcd::request::Request> {
+    etcd_request::of(command, |_| 0)
+}
 
 fn member_id(spec: &ClusterSpec, node: Node) -> u64 {
     match spec.engine {
@@ -214,6 +220,11 @@ impl Machine {
         self.server().map_or_else(|| self.last_words.clone(), Server::status)
     }
 
+    /// Whether its process goes on at the world's pace.
+    pub(crate) fn is_undisturbed(&self) -> bool {
+        self.clock.is_true() && !self.is_paused()
+    }
+
     /// Its member id.
     pub fn member_id(&self) -> u64 {
         self.member_id
@@ -241,6 +252,7 @@ impl Machine {
         spec: &ClusterSpec,
         now_ns: u64,
         others: Option<&Server>,
+        bugs: Bugs,
     ) -> u64 {
         assert!(!self.is_up(), "{} is started once", self.node);
         self.boots += 1;
@@ -250,7 +262,7 @@ impl Machine {
         self.next_tick_ns = now_ns + 1 + self.node_stream.below(spec.tick_ns);
         self.power = Power::On(match spec.engine {
             Engine::Etcd => {
-                let process = EtcdProcess::start(spec, self.node, seed, others);
+                let process = EtcdProcess::start(spec, self.node, seed, others, bugs);
                 self.member_id = process.member_id();
                 Server::Etcd(Box::new(process))
             }

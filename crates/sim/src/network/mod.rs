@@ -226,6 +226,11 @@ impl Network {
         }
     }
 
+    /// Whether no rule holds but cuts, and nothing is held by hand.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.rules == Rules::default()
+    }
+
     // ---- messages ----
 
     pub(crate) fn send(&mut self, now_ns: u64, from: Node, to: Node, message: Message) -> Sending {

@@ -12,6 +12,7 @@ use super::node::{Context, Node};
 use super::quantity::print_time;
 use super::verb::{Group, Verb};
 use super::word::{Words, quoted};
+use crate::check::{PROMISES, Promise};
 
 /// Something that should be true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,15 +48,32 @@ pub enum Expected {
     Down(Node),
     /// The server stopped by itself and said why.
     Failed(Node),
+    /// This promise of the cluster is broken, by its id.
+    Violation(String),
+    /// No promise is broken.
+    NoViolation,
+    /// Some order of the operations so far explains all their answers.
+    Linearizable,
 }
 
-const WHAT: [&str; 7] = ["leader", "value", "absent", "revision", "up", "down", "failed"];
+const WHAT: [&str; 10] = [
+    "leader",
+    "value",
+    "absent",
+    "revision",
+    "up",
+    "down",
+    "failed",
+    "violation",
+    "no-violation",
+    "linearizable",
+];
 
 pub(super) const VERBS: &[Verb] = &[Verb {
     name: "expect",
     group: Group::Checks,
     usage: "expect leader [SERVER] | value KEY VALUE | absent KEY | revision N | \
-            up|down|failed SERVER [within TIME]",
+            up|down|failed SERVER | violation CHECK | no-violation | linearizable [within TIME]",
     help: "says what should be true, now or within a time",
     example: "expect leader within 3s",
     parse,
@@ -78,11 +96,25 @@ fn parse(words: &mut Words, context: Context) -> Result<Action, Problem> {
         "up" => Expected::Up(words.node(context)?),
         "down" => Expected::Down(words.node(context)?),
         "failed" => Expected::Failed(words.node(context)?),
+        "violation" => violation(words)?,
+        "no-violation" => Expected::NoViolation,
+        "linearizable" => Expected::Linearizable,
         _ => return Err(word.problem("cannot expect", &expected).suggest(&word.text, WHAT)),
     };
     let within_ns =
         if words.take_if("within") { words.expect("a time such as `3s`")?.time()? } else { 0 };
     Ok(Action::Expect(Expectation { what, within_ns }))
+}
+
+fn violation(words: &mut Words) -> Result<Expected, Problem> {
+    let word = words.expect("a check such as `R7`")?;
+    let ids = || PROMISES.iter().map(|promise| promise.id());
+    match Promise::find(&word.text) {
+        Some(promise) => Ok(Expected::Violation(promise.id().to_owned())),
+        None => Err(word
+            .problem("there is no check", "a check such as `R7`")
+            .suggest(&word.text, ids())),
+    }
 }
 
 impl fmt::Display for Expectation {
@@ -97,6 +129,9 @@ impl fmt::Display for Expectation {
             Expected::Up(node) => write!(f, "up {node}")?,
             Expected::Down(node) => write!(f, "down {node}")?,
             Expected::Failed(node) => write!(f, "failed {node}")?,
+            Expected::Violation(check) => write!(f, "violation {check}")?,
+            Expected::NoViolation => f.write_str("no-violation")?,
+            Expected::Linearizable => f.write_str("linearizable")?,
         }
         if self.within_ns > 0 {
             write!(f, " within {}", print_time(self.within_ns))?;

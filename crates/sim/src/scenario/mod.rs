@@ -18,6 +18,7 @@
 //! was expected and the nearest words. Printing is canonical: `parse` and `print` are inverse on
 //! what `print` gives. One file per group of verbs, one table of them all ([`verbs`]).
 
+mod bug;
 mod client;
 mod cluster;
 pub(crate) mod error;
@@ -51,6 +52,7 @@ pub use quantity::{
 };
 pub use verb::{Group, Verb, find as find_verb, verbs};
 
+use crate::bugs::Toggle;
 use error::Problem;
 use word::Words;
 
@@ -72,6 +74,8 @@ pub enum Action {
     Fault(Fault),
     /// Says what should be true.
     Expect(Expectation),
+    /// Switches a known bug on.
+    Bug(Toggle),
 }
 
 /// A cluster and what happens to it.
@@ -234,7 +238,8 @@ impl Reader {
             action @ (Action::Client(_)
             | Action::Load(_)
             | Action::Fault(_)
-            | Action::Expect(_)) => Ok(Statement::At(at_or_last_ns, action)),
+            | Action::Expect(_)
+            | Action::Bug(_)) => Ok(Statement::At(at_or_last_ns, action)),
         }
     }
 
@@ -267,6 +272,7 @@ impl fmt::Display for Action {
             Action::Load(load) => load.fmt(f),
             Action::Fault(fault) => fault.fmt(f),
             Action::Expect(expectation) => expectation.fmt(f),
+            Action::Bug(bug) => write!(f, "bug {bug}"),
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::error::Problem;
 use super::node::Context;
 use super::word::Words;
-use super::{Action, client, expect, load};
+use super::{Action, bug, client, expect, load};
 use crate::fault::KINDS;
 
 /// A command of the language.
@@ -67,7 +67,7 @@ pub fn verbs() -> impl Iterator<Item = &'static Verb> {
         verbs.filter(move |verb| verb.group == group)
     });
     let clients = client::FAMILIES.into_iter().chain([load::VERBS]).flatten();
-    clients.chain(faults).chain(expect::VERBS)
+    clients.chain(faults).chain(expect::VERBS).chain(bug::VERBS)
 }
 
 /// The verb of that name.

@@ -103,6 +103,7 @@ fn acted(action: &Action) -> Option<Words> {
         Action::Client(_) | Action::Expect(_) => return None,
         Action::Fault(Fault::Reload(_) | Fault::Chaos(_)) | Action::Load(_) => Tone::Plain,
         Action::Fault(fault) if fault.breaks() => Tone::Broken,
+        Action::Bug(_) => Tone::Broken,
         Action::Fault(_) => Tone::Agreed,
     };
     Some(Words { node: None, tone, text: action.to_string() })

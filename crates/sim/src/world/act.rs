@@ -38,6 +38,9 @@ impl World {
             }
             Action::Fault(fault) => self.fault(fault),
             Action::Expect(expectation) => self.expect(line, expectation),
+            Action::Bug(toggle) => {
+                self.bugs.insert(toggle);
+            }
         }
     }
 
@@ -92,6 +95,7 @@ impl World {
 
     /// Breaks or mends, and keeps count of what came into play.
     fn fault(&mut self, fault: Fault) {
+        self.checks.disturbed();
         if fault.breaks() {
             self.drawn.insert(fault.name());
         }
@@ -165,6 +169,7 @@ impl World {
         }
         for index in 0..self.machines.len() {
             let node = Node::at(index);
+            self.checks.power_cut(node);
             let report = self.machines[index].cut_power(Survivors::Nothing);
             let (survived, lost) = (report.survived.len() as u64, report.lost.len() as u64);
             self.tell(TraceEvent::PowerCut { node, survived, lost });

@@ -10,6 +10,7 @@ use crate::trace::TraceEvent;
 
 impl World {
     pub(crate) fn flip(&mut self, node: Node, path: &str, offset: u64, bit: u8) {
+        self.checks.excuse(node);
         let path = absolute_path(path);
         let flipped = self.machine_mut(node).disk.corrupt(&path, offset, 1 << bit);
         if flipped.is_ok() {
@@ -20,6 +21,7 @@ impl World {
 
     /// Changes the standing faults of a disk.
     pub(crate) fn set_disk_faults(&mut self, node: Node, set: impl FnOnce(&mut Faults)) {
+        self.checks.excuse(node);
         let disk = &mut self.machine_mut(node).disk;
         let mut faults = disk.faults().clone();
         set(&mut faults);
@@ -32,6 +34,7 @@ impl World {
 
     /// A sector cannot be read any more. Counted once somebody reads there.
     pub(crate) fn spoil(&mut self, node: Node, path: &str, sector: u64) {
+        self.checks.excuse(node);
         let path = self.path(node, path);
         let spoiled = self.machine_mut(node).disk.spoil(&path, sector);
         self.tell(TraceEvent::DiskTouched { node, ok: spoiled == Ok(true) });
@@ -44,6 +47,7 @@ impl World {
     }
 
     pub(crate) fn forget_page(&mut self, node: Node, path: &str, page: u32) {
+        self.checks.excuse(node);
         let path = self.path(node, path);
         let forgotten = self.machine_mut(node).disk.forget_page(&path, page);
         self.touched(node, "disk forget", &forgotten);
@@ -61,6 +65,7 @@ impl World {
         self.fired.insert("wipe");
         self.cut_power(node, Survivors::Nothing);
         self.machine_mut(node).disk.wipe();
+        self.checks.wiped(node);
     }
 
     /// Absolute; `wal` is the newest segment of the log.

@@ -1,6 +1,7 @@
 //! Finding out: who is up, who leads, whether something is true.
 
 use super::World;
+use crate::check::{Promise, State};
 use crate::machine::{Power, Server, ServerStatus};
 use crate::scenario::{Expected, Node};
 use crate::view::Role;
@@ -49,7 +50,43 @@ impl World {
             Expected::Up(node) => self.find_condition(*node, "up"),
             Expected::Down(node) => self.find_condition(*node, "down"),
             Expected::Failed(node) => self.find_condition(*node, "failed"),
+            Expected::Violation(check) => self.find_violation(check),
+            Expected::NoViolation => match self.checks.found().violations() {
+                [] => Ok(()),
+                [first, ..] => Err(format!("{}: {}", first.promise.id(), first.detail)),
+            },
+            Expected::Linearizable => self.checks.linearizable(),
         }
+    }
+
+    fn find_violation(&self, check: &str) -> Result<(), String> {
+        let promise = Promise::find(check).ok_or("there is no such check")?;
+        match self.checks.found().state(promise) {
+            State::Broken { .. } => Ok(()),
+            State::Holds { .. } => Err("it holds".to_owned()),
+            State::Unknown { why } => Err(why),
+        }
+    }
+
+    /// The largest quorum of servers that run and hear each other, if nothing disturbs them.
+    pub(super) fn calm_quorum(&self) -> Vec<Node> {
+        if !self.network.is_quiet() {
+            return Vec::new();
+        }
+        let runs = |node: &Node| {
+            self.machine(*node).is_undisturbed()
+                && self.status(*node).is_some_and(|status| !status.is_booting)
+        };
+        let up: Vec<Node> = self.up().filter(runs).collect();
+        let hear = |one: Node, other: Node| {
+            one == other || self.network.connected(one, other) && self.network.connected(other, one)
+        };
+        let around = |one: &Node| -> Vec<Node> {
+            up.iter().copied().filter(|other| hear(*one, *other)).collect()
+        };
+        let largest = up.iter().map(around).max_by_key(Vec::len).unwrap_or_default();
+        let is_clique = largest.iter().all(|one| largest.iter().all(|other| hear(*one, *other)));
+        if is_clique && largest.len() > self.machines.len() / 2 { largest } else { Vec::new() }
     }
 
     fn find_leader(&self, wanted: Option<Node>) -> Result<(), String> {

@@ -38,7 +38,9 @@ impl World {
             self.lost(flight, from, to, LossReason::Partition);
         } else if self.machine(to).is_up() {
             self.tell(TraceEvent::Delivered { flight, from, to });
+            let message = arrived.message.clone();
             self.feed(to, Input::Message(arrived.message));
+            self.checks.received(from, to, &message);
         } else {
             self.lost(flight, from, to, LossReason::ReceiverDown);
         }

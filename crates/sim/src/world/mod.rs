@@ -17,11 +17,15 @@ mod messages;
 mod run;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use run::Fate;
 
-use crate::client::{CONSOLE, Clients, Ended, PATIENCE_NS};
+use crate::bugs::{self, Toggle};
+use crate::check::history::Asked;
+use crate::check::{Checks, PATIENCE_ELECTIONS};
+use crate::client::{CONSOLE, Clients, Ended, Operation, PATIENCE_NS};
 use crate::fault::{Names, Survivors};
 use crate::judge::Judgement;
 use crate::machine::{Certainty, Effects, Input, Machine, Stepped};
@@ -51,6 +55,8 @@ pub struct World {
     open: Vec<usize>,
     trace: Trace,
     trails: Trails,
+    checks: Checks,
+    bugs: BTreeSet<Toggle>,
     next_action: u64,
     /// Actions that have run; those of before a resume are only counted.
     recorded: Vec<Line>,
@@ -59,6 +65,15 @@ pub struct World {
     heading: Arc<[String]>,
     /// … and what is judged at the end.
     tail: Arc<[Line]>,
+}
+
+/// Who sends a request, and as what.
+#[derive(Clone, Copy)]
+struct Asking {
+    client: u32,
+    action: u64,
+    retry_of: Option<u64>,
+    patience_ns: u64,
 }
 
 /// An action that was taken up.
@@ -74,7 +89,8 @@ impl World {
     /// A fresh world at time 0; all servers boot with the first events.
     pub fn new(spec: ClusterSpec) -> World {
         let nodes = spec.nodes;
-        let machines = (1..=nodes).map(|number| Machine::new(&spec, Node(number))).collect();
+        let machines: Vec<Machine> =
+            (1..=nodes).map(|number| Machine::new(&spec, Node(number))).collect();
         let mut queue = Queue::default();
         for number in 1..=spec.members {
             queue.push(0, Due::Boot(Node(number)));
@@ -83,6 +99,8 @@ impl World {
             now_ns: 0,
             event: 0,
             queue,
+            checks: Checks::new(&machines),
+            bugs: BTreeSet::new(),
             machines,
             network: Network::new(&spec),
             clients: Clients::new(&spec),
@@ -151,6 +169,7 @@ impl World {
         assert!(at_ns >= self.now_ns, "time does not go back");
         self.now_ns = at_ns;
         self.event += 1;
+        self.checks.begin_event(self.event, at_ns);
         match due {
             Due::Action(scheduled) => self.act(scheduled),
             Due::Boot(node) => self.boot(node),
@@ -159,6 +178,8 @@ impl World {
                 self.tell(TraceEvent::Synced(node, ticket));
                 let machine = self.machine_mut(node);
                 let ended = machine.complete(ticket);
+                self.checks.synced(&self.machines[node.index()], ended.is_ok());
+                let machine = self.machine(node);
                 if machine.is_up() && machine.boots() == boot {
                     self.feed(
                         node,
@@ -197,7 +218,10 @@ impl World {
         let machine = self.machine_mut(node);
         let Some(input) = machine.take_in(input) else { return };
         match machine.step(now_ns, input) {
-            Stepped::Ran(effects) => self.take_effects(node, effects),
+            Stepped::Ran(effects) => {
+                self.checks.after_step(&self.machines[node.index()], &effects);
+                self.take_effects(node, effects);
+            }
             Stepped::Died(fatal) => {
                 self.take_effects(node, Effects::default());
                 self.died(node, fatal.reason);
@@ -237,6 +261,9 @@ impl World {
             self.send(node, to, &message);
         }
         for (request, answer) in effects.replies {
+            if let Some(operation) = self.clients.pending(request) {
+                self.checks.answered(node, request, &operation.command, &answer);
+            }
             self.tell(TraceEvent::Replied(node, request));
             if let Some(arrives_ns) = self.clients.answered(now_ns, request, answer) {
                 self.queue.push(arrives_ns, Due::ReplyArrival { request });
@@ -265,9 +292,11 @@ impl World {
             self.tell(TraceEvent::Died(node, reason));
             return;
         }
+        let bugs = bugs::of_servers(&self.bugs);
         let machine = self.machine_mut(node);
-        let first_tick_ns = machine.start(&spec, now_ns, other.as_ref());
+        let first_tick_ns = machine.start(&spec, now_ns, other.as_ref(), bugs);
         let boots = machine.boots();
+        self.checks.booted(&self.machines[node.index()]);
         self.tell(TraceEvent::Booted(node, boots));
         self.queue.push(first_tick_ns, Due::Tick(node));
         self.feed(node, Input::Boot);
@@ -279,10 +308,12 @@ impl World {
         let next_ns = self.machine_mut(node).tick_after(now_ns, tick_ns);
         self.queue.push(next_ns, Due::Tick(node));
         self.feed(node, Input::Tick);
+        self.look_at_quorum();
     }
 
     pub(super) fn cut_power(&mut self, node: Node, survivors: Survivors) {
         self.queue.forget_machine(node);
+        self.checks.power_cut(node);
         let report = self.machine_mut(node).cut_power(survivors);
         let (survived, lost) = (report.survived.len() as u64, report.lost.len() as u64);
         self.tell(TraceEvent::PowerCut { node, survived, lost });
@@ -292,6 +323,7 @@ impl World {
     /// A process that ended takes nothing with it but itself: the machine goes on.
     pub(super) fn died(&mut self, node: Node, reason: String) {
         self.queue.forget_process(node);
+        self.checks.died(&self.machines[node.index()], &reason);
         self.tell(TraceEvent::Died(node, reason));
         self.drop_connections(node);
     }
@@ -313,9 +345,17 @@ impl World {
         command: ClientCommand,
         patience_ns: u64,
     ) {
-        let (now_ns, command) = (self.now_ns, Arc::new(command));
+        let asking = Asking { client, action, retry_of: None, patience_ns };
+        self.send_request(asking, node, &Arc::new(command));
+    }
+
+    /// Sends a request; one that asks again for what an earlier one asked for names it.
+    fn send_request(&mut self, asking: Asking, node: Node, command: &Arc<ClientCommand>) {
+        let Asking { client, action, retry_of, patience_ns } = asking;
+        let (now_ns, command) = (self.now_ns, Arc::clone(command));
         let operation = self.clients.begin(now_ns, client, action, node, Arc::clone(&command));
         let request = operation.request;
+        self.checks.asked(&Asked { request, retry_of, command: &command });
         let arrives_ns = operation.arrives_ns();
         operation.timeout =
             Some(self.queue.push(now_ns + patience_ns, Due::RequestTimeout { request }));
@@ -350,6 +390,7 @@ impl World {
     }
 
     fn ended(&mut self, ended: &Ended) {
+        self.checks.ended(ended.operation.request, &ended.answer);
         if let Some(timeout) = ended.operation.timeout {
             self.queue.cancel(timeout);
         }
@@ -364,6 +405,23 @@ impl World {
         if let Some(at_ns) = self.clients.session_ended(self.now_ns, ended) {
             let client = ended.operation.client;
             self.queue.push(at_ns, Due::SessionTurn { client });
+        }
+        if bugs::retries(&self.bugs) {
+            self.ask_again(ended);
+        }
+    }
+
+    /// A known bug: a write that may have happened is sent again as if it had not.
+    fn ask_again(&mut self, ended: &Ended) {
+        let Operation { request, client, action, command, .. } = &ended.operation;
+        let up: Vec<Node> = self.up().collect();
+        if ended.answer.certainty != Certainty::Unknown || command.is_read() {
+            return;
+        }
+        if let Some(node) = self.clients.next_of(&up) {
+            let (client, action, retry_of) = (*client, *action, Some(*request));
+            let asking = Asking { client, action, retry_of, patience_ns: PATIENCE_NS };
+            self.send_request(asking, node, command);
         }
     }
 
@@ -390,6 +448,13 @@ impl World {
         let leader = self.leader().filter(|_| turn.command.is_for_leader());
         let node = leader.unwrap_or(turn.node);
         self.ask(client, 0, node, turn.command, turn.timeout_ns);
+    }
+
+    /// For the promise of progress: the servers that are left alone, if they are a quorum.
+    fn look_at_quorum(&mut self) {
+        let quorum = self.calm_quorum();
+        let election_ns = self.spec.tick_ns * u64::from(self.spec.election_ticks);
+        self.checks.look_at_quorum(quorum, election_ns * PATIENCE_ELECTIONS);
     }
 
     pub(super) fn tell(&mut self, what: TraceEvent) {

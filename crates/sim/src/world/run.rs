@@ -5,6 +5,7 @@ use std::sync::Arc;
 use disk::Disk;
 
 use super::{Performed, World};
+use crate::check::Checks;
 use crate::client::{Clients, Ended, Operations};
 use crate::fault::Names;
 use crate::head::{FORMAT, Head, HeadError};
@@ -48,10 +49,21 @@ impl World {
             self.step();
             look(self);
         }
+        self.finish_checks();
         self.judge_at_end(scenario, until_ns);
         while !self.open.is_empty() && self.step().is_some() {
             look(self);
         }
+    }
+
+    /// Looks at what can only be told at the end of a run.
+    pub fn finish_checks(&mut self) {
+        self.checks.finish(&self.machines);
+    }
+
+    /// The promises of the cluster, and what was found of them.
+    pub fn checks(&self) -> &Checks {
+        &self.checks
     }
 
     /// All events up to this one.
@@ -230,6 +242,7 @@ impl World {
             judgements: self.judgements.clone(),
             drawn: self.drawn.clone(),
             fired: self.fired.clone(),
+            bugs: self.bugs.clone(),
             waiting: self
                 .queue
                 .actions()
@@ -247,7 +260,7 @@ impl World {
         }
         let spec = head.spec;
         let machines = head.machines.iter().zip(disks).enumerate();
-        let machines = machines
+        let machines: Vec<Machine> = machines
             .map(|(index, (machine, disk))| Machine::resume(&spec, Node::at(index), machine, disk))
             .collect();
         let open = (0..head.judgements.len())
@@ -257,6 +270,8 @@ impl World {
             now_ns: head.now_ns,
             event: head.event,
             queue,
+            checks: Checks::new(&machines),
+            bugs: head.bugs,
             machines,
             network: Network::resume(&spec, head.network),
             clients: Clients::resume(&spec, head.clients),

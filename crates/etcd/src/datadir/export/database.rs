@@ -17,11 +17,7 @@ const KEY_FILL_PERCENT: u32 = 90;
 const TRANSACTION_BYTES: usize = 64 << 20;
 
 /// The bytes of the whole file.
-pub(super) fn write(
-    state: &State,
-    identity: &Identity,
-    last: i64,
-) -> Result<Vec<u8>, ExportError> {
+pub(super) fn write(state: &State, identity: &Identity, last: i64) -> Result<Vec<u8>, ExportError> {
     let mut disk = Disk::new(CAPACITY_BYTES);
     let id = disk.create("/db")?;
     let options = DbOptions { grow_bytes: 0, ..DbOptions::default() };
@@ -42,11 +38,7 @@ pub(super) fn write(
 }
 
 /// All buckets that etcd makes, and what is in those other than `key`.
-fn small_buckets(
-    tx: &mut Tx,
-    state: &State,
-    identity: &Identity,
-) -> Result<(), ExportError> {
+fn small_buckets(tx: &mut Tx, state: &State, identity: &Identity) -> Result<(), ExportError> {
     let root = tx.root();
     let backend = state.store().backend();
     for bucket in Bucket::ALL {

@@ -108,7 +108,9 @@ fn parse_on(words: &mut Words, context: Context) -> Result<Action, Problem> {
     })?;
     match (found.parse)(words, context)? {
         Action::Client(action) => Ok(Action::Client(ClientAction { on: Some(target), ..action })),
-        other @ (Action::Load(_) | Action::Fault(_) | Action::Expect(_)) => Ok(other),
+        other @ (Action::Load(_) | Action::Fault(_) | Action::Expect(_) | Action::Bug(_)) => {
+            Ok(other)
+        }
     }
 }
 

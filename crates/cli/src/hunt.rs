@@ -1,0 +1,278 @@
+//! `quorarium hunt FILE.scn --seeds A..B`: one run a seed, on all cores, in search of a broken
+//! promise.
+//!
+//! Standard output has a JSON line for each seed that failed, by seed, and a summary at the end;
+//! the outputs of shards can be put together. Progress goes to standard error when that is a
+//! terminal.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use sim::check::Promise;
+use sim::hunt::{self, Run};
+use sim::scenario::Scenario;
+
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::run::read_scenario;
+use crate::{bugs, violation};
+
+/// Arguments of `hunt`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The scenario
+    #[arg(value_name = "FILE.scn")]
+    file: PathBuf,
+    /// Seeds from A up to but without B
+    #[arg(long, value_name = "A..B")]
+    seeds: String,
+    /// Runs at a time; as many as there are cores unless said
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Switches a known bug on; see `quorarium bugs`
+    #[arg(long, value_name = "ID")]
+    bug: Vec<String>,
+    /// Counts only seeds that break this promise; runs end there
+    #[arg(long, value_name = "CHECK")]
+    check: Vec<String>,
+    /// Stops when a seed has failed: no later seed is begun
+    #[arg(long)]
+    stop_at_first: bool,
+    /// JSON lines, also of the summary
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Failing<'a> {
+    seed: u64,
+    fingerprint: String,
+    violations: &'a [violation::Row],
+}
+
+#[derive(Serialize)]
+struct Summarized {
+    summary: Summary,
+}
+
+#[derive(Default, Serialize)]
+struct Summary {
+    seeds: u64,
+    failing: u64,
+    /// Runs in which a check could not decide.
+    undecided: u64,
+    acknowledged: u64,
+    failed: u64,
+    unknown: u64,
+    events: u64,
+    /// The first seed that failed, of those run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<u64>,
+    seconds: f64,
+    seeds_per_core_hour: u64,
+}
+
+/// What all threads need.
+struct Shared {
+    scenario: Scenario,
+    checks: Vec<Promise>,
+    seeds: Range<u64>,
+    next: AtomicU64,
+    /// Seeds from here on need not be run.
+    end: AtomicU64,
+    stop_at_first: bool,
+    busy_nanos: AtomicU64,
+    is_over: AtomicBool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let scenario = read_scenario(&arguments.file)?;
+    let toggles = bugs::parse(&arguments.bug)?;
+    let seeds = parse_seeds(&arguments.seeds)?;
+    let shared = Shared {
+        scenario: hunt::with_bugs(&scenario, &toggles),
+        checks: parse_checks(&arguments.check)?,
+        next: AtomicU64::new(seeds.start),
+        end: AtomicU64::new(seeds.end),
+        seeds,
+        stop_at_first: arguments.stop_at_first,
+        busy_nanos: AtomicU64::new(0),
+        is_over: AtomicBool::new(false),
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let jobs = arguments.jobs.map_or(cores, NonZeroUsize::get);
+    let (sender, receiver) = channel();
+    let summary = thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (sender, shared) = (sender.clone(), &shared);
+            scope.spawn(move || work(shared, &sender));
+        }
+        drop(sender);
+        let summary = report(&shared, &receiver, arguments.json);
+        shared.is_over.store(true, Ordering::Relaxed);
+        summary
+    })?;
+    Ok(if summary.failing == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+impl Shared {
+    fn fails(&self, run: &Run) -> bool {
+        let counts = |promise: &Promise| self.checks.is_empty() || self.checks.contains(promise);
+        run.violations.iter().any(|violation| counts(&violation.promise))
+    }
+}
+
+/// Takes seeds until there are none.
+fn work(shared: &Shared, sender: &Sender<Run>) {
+    loop {
+        let seed = shared.next.fetch_add(1, Ordering::Relaxed);
+        let is_over = shared.is_over.load(Ordering::Relaxed);
+        if is_over || seed >= shared.end.load(Ordering::Relaxed) {
+            return;
+        }
+        let started = Instant::now();
+        let run = hunt::run(&shared.scenario, seed, &shared.checks);
+        let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        shared.busy_nanos.fetch_add(nanos, Ordering::Relaxed);
+        if shared.stop_at_first && shared.fails(&run) {
+            // Earlier seeds that others have begun are finished, so that the first is the first.
+            shared.end.fetch_min(seed + 1, Ordering::Relaxed);
+        }
+        if sender.send(run).is_err() {
+            return;
+        }
+    }
+}
+
+/// Writes what fails, seed by seed in their order, and the summary.
+fn report(shared: &Shared, receiver: &Receiver<Run>, is_json: bool) -> Result<Summary, Failure> {
+    let started = Instant::now();
+    let mut output = Output::new();
+    let mut summary = Summary::default();
+    let mut waiting = BTreeMap::new();
+    let mut next = shared.seeds.start;
+    let mut progress = Progress::new(shared.seeds.end - shared.seeds.start);
+    for run in receiver {
+        waiting.insert(run.seed, run);
+        while let Some(run) = waiting.remove(&next) {
+            next += 1;
+            if next <= shared.end.load(Ordering::Relaxed) {
+                summary.take(shared, &run);
+                write(shared, &run, is_json, &mut output)?;
+            }
+            progress.show(&summary);
+        }
+    }
+    let busy = Duration::from_nanos(shared.busy_nanos.load(Ordering::Relaxed));
+    summary.seconds = started.elapsed().as_secs_f64();
+    let hours = busy.as_secs_f64() / 3600.0;
+    let ran = u32::try_from(summary.seeds).unwrap_or(u32::MAX);
+    summary.seeds_per_core_hour = rate(f64::from(ran), hours);
+    progress.end();
+    write_summary(&summary, is_json, &mut output)?;
+    output.finish()?;
+    Ok(summary)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate to read")]
+fn rate(count: f64, hours: f64) -> u64 {
+    if hours > 0.0 { (count / hours) as u64 } else { 0 }
+}
+
+impl Summary {
+    fn take(&mut self, shared: &Shared, run: &Run) {
+        self.seeds += 1;
+        self.events += run.events;
+        self.acknowledged += run.operations.acknowledged;
+        self.failed += run.operations.failed;
+        self.unknown += run.operations.unknown;
+        self.undecided += u64::from(!run.undecided.is_empty());
+        if shared.fails(run) {
+            self.failing += 1;
+            self.first.get_or_insert(run.seed);
+        }
+    }
+}
+
+fn write(shared: &Shared, run: &Run, is_json: bool, output: &mut Output) -> Result<(), Failure> {
+    if !shared.fails(run) {
+        return Ok(());
+    }
+    let mut scenario = shared.scenario.clone();
+    scenario.cluster.seed = run.seed;
+    let rows = run.violations.iter().map(|one| violation::Row::of(one, &scenario));
+    let rows: Vec<violation::Row> = rows.collect();
+    let fingerprint = format!("{:016x}", run.fingerprint);
+    if is_json {
+        return output.json(&Failing { seed: run.seed, fingerprint, violations: &rows });
+    }
+    output.line(&format!("seed {} fingerprint {fingerprint}", run.seed))?;
+    rows.iter().try_for_each(|row| output.line(&row.line()))
+}
+
+fn write_summary(summary: &Summary, is_json: bool, output: &mut Output) -> Result<(), Failure> {
+    if is_json {
+        let summary = Summary { ..*summary };
+        return output.json(&Summarized { summary });
+    }
+    let Summary { seeds, failing, undecided, seconds, seeds_per_core_hour, .. } = summary;
+    let Summary { acknowledged, failed, unknown, .. } = summary;
+    output.line(&format!(
+        "{seeds} seeds, {failing} failing, {undecided} with a check undecided; {acknowledged} \
+         operations acknowledged, {failed} failed, {unknown} unknown; {seconds:.1} s, \
+         {seeds_per_core_hour} seeds per core-hour"
+    ))
+}
+
+fn parse_seeds(text: &str) -> Result<Range<u64>, Failure> {
+    let usage = || Failure::Usage(format!("--seeds {text}: not a range such as 1..1001"));
+    let (from, to) = text.split_once("..").ok_or_else(usage)?;
+    let from: u64 = from.parse().map_err(|_| usage())?;
+    let to: u64 = to.parse().map_err(|_| usage())?;
+    if from < to { Ok(from..to) } else { Err(usage()) }
+}
+
+fn parse_checks(words: &[String]) -> Result<Vec<Promise>, Failure> {
+    let find = |word: &String| {
+        let usage = || Failure::Usage(format!("--check {word}: there is no such check"));
+        Promise::find(word).ok_or_else(usage)
+    };
+    words.iter().map(find).collect()
+}
+
+/// A line that is written over, when somebody sees it.
+struct Progress {
+    total: u64,
+    shown: Option<Instant>,
+}
+
+impl Progress {
+    fn new(total: u64) -> Progress {
+        let shown = std::io::stderr().is_terminal().then(Instant::now);
+        Progress { total, shown }
+    }
+
+    fn show(&mut self, summary: &Summary) {
+        let Some(shown) = &mut self.shown else { return };
+        if shown.elapsed() > Duration::from_millis(200) {
+            *shown = Instant::now();
+            let Summary { seeds, failing, .. } = summary;
+            eprint!("\r{seeds} of {} seeds, {failing} failing ", self.total);
+        }
+    }
+
+    fn end(&self) {
+        if self.shown.is_some() {
+            eprint!("\r\x1b[K");
+        }
+    }
+}

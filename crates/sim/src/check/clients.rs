@@ -1,0 +1,311 @@
+//! What clients are told, against the order in which entries were applied: `replay`,
+//! `serializable`, `at-most-once`, M3 and M6.
+//!
+//! The committed log is replayed, once, into the [`Model`]. An answer names the revision that it
+//! belongs to, so the state that it should show is known; and since it also must not be older than
+//! anything that its client could know of when it asked, that order is a linearization.
+
+use bytes::Bytes;
+use etcd::request::{KeyValue, Range, RangeReply, Reply, Request, RequestError};
+use imbl::{OrdMap, OrdSet};
+
+use super::model::{Effect, Model};
+use super::promise::Promise;
+use super::violation::Found;
+use crate::machine::{Answer, AnswerBody, Certainty};
+use crate::scenario::Node;
+
+/// What a client could know when it asked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Floor {
+    revision: i64,
+    compact_revision: i64,
+}
+
+/// An entry's effect and where it is in the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed {
+    pub(crate) index: u64,
+    pub(crate) effect: Effect,
+}
+
+/// What is remembered of operations.
+#[derive(Clone, Debug)]
+pub(crate) struct Replay {
+    pub(crate) model: Model,
+    /// Entries replayed.
+    replayed: u64,
+    /// The most that any client knows.
+    known: Floor,
+    floors: OrdMap<u64, Floor>,
+    /// Requests by the proposals that they became.
+    proposals: OrdMap<u64, u64>,
+    by_proposal: OrdMap<u64, u64>,
+    effects: OrdMap<u64, Placed>,
+    /// Requests of which the client was told that they did not happen.
+    denied: OrdSet<u64>,
+    /// The operation of requests that ask again for the same.
+    retries: OrdMap<u64, u64>,
+    /// Operations that took effect, with the request that did.
+    operations: OrdMap<u64, u64>,
+}
+
+impl Replay {
+    pub(crate) fn new() -> Replay {
+        Replay {
+            model: Model::new(),
+            replayed: 0,
+            known: Floor { revision: 0, compact_revision: -1 },
+            floors: OrdMap::new(),
+            proposals: OrdMap::new(),
+            by_proposal: OrdMap::new(),
+            effects: OrdMap::new(),
+            denied: OrdSet::new(),
+            retries: OrdMap::new(),
+            operations: OrdMap::new(),
+        }
+    }
+
+    pub(crate) fn replayed(&self) -> u64 {
+        self.replayed
+    }
+
+    /// A client asks.
+    pub(crate) fn asked(&mut self, request: u64, retry_of: Option<u64>) {
+        self.floors.insert(request, self.known);
+        if let Some(first) = retry_of {
+            let operation = self.retries.get(&first).copied().unwrap_or(first);
+            self.retries.insert(request, operation);
+        }
+    }
+
+    /// A server proposes what a client asked for.
+    pub(crate) fn proposed(&mut self, request: u64, proposal: u64) {
+        self.proposals.insert(request, proposal);
+        self.by_proposal.insert(proposal, request);
+    }
+
+    /// Where the request's effect is in the log.
+    pub(crate) fn placed(&self, request: u64) -> Option<Placed> {
+        self.effects.get(self.proposals.get(&request)?).copied()
+    }
+
+    /// The next committed entry; gives the revision after it.
+    pub(crate) fn replay(&mut self, index: u64, data: Option<&Bytes>, found: &mut Found) -> i64 {
+        assert_eq!(index, self.replayed + 1, "entries are replayed in order");
+        self.replayed = index;
+        if let Some(effect) = data.and_then(|data| self.model.apply(data)) {
+            self.took_effect(Placed { index, effect }, found);
+        }
+        self.model.revision()
+    }
+
+    fn took_effect(&mut self, placed: Placed, found: &mut Found) {
+        let Placed { index, effect } = placed;
+        let request = self.by_proposal.get(&effect.proposal).copied();
+        if let Some(before) = self.effects.get(&effect.proposal)
+            && effect.modified
+        {
+            let requests = request.as_slice();
+            let detail = format!("entries {} and {index} are one proposal", before.index);
+            found.broken(Promise::AtMostOnce, &[], index, requests, detail);
+        }
+        self.effects.insert(effect.proposal, placed);
+        let Some(request) = request.filter(|_| effect.modified) else { return };
+        let operation = self.retries.get(&request).copied().unwrap_or(request);
+        let first = self.operations.get(&operation).copied();
+        found.look(Promise::AtMostOnce, first.is_none(), &[], index, || {
+            format!(
+                "request {request} asks again for what request {} did; both took effect",
+                first.unwrap_or(operation)
+            )
+        });
+        self.operations.insert(operation, request);
+        if self.denied.contains(&request) {
+            let detail = format!("request {request} failed, and took effect in entry {index}");
+            found.broken(Promise::Replay, &[], index, &[request], detail);
+        }
+    }
+
+    /// A server answers.
+    pub(crate) fn answered(
+        &self,
+        node: Node,
+        request: u64,
+        asked: &Request,
+        answer: &Answer,
+        found: &mut Found,
+    ) {
+        if self.model.lost().is_some() {
+            return;
+        }
+        let look = Look { replay: self, node, request };
+        match (asked, &answer.body) {
+            (Request::Range(range), AnswerBody::Etcd(Reply::Range(reply))) => {
+                look.read(range, reply, found);
+            }
+            (Request::Range(range), AnswerBody::Error(message)) => {
+                look.refused(range, message, found);
+            }
+            (_, AnswerBody::Etcd(reply)) if answer.certainty == Certainty::Done => {
+                look.wrote(reply, found);
+            }
+            _ => {}
+        }
+    }
+
+    /// The client has the answer, or gave up.
+    pub(crate) fn ended(&mut self, request: u64, answer: &Answer) {
+        self.floors.remove(&request);
+        match answer.certainty {
+            Certainty::Done => {
+                let revision = answer.revision.unwrap_or(0);
+                self.known.revision = self.known.revision.max(revision);
+                if matches!(answer.body, AnswerBody::Etcd(Reply::Compact(_))) {
+                    self.known.compact_revision = self.model.compact_revision();
+                }
+            }
+            Certainty::NotDone => {
+                self.denied.insert(request);
+            }
+            Certainty::Unknown => {}
+        }
+    }
+}
+
+/// One answer under the eye.
+struct Look<'a> {
+    replay: &'a Replay,
+    node: Node,
+    request: u64,
+}
+
+impl Look<'_> {
+    fn floor(&self) -> Floor {
+        self.replay.floors.get(&self.request).copied().unwrap_or_default()
+    }
+
+    fn report(&self, promise: Promise, holds: bool, found: &mut Found, say: impl Fn() -> String) {
+        if holds {
+            found.looked(promise);
+        } else {
+            found.broken(promise, &[self.node], 0, &[self.request], say());
+        }
+    }
+
+    fn read(&self, range: &Range, reply: &RangeReply, found: &mut Found) {
+        let (revision, floor) = (reply.header.revision, self.floor());
+        let promise = if range.serializable { Promise::Serializable } else { Promise::Replay };
+        let is_fresh = range.serializable || revision >= floor.revision;
+        self.report(promise, is_fresh, found, || {
+            format!(
+                "{} answers a linearizable read at revision {revision}; revision {} was known to a \
+                 client before it was asked",
+                self.node, floor.revision
+            )
+        });
+        let is_past = range.revision > 0;
+        let at = if is_past { range.revision } else { revision };
+        if is_past && !range.serializable {
+            let holds = at >= floor.compact_revision;
+            self.report(Promise::M3, holds, found, || {
+                format!("{} reads at {at}, below the compact revision", self.node)
+            });
+        }
+        let promise = if is_past { Promise::M3 } else { promise };
+        self.content(promise, range, reply, at, found);
+    }
+
+    fn content(
+        &self,
+        promise: Promise,
+        range: &Range,
+        reply: &RangeReply,
+        at: i64,
+        found: &mut Found,
+    ) {
+        let expected: Vec<&KeyValue> =
+            self.replay.model.range(&range.key, &range.range_end, at).collect();
+        let count = i64::try_from(expected.len()).unwrap_or(i64::MAX);
+        let limit = usize::try_from(range.limit).ok().filter(|limit| *limit > 0);
+        let shown = expected.len().min(limit.unwrap_or(usize::MAX));
+        let sorted = range.sort_order == etcd::request::SortOrder::None
+            && range.sort_target == etcd::request::SortTarget::Key;
+        let compares = !range.count_only && sorted;
+        let is_same = |(one, other): (&KeyValue, &&KeyValue)| {
+            one.key == other.key && (range.keys_only || one.value == other.value)
+        };
+        let pairs = || reply.kvs.iter().zip(&expected);
+        let is_right = reply.kvs.len() == shown && pairs().all(is_same);
+        let holds = reply.count == count && (!compares || is_right);
+        self.report(promise, holds, found, || {
+            let shown = |kv: &KeyValue| {
+                let (key, value) =
+                    (String::from_utf8_lossy(&kv.key), String::from_utf8_lossy(&kv.value));
+                format!("{key}={value}")
+            };
+            let answered: Vec<String> = reply.kvs.iter().take(4).map(shown).collect();
+            let right: Vec<String> = expected.iter().take(4).map(|kv| shown(kv)).collect();
+            format!(
+                "{} answers [{}] as of revision {at}; the log says [{}]",
+                self.node,
+                answered.join(" "),
+                right.join(" ")
+            )
+        });
+        if holds && compares {
+            let numbers = |kv: &KeyValue| (kv.create_revision, kv.mod_revision, kv.version);
+            let are_right = pairs().all(|(one, other)| numbers(one) == numbers(other));
+            self.report(Promise::M6, are_right, found, || {
+                format!(
+                    "{} gives wrong revisions or versions as of {at}: {:?}",
+                    self.node, reply.kvs
+                )
+            });
+        }
+    }
+
+    /// A read that says compacted below which nothing was compacted.
+    fn refused(&self, range: &Range, message: &str, found: &mut Found) {
+        if range.revision > 0 && message == RequestError::Compacted.to_string() {
+            let compact = self.replay.model.compact_revision();
+            self.report(Promise::M3, range.revision < compact, found, || {
+                let at = range.revision;
+                format!("{} calls {at} compacted; the compact revision is {compact}", self.node)
+            });
+        }
+    }
+
+    fn wrote(&self, reply: &Reply, found: &mut Found) {
+        let is_write = matches!(reply, Reply::Put(_) | Reply::DeleteRange(_) | Reply::Txn(_));
+        if !is_write {
+            return;
+        }
+        let (revision, floor) = (reply.header().revision, self.floor());
+        let Some(Placed { index, effect }) = self.replay.placed(self.request) else {
+            let detail = format!("{} acknowledges a write that is not committed", self.node);
+            found.broken(Promise::Replay, &[self.node], 0, &[self.request], detail);
+            return;
+        };
+        let deleted = match reply {
+            Reply::DeleteRange(reply) => reply.deleted,
+            _ => 0,
+        };
+        let succeeded = match reply {
+            Reply::Txn(reply) => Some(reply.succeeded),
+            _ => None,
+        };
+        let is_later = revision > floor.revision || !effect.modified && revision >= floor.revision;
+        let holds = effect.revision == revision
+            && deleted == effect.deleted
+            && is_later
+            && succeeded == effect.succeeded;
+        self.report(Promise::Replay, holds, found, || {
+            format!(
+                "{} answers revision {revision}, {deleted} deleted; entry {index} makes revision \
+                 {}, {} deleted, and revision {} was known before",
+                self.node, effect.revision, effect.deleted, floor.revision
+            )
+        });
+    }
+}

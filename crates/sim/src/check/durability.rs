@@ -1,0 +1,209 @@
+//! What survives: W1 to W6 and W8.
+//!
+//! What is durable is read from the disk's durable image; what a server claims is what its events
+//! and answers say.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use disk::Disk;
+use etcd::proto::raftpb;
+use etcd::server::ServerEvent as EtcdEvent;
+use etcd::wal::{Decoder, RecordKind, Segment, SegmentName, WalError};
+use prost::Message as _;
+use raft::{ConfState, HardState, MessageType};
+
+use super::Step;
+use super::logs::{has_quorum, list};
+use super::promise::Promise;
+use super::shadow::{Batch, Shadow, Shadows};
+use super::violation::Found;
+use crate::machine::{DATA_DIR, ServerEvent};
+use crate::scenario::Node;
+
+/// What is remembered of acknowledgements.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Durability {
+    /// The newest entry that a client knows to have happened.
+    acknowledged: u64,
+}
+
+impl Durability {
+    /// One server's step, before its durable log is compared anew.
+    pub(crate) fn after_step(
+        &mut self,
+        shadows: &mut Shadows,
+        step: &Step<'_>,
+        conf: Option<&ConfState>,
+        found: &mut Found,
+    ) {
+        let node = step.node;
+        for ServerEvent::Etcd(event) in &step.effects.trace {
+            if let EtcdEvent::Synced { last_index } = event {
+                claimed(shadows.of(node), *last_index, step.disk(), found);
+            }
+        }
+        if shadows.of(node).sync_failed {
+            says_nothing(shadows.of(node), step, found);
+        }
+        if shadows.of(node).has_recovered {
+            self.recovered(shadows, node, conf, found);
+        }
+    }
+
+    /// W1, when a client is told that its write happened.
+    pub(crate) fn acknowledged(
+        &mut self,
+        shadows: &Shadows,
+        node: Node,
+        (request, index): (u64, u64),
+        conf: &ConfState,
+        found: &mut Found,
+    ) {
+        self.acknowledged = self.acknowledged.max(index);
+        let is_durable = |shadow: &Shadow| shadow.durable.agrees(&shadows.committed, index);
+        if has_quorum(shadows, conf, is_durable) {
+            found.looked(Promise::W1);
+            return;
+        }
+        let detail = format!(
+            "{node} acknowledges a write in entry {index}, which is durable on {}",
+            list(shadows, is_durable)
+        );
+        found.broken(Promise::W1, &[node], index, &[request], detail);
+    }
+
+    /// W2, W3, W8; and W1 once more, since now it is known what is left.
+    fn recovered(
+        &mut self,
+        shadows: &mut Shadows,
+        node: Node,
+        conf: Option<&ConfState>,
+        found: &mut Found,
+    ) {
+        let shadow = shadows.of(node);
+        let synced = shadow.durable.last_index();
+        let holds = synced == 0 || shadow.log.agrees(&shadow.durable, synced);
+        let promise = if shadow.repaired { Promise::W3 } else { Promise::W2 };
+        let detail = |shadow: &Shadow| {
+            let last = shadow.log.last_index();
+            format!(
+                "{node} had synced its log up to {synced} and came up with one up to {last}{}",
+                if shadow.repaired { ", cut by its repair" } else { "" }
+            )
+        };
+        // A flipped bit by hand may take entries with it; a server that goes on with less must not.
+        found.look(promise, holds, &[node], synced, || detail(shadow));
+        if shadow.died_booting {
+            found.look(Promise::W8, holds, &[node], synced, || detail(shadow));
+        }
+        let shadow = shadows.of_mut(node);
+        shadow.died_booting = false;
+        if std::mem::take(&mut shadow.lost_power) || !holds {
+            shadow.durable = shadow.log.clone();
+            shadow.batches.clear();
+        }
+        let (Some(conf), index) = (conf, self.acknowledged) else { return };
+        if holds || index == 0 {
+            return;
+        }
+        let has = |shadow: &Shadow| shadow.durable.agrees(&shadows.committed, index);
+        found.look(Promise::W1, has_quorum(shadows, conf, has), &[node], index, || {
+            format!(
+                "entry {index} was acknowledged; after {node} recovered it is left on {}",
+                list(shadows, has)
+            )
+        });
+    }
+}
+
+/// W6, W5, W1: what a server takes for durable is so.
+fn claimed(shadow: &Shadow, last_index: u64, disk: &Disk, found: &mut Found) {
+    let is_claimed = |batch: &&Batch| batch.last_index() <= last_index;
+    let Some(batch) = shadow.batches.iter().find(is_claimed) else {
+        found.looked(Promise::W6);
+        return;
+    };
+    let (node, index, path) = (shadow.node, batch.last_index(), &batch.path);
+    let (promise, why) = if !disk.is_name_durable(path) {
+        (Promise::W6, "the name of its file is not")
+    } else if shadow.sync_failed {
+        (Promise::W5, "its fsync had failed")
+    } else {
+        (Promise::W1, "its bytes are not")
+    };
+    let detail = format!("{node} takes its log up to {index} for durable; {why} ({path})");
+    found.broken(promise, &[node], index, &[], detail);
+}
+
+/// W5.
+fn says_nothing(shadow: &Shadow, step: &Step<'_>, found: &mut Found) {
+    let acknowledges = |message: &raft::Message| {
+        message.msg_type == MessageType::AppResp
+            && !message.reject
+            && message.index > shadow.durable.last_index()
+    };
+    let node = shadow.node;
+    let told = step.messages().find(|(_, message)| acknowledges(message));
+    found.look(Promise::W5, told.is_none(), &[node], 0, || {
+        let index = told.map_or(0, |(_, message)| message.index);
+        format!("{node} acknowledges its log up to {index} after an fsync of it failed")
+    });
+}
+
+/// The hard state that a power cut now would leave: the last one in the last segment.
+pub(crate) fn durable_state(disk: &Disk) -> HardState {
+    let disk = after_power_cut(disk);
+    let Some(last) = segments(&disk).pop_back() else { return HardState::default() };
+    let last = [last];
+    let mut decoder = Decoder::new(&last);
+    let mut state = HardState::default();
+    while let Ok(Some(record)) = decoder.next_record() {
+        let data = record.data.unwrap_or_default();
+        if record.kind == RecordKind::State
+            && let Ok(decoded) = raftpb::HardState::decode(data)
+        {
+            state = decoded.into();
+        }
+    }
+    state
+}
+
+/// W4: the segments that are left, read as one log. An error that a server is to stop at is none.
+pub(crate) fn chain(node: Node, disk: &Disk, found: &mut Found) {
+    let segments: Vec<Segment> = segments(disk).into();
+    if segments.len() < 2 {
+        return;
+    }
+    let mut decoder = Decoder::new(&segments);
+    let error = loop {
+        match decoder.next_record() {
+            Ok(Some(_)) => {}
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    let breaks = matches!(error, Some(WalError::ChainCrc { .. }));
+    found.look(Promise::W4, !breaks, &[node], 0, || {
+        error.map_or_else(String::new, |error| format!("{node}: {error}"))
+    });
+}
+
+fn after_power_cut(disk: &Disk) -> Disk {
+    let mut disk = disk.clone();
+    disk.crash(&mut |_| false);
+    disk
+}
+
+fn segments(disk: &Disk) -> VecDeque<Segment> {
+    let directory = format!("{DATA_DIR}/member/wal");
+    let entries = disk.list(&directory).unwrap_or_default();
+    let names = entries.iter().filter_map(|entry| SegmentName::parse(&entry.name));
+    names.filter_map(|name| segment(disk, &directory, name)).collect()
+}
+
+fn segment(disk: &Disk, directory: &str, name: SegmentName) -> Option<Segment> {
+    let file = disk.open(&format!("{directory}/{name}")).ok()?;
+    let bytes = disk.read_range(file, 0..disk.data_end(file)).ok()?;
+    Some(Segment::new(name, &Bytes::from(bytes), disk.len(file)))
+}

@@ -1,0 +1,183 @@
+//! Who leads, and by whose votes: R1, R4, R8, R11, C3, C4.
+
+use std::collections::BTreeMap;
+
+use raft::{ConfState, HardState, MessageType};
+
+use super::Step;
+use super::durability::durable_state;
+use super::promise::Promise;
+use super::shadow::{Shadow, Shadows};
+use super::violation::Found;
+use crate::scenario::Node;
+use crate::view::Role;
+
+/// A vote that was granted.
+#[derive(Clone, Copy, Debug)]
+struct Vote {
+    to: Node,
+    /// Term and index of the voter's last entry.
+    last: (u64, u64),
+}
+
+/// What is remembered of elections.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Elections {
+    leaders: BTreeMap<u64, Node>,
+    /// By term and voter.
+    votes: BTreeMap<(u64, Node), Vote>,
+    /// By term and candidate: term and index of its last entry when it asked.
+    candidates: BTreeMap<(u64, Node), (u64, u64)>,
+    /// What is known to be durable of each server's hard state.
+    durable: BTreeMap<Node, HardState>,
+}
+
+impl Elections {
+    /// One server's step.
+    pub(crate) fn after_step(
+        &mut self,
+        shadows: &Shadows,
+        step: &Step<'_>,
+        conf: Option<&ConfState>,
+        found: &mut Found,
+    ) {
+        let shadow = shadows.of(step.node);
+        for (to, message) in step.messages() {
+            self.sent(shadows, shadow, to, message, step, found);
+        }
+        let (before, now) = (shadow.before, shadow.now);
+        if now.leads() {
+            self.leads(shadow, found);
+        }
+        if now.leads() && !(before.leads() && before.term == now.term) {
+            self.elected(shadows, shadow, conf, found);
+        }
+        let campaigns = |role| matches!(role, Role::Candidate | Role::PreCandidate);
+        if campaigns(now.role) && (now.role, now.term) != (before.role, before.term) {
+            campaigned(shadow, found);
+        }
+    }
+
+    /// R1.
+    fn leads(&mut self, shadow: &Shadow, found: &mut Found) {
+        let (term, node) = (shadow.now.term, shadow.node);
+        let first = *self.leaders.entry(term).or_insert(node);
+        found.look(Promise::R1, first == node, &[first, node], 0, || {
+            format!("{first} and {node} both lead in term {term}")
+        });
+    }
+
+    /// R4, R11, C4.
+    fn elected(
+        &mut self,
+        shadows: &Shadows,
+        shadow: &Shadow,
+        conf: Option<&ConfState>,
+        found: &mut Found,
+    ) {
+        let (term, node) = (shadow.now.term, shadow.node);
+        let earlier = shadows.marks.iter().filter(|(_, of_term)| *of_term < term);
+        if let Some(index) = earlier.map(|(index, _)| *index).max().filter(|index| *index > 0) {
+            let holds = shadow.log.agrees(&shadows.committed, index);
+            found.look(Promise::R4, holds, &[node], index, || {
+                let has = shadow.log.term(index);
+                let committed = shadows.committed.term(index);
+                format!(
+                    "{node} leads in term {term}; entry {index} of term {committed} is committed, \
+                     and in its log there is {}",
+                    if has == 0 { "none".to_owned() } else { format!("another, of term {has}") }
+                )
+            });
+        }
+        let Some(own) = self.candidates.get(&(term, node)).copied() else { return };
+        let mut granted = vec![shadow.member_id];
+        for ((_, voter), vote) in self.votes.range((term, Node(0))..=(term, Node(u32::MAX))) {
+            if vote.to != node || *voter == node {
+                continue;
+            }
+            granted.push(shadows.of(*voter).member_id);
+            found.look(Promise::R11, own >= vote.last, &[node, *voter], own.1, || {
+                let ((own_term, own_index), (term_of, index_of)) = (own, vote.last);
+                format!(
+                    "{node} leads in term {term} with a log that ended at {own_term}/{own_index}; \
+                     {voter} voted for it with one that ended at {term_of}/{index_of}"
+                )
+            });
+        }
+        let Some(conf) = conf else { return };
+        let wins = |voters: &[u64]| {
+            let yes = voters.iter().filter(|id| granted.contains(id)).count();
+            voters.is_empty() || yes > voters.len() / 2
+        };
+        let holds = wins(&conf.voters) && wins(&conf.voters_outgoing);
+        found.look(Promise::C4, holds, &[node], 0, || {
+            format!("{node} leads in term {term} without the votes of a quorum of voters")
+        });
+    }
+
+    /// R8, and what R11 needs.
+    fn sent(
+        &mut self,
+        shadows: &Shadows,
+        shadow: &Shadow,
+        to: Node,
+        message: &raft::Message,
+        step: &Step<'_>,
+        found: &mut Found,
+    ) {
+        let (node, term) = (shadow.node, message.term);
+        if message.msg_type == MessageType::Vote {
+            self.candidates.insert((term, node), (message.log_term, message.index));
+        }
+        let is_vote = message.msg_type == MessageType::VoteResp && !message.reject;
+        let of_other_term =
+            matches!(message.msg_type, MessageType::PreVote | MessageType::PreVoteResp);
+        if term == 0 || of_other_term {
+            return;
+        }
+        if is_vote {
+            let last = (shadow.before.last_term, shadow.before.last_index);
+            let vote = Vote { to, last };
+            let first = *self.votes.entry((term, node)).or_insert(vote);
+            found.look(Promise::R8, first.to == to, &[node, first.to, to], 0, || {
+                format!("{node} voted for {} and for {to} in term {term}", first.to)
+            });
+        }
+        let is_needed = |state: &HardState| {
+            state.term >= term && (!is_vote || state.term > term || is_for(shadows, state, to))
+        };
+        let known = self.durable.entry(node).or_default();
+        if !is_needed(known) {
+            *known = durable_state(step.disk());
+        }
+        found.look(Promise::R8, is_needed(known), &[node, to], 0, || {
+            let (msg_type, HardState { term: has, vote, .. }) = (message.msg_type, known);
+            format!(
+                "{node} sends {msg_type} of term {term} to {to}; durable are term {has} and a vote \
+                 for {}",
+                shadows
+                    .of_member(*vote)
+                    .map_or("nobody".to_owned(), |shadow| shadow.node.to_string())
+            )
+        });
+    }
+
+    /// Its disk may hold anything now.
+    pub(crate) fn stopped(&mut self, node: Node) {
+        self.durable.remove(&node);
+    }
+}
+
+fn is_for(shadows: &Shadows, state: &HardState, to: Node) -> bool {
+    state.vote == shadows.of(to).member_id
+}
+
+/// C3.
+fn campaigned(shadow: &Shadow, found: &mut Found) {
+    let (node, now) = (shadow.node, shadow.now);
+    let is_change = |index: &u64| shadow.log.get(*index).is_some_and(|entry| entry.is_change);
+    let unapplied = (now.applied + 1..=now.commit).find(is_change);
+    found.look(Promise::C3, unapplied.is_none(), &[node], unapplied.unwrap_or(0), || {
+        format!("{node} campaigns at term {} with a committed change not applied", now.term)
+    });
+}

@@ -1,0 +1,177 @@
+//! What clients did and saw, as the search for an order needs it: values only, no revisions.
+
+use std::sync::Arc;
+
+use etcd::request::{Reply, Request};
+use imbl::{OrdMap, Vector};
+
+use super::linearizability::{Bounds, Operation, Verdict, decide};
+use super::names::Names;
+use super::promise::Promise;
+use super::violation::Found;
+use crate::machine::{Answer, AnswerBody, Certainty, etcd_request};
+use crate::scenario::ClientCommand;
+
+/// Operations that are remembered; a longer history is not searched.
+pub const OPERATIONS_MAX: usize = 50_000;
+
+/// A request on its way.
+pub(crate) struct Asked<'a> {
+    pub(crate) request: u64,
+    /// The first request of the operation, if this one asks again.
+    pub(crate) retry_of: Option<u64>,
+    pub(crate) command: &'a Arc<ClientCommand>,
+}
+
+#[derive(Clone, Debug)]
+struct Did {
+    request: u64,
+    command: Arc<ClientCommand>,
+    invoked: u64,
+    end: End,
+}
+
+impl Did {
+    fn reply(&self) -> Option<&Reply> {
+        match &self.end {
+            End::Returned { answer, .. } => match &answer.body {
+                AnswerBody::Etcd(reply) => Some(reply),
+                AnswerBody::Error(_) | AnswerBody::Unavailable(_) => None,
+            },
+            End::Open | End::NotDone => None,
+        }
+    }
+
+    /// Whether it may have happened.
+    fn may_have_happened(&self) -> bool {
+        !matches!(self.end, End::NotDone)
+    }
+
+    fn returned(&self) -> Option<u64> {
+        match self.end {
+            End::NotDone | End::Open => None,
+            End::Returned { at, .. } => Some(at),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum End {
+    /// Not yet, or nobody knows.
+    Open,
+    /// It did not happen.
+    NotDone,
+    /// It returned this.
+    Returned { at: u64, answer: Answer },
+}
+
+/// See the module's head.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    operations: Vector<Did>,
+    /// Places of operations by their requests.
+    places: OrdMap<u64, usize>,
+    /// Orders invocations and returns.
+    clock: u64,
+    left_out: u64,
+}
+
+impl History {
+    pub(crate) fn asked(&mut self, asked: &Asked<'_>) {
+        self.clock += 1;
+        if let Some(place) = asked.retry_of.and_then(|first| self.places.get(&first).copied()) {
+            self.places.insert(asked.request, place);
+            return;
+        }
+        if !is_searched(asked.command) {
+            return;
+        }
+        if self.operations.len() == OPERATIONS_MAX {
+            self.left_out += 1;
+            return;
+        }
+        self.places.insert(asked.request, self.operations.len());
+        self.operations.push_back(Did {
+            request: asked.request,
+            command: Arc::clone(asked.command),
+            invoked: self.clock,
+            end: End::Open,
+        });
+    }
+
+    pub(crate) fn ended(&mut self, request: u64, answer: &Answer) {
+        self.clock += 1;
+        let Some(did) = self.places.get(&request).and_then(|at| self.operations.get_mut(*at))
+        else {
+            return;
+        };
+        did.end = match answer.certainty {
+            Certainty::Done => End::Returned { at: self.clock, answer: answer.clone() },
+            Certainty::NotDone => End::NotDone,
+            Certainty::Unknown => End::Open,
+        };
+    }
+
+    /// Searches an order.
+    pub(crate) fn decide(&self, found: &mut Found) {
+        let promise = Promise::Linearizable;
+        if self.left_out > 0 {
+            found.undecided(promise, format!("more than {OPERATIONS_MAX} operations"));
+            return;
+        }
+        let operations = self.operations();
+        if operations.is_empty() {
+            return;
+        }
+        match decide(&operations, Bounds::default()) {
+            Verdict::Ok => found.looked(promise),
+            Verdict::Unknown(why) => found.undecided(promise, why),
+            Verdict::Broken(window) => {
+                let detail = format!(
+                    "no order of operations explains what request {} got; the shortest part of \
+                     the history without one has {} operations",
+                    window.last,
+                    window.operations.len()
+                );
+                found.broken(promise, &[], 0, &window.operations, detail);
+            }
+        }
+    }
+
+    /// The history as the search takes it.
+    pub fn operations(&self) -> Vec<Operation> {
+        let mut names = Names::default();
+        let requests: Vec<Option<Request>> =
+            self.operations.iter().map(|did| etcd_request(&did.command)).collect();
+        for (did, request) in self.operations.iter().zip(&requests) {
+            names.learn(request.as_ref(), did.reply());
+        }
+        let mut operations = Vec::new();
+        for (did, request) in self.operations.iter().zip(&requests) {
+            let Some(request) = request.as_ref().filter(|_| did.may_have_happened()) else {
+                continue;
+            };
+            let Some(branches) = names.branches(request, did.reply()) else { continue };
+            let (id, invoked, returned) = (did.request, did.invoked, did.returned());
+            operations.push(Operation { id, invoked, returned, branches });
+            for branch in names.expiries(request) {
+                operations.push(Operation { id, invoked, returned: None, branches: vec![branch] });
+            }
+        }
+        operations
+    }
+}
+
+/// Reads of the past and of one server's own state are no part of an order, nor is what shows no
+/// values.
+fn is_searched(command: &ClientCommand) -> bool {
+    match etcd_request(command) {
+        Some(Request::Put(put)) => !put.ignore_value,
+        Some(Request::DeleteRange(_) | Request::Txn(_)) => true,
+        Some(Request::Range(range)) => {
+            let is_now = range.revision == 0 && !range.serializable;
+            is_now && range.limit == 0 && !range.keys_only && !range.count_only
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,74 @@
+//! Progress: a quorum that runs, hears each other and is left alone has, after a while, a leader
+//! that commits in its own term, and what was in its log a while ago is committed.
+//!
+//! The clock of this check begins anew with every disturbance; servers and links outside of the
+//! quorum may stay broken, since that is what quorums are for.
+
+use super::promise::Promise;
+use super::shadow::{Shadow, Shadows};
+use super::violation::Found;
+use crate::scenario::Node;
+
+/// Election timeouts after which a quorum must have made progress. An election that fails is held
+/// again after at most two of them.
+pub(crate) const PATIENCE_ELECTIONS: u64 = 12;
+
+/// See the module's head.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Liveness {
+    quorum: Vec<Node>,
+    /// When the quorum began to be left alone, and how long logs were then.
+    since_ns: u64,
+    last_index: u64,
+}
+
+impl Liveness {
+    /// Looks at the quorum that is left alone now, if there is one.
+    pub(crate) fn look(
+        &mut self,
+        shadows: &Shadows,
+        quorum: Vec<Node>,
+        patience_ns: u64,
+        found: &mut Found,
+    ) {
+        if quorum != self.quorum {
+            self.quorum = quorum;
+            self.begin(shadows, found.now_ns);
+            return;
+        }
+        if self.quorum.is_empty() || found.now_ns < self.since_ns + patience_ns {
+            return;
+        }
+        let leader = self.quorum.iter().map(|node| shadows.of(*node)).find(|one| one.now.leads());
+        let stuck = match leader {
+            None => Some("nobody leads".to_owned()),
+            Some(leader) => self.stuck(leader),
+        };
+        let since = crate::scenario::print_time(self.since_ns);
+        found.look(Promise::Liveness, stuck.is_none(), &self.quorum, 0, || {
+            format!("left alone since {since}: {}", stuck.unwrap_or_default())
+        });
+        self.begin(shadows, found.now_ns);
+    }
+
+    fn stuck(&self, leader: &Shadow) -> Option<String> {
+        let (now, node) = (leader.now, leader.node);
+        if leader.log.term(now.commit) != now.term {
+            return Some(format!("{node} leads in term {} and has committed nothing", now.term));
+        }
+        let behind = now.commit < self.last_index;
+        behind.then(|| format!("{node} has not committed entry {}", self.last_index))
+    }
+
+    fn begin(&mut self, shadows: &Shadows, now_ns: u64) {
+        self.since_ns = now_ns;
+        let leads = |shadow: &&Shadow| self.quorum.contains(&shadow.node) && shadow.now.leads();
+        let leader = shadows.iter().find(leads);
+        self.last_index = leader.map_or(0, |leader| leader.now.last_index);
+    }
+
+    /// Something was done to the cluster.
+    pub(crate) fn disturbed(&mut self) {
+        self.quorum.clear();
+    }
+}

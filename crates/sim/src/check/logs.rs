@@ -1,0 +1,192 @@
+//! What is in the logs and what is committed: R2, R3, R5, R6, R7, R9, R10.
+
+use imbl::OrdMap;
+use raft::ConfState;
+
+use super::promise::Promise;
+use super::shadow::{Log, Shadow, Shadows};
+use super::violation::Found;
+use crate::scenario::Node;
+
+/// Of the entries that every server of a new cluster begins with; nobody had to send them.
+const FOUNDING_TERM: u64 = 1;
+
+/// What is remembered of logs beyond the shadows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Logs {
+    /// The chain of every entry that was ever in a log, by index and term.
+    written: OrdMap<(u64, u64), u64>,
+}
+
+impl Logs {
+    /// One server's step.
+    pub(crate) fn after_step(
+        &mut self,
+        shadows: &mut Shadows,
+        node: Node,
+        conf: Option<&ConfState>,
+        found: &mut Found,
+    ) {
+        let shadow = shadows.of(node);
+        if !shadow.is_up {
+            return;
+        }
+        self.matches(shadow, found);
+        only_appended(shadow, found);
+        went_on(shadow, found);
+        let (before, now) = (shadow.before, shadow.now);
+        let was_cut = shadow.cut_to.is_some();
+        if now.commit > before.commit {
+            committed(shadows, node, found);
+            if now.leads() && before.leads() && now.term == before.term {
+                commits_own_term(shadows.of(node), found);
+            }
+            if let Some(conf) = conf.filter(|_| now.leads()) {
+                commit_is_durable(shadows, shadows.of(node), conf, found);
+            }
+        }
+        if let Some(conf) = conf.filter(|_| was_cut || now.commit > before.commit) {
+            quorum_holds(shadows, node, conf, found);
+        }
+    }
+
+    /// R3.
+    fn matches(&mut self, shadow: &Shadow, found: &mut Found) {
+        let old = shadow.cut_to.unwrap_or(shadow.before.last_index);
+        let from = if shadow.has_recovered { shadow.now.sentinel } else { old };
+        for index in from + 1..=shadow.log.last_index() {
+            let Some(written) = shadow.log.get(index) else { continue };
+            let key = (index, written.term);
+            match self.written.get(&key) {
+                None => {
+                    self.written.insert(key, written.chain);
+                }
+                Some(&chain) => {
+                    found.look(Promise::R3, chain == written.chain, &[shadow.node], index, || {
+                        format!(
+                            "{} has an entry {index} of term {} that differs from another log's \
+                             there, in itself or in what is before it",
+                            shadow.node, written.term
+                        )
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// R2.
+fn only_appended(shadow: &Shadow, found: &mut Found) {
+    let (before, now, node) = (shadow.before, shadow.now, shadow.node);
+    let leads_on = before.leads() && now.leads() && before.term == now.term;
+    if leads_on && (shadow.cut_to.is_some() || now.last_index != before.last_index) {
+        let holds = shadow.cut_to.is_none() && now.last_index >= before.last_index;
+        found.look(Promise::R2, holds, &[node], before.last_index, || {
+            format!("{node} leads in term {} and overwrote its own log", now.term)
+        });
+    }
+}
+
+/// R9.
+fn went_on(shadow: &Shadow, found: &mut Found) {
+    let (before, now, node) = (shadow.before, shadow.now, shadow.node);
+    let holds = now.term >= before.term
+        && now.commit >= before.commit
+        && now.applied <= now.commit
+        && now.sentinel <= now.commit;
+    found.look(Promise::R9, holds, &[node], now.commit, || {
+        format!(
+            "{node} was at term {} commit {}, and is at term {} commit {} applied {} snapshot {}",
+            before.term, before.commit, now.term, now.commit, now.applied, now.sentinel
+        )
+    });
+}
+
+/// R5; and takes up what nobody knew to be committed.
+fn committed(shadows: &mut Shadows, node: Node, found: &mut Found) {
+    let Shadow { log, now, .. } = shadows.of(node);
+    let (commit, term, log) = (now.commit, now.term, log.clone());
+    let known = shadows.committed.last_index().min(commit);
+    if known > 0 {
+        let holds = log.agrees(&shadows.committed, known);
+        found.look(Promise::R5, holds, &[node], known, || {
+            let first = first_difference(&log, &shadows.committed, known);
+            format!(
+                "{node} takes {commit} for committed; its entry {first} is of term {}, and one of \
+                 term {} is committed there",
+                log.term(first),
+                shadows.committed.term(first)
+            )
+        });
+    }
+    shadows.committed.extend_from(&log, commit);
+    if shadows.marks.back().is_none_or(|(index, _)| *index < commit) {
+        shadows.marks.push_back((commit, term));
+    }
+}
+
+fn first_difference(one: &Log, other: &Log, last: u64) -> u64 {
+    (1..=last).find(|index| one.get(*index) != other.get(*index)).unwrap_or(last)
+}
+
+/// R10.
+fn commits_own_term(shadow: &Shadow, found: &mut Found) {
+    let (now, node) = (shadow.now, shadow.node);
+    let of = shadow.log.term(now.commit);
+    found.look(Promise::R10, of == now.term, &[node], now.commit, || {
+        format!("{node} leads in term {} and commits entry {} of term {of}", now.term, now.commit)
+    });
+}
+
+/// R7.
+fn commit_is_durable(shadows: &Shadows, leader: &Shadow, conf: &ConfState, found: &mut Found) {
+    let (now, node) = (leader.now, leader.node);
+    let index = now.commit;
+    let is_durable = |shadow: &Shadow| shadow.durable.agrees(&leader.log, index);
+    let holds = index <= now.last_index && has_quorum(shadows, conf, is_durable);
+    found.look(Promise::R7, holds, &[node], index, || {
+        format!("{node} commits up to {index}, which is durable on {}", list(shadows, is_durable))
+    });
+}
+
+/// R6.
+fn quorum_holds(shadows: &Shadows, node: Node, conf: &ConfState, found: &mut Found) {
+    let index = shadows.committed.last_index();
+    if shadows.committed.term(index) <= FOUNDING_TERM {
+        return;
+    }
+    let holds_it = |shadow: &Shadow| shadow.holds().agrees(&shadows.committed, index);
+    let holds = every_quorum_has_one(shadows, conf, holds_it);
+    found.look(Promise::R6, holds, &[node], index, || {
+        format!("up to {index} is committed; of all servers {} hold that", list(shadows, holds_it))
+    });
+}
+
+/// Whether those for which it is true are a quorum of both halves of the configuration.
+pub(crate) fn has_quorum(
+    shadows: &Shadows,
+    conf: &ConfState,
+    is: impl Fn(&Shadow) -> bool,
+) -> bool {
+    let won = |voters: &[u64]| {
+        let yes = voters.iter().filter(|id| shadows.of_member(**id).is_some_and(&is)).count();
+        voters.is_empty() || yes > voters.len() / 2
+    };
+    won(&conf.voters) && won(&conf.voters_outgoing)
+}
+
+/// Whether no quorum can be made of those for which it is not true.
+fn every_quorum_has_one(shadows: &Shadows, conf: &ConfState, is: impl Fn(&Shadow) -> bool) -> bool {
+    let blocks = |voters: &[u64]| {
+        let no = voters.iter().filter(|id| !shadows.of_member(**id).is_some_and(&is)).count();
+        !voters.is_empty() && no <= voters.len() / 2
+    };
+    blocks(&conf.voters) || blocks(&conf.voters_outgoing)
+}
+
+/// The servers for which it is true, in words.
+pub(crate) fn list(shadows: &Shadows, is: impl Fn(&Shadow) -> bool) -> String {
+    let names: Vec<String> =
+        shadows.iter().filter(|shadow| is(shadow)).map(|shadow| shadow.node.to_string()).collect();
+    if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
+}

@@ -1,0 +1,298 @@
+//! The cluster's promises, looked at after every event.
+//!
+//! [`Checks`] sees everything that a world does (steps of servers, syncs, power cuts, what clients
+//! asked and got), keeps what it needs of it ([`shadow`]), and reports a broken promise as a
+//! [`Violation`]. It never changes the run. Each group of promises is a file; [`promise`] is the
+//! one table of them all.
+//!
+//! ```text
+//! shadow      each server's log, durable log and standing; the committed log
+//!   ↓
+//! elections · logs · membership · durability · store · clients · liveness
+//!   ↓
+//! Found       violations, and how often each promise was looked at
+//! ```
+//!
+//! A check that saw nothing does not hold: its promise is *unknown*. What a check needs beyond its
+//! bounds (a history that is too long to search) makes it unknown too, with the reason.
+//!
+//! A world that was resumed begins with empty checks: what happened before is not looked at again.
+
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a check looks at the few kinds of things that it is about"
+)]
+
+mod clients;
+mod durability;
+mod elections;
+pub mod history;
+pub mod linearizability;
+mod liveness;
+mod logs;
+mod membership;
+mod model;
+mod names;
+mod promise;
+mod shadow;
+mod store;
+mod violation;
+
+pub(crate) use liveness::PATIENCE_ELECTIONS;
+pub use promise::{PROMISES, Promise, PromiseGroup, PromiseInfo};
+pub use violation::{Found, State, Violation};
+
+use disk::Disk;
+use etcd::server::ServerEvent as EtcdEvent;
+
+use crate::machine::{
+    Answer, Certainty, Effects, KILLED, Machine, Message, ServerEvent, etcd_request,
+};
+use crate::scenario::{ClientCommand, Node};
+use clients::Replay;
+use durability::Durability;
+use elections::Elections;
+use history::{Asked, History};
+use liveness::Liveness;
+use logs::Logs;
+use membership::Membership;
+use shadow::{Log, Shadows};
+use store::Stores;
+
+/// One input for one server, and what came of it.
+pub(crate) struct Step<'a> {
+    pub(crate) node: Node,
+    pub(crate) machine: &'a Machine,
+    pub(crate) effects: &'a Effects,
+}
+
+impl<'a> Step<'a> {
+    fn messages(&self) -> impl Iterator<Item = (Node, &'a raft::Message)> + use<'a> {
+        self.effects.messages.iter().filter_map(|(to, message)| match message {
+            Message::Etcd(message) => Some((*to, message.as_ref())),
+            Message::EtcdRemoved => None,
+        })
+    }
+
+    fn disk(&self) -> &'a Disk {
+        &self.machine.disk
+    }
+}
+
+/// All checks of one world.
+#[derive(Clone)]
+pub struct Checks {
+    found: Found,
+    shadows: Shadows,
+    elections: Elections,
+    logs: Logs,
+    membership: Membership,
+    durability: Durability,
+    stores: Stores,
+    replay: Replay,
+    liveness: Liveness,
+    history: History,
+    is_finished: bool,
+}
+
+impl Checks {
+    pub(crate) fn new(machines: &[Machine]) -> Checks {
+        Checks {
+            found: Found::new(),
+            shadows: Shadows::new(machines),
+            elections: Elections::default(),
+            logs: Logs::default(),
+            membership: Membership::default(),
+            durability: Durability::default(),
+            stores: Stores::default(),
+            replay: Replay::new(),
+            liveness: Liveness::default(),
+            history: History::default(),
+            is_finished: false,
+        }
+    }
+
+    /// What was found so far.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// What clients saw, for the search of an order.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Everything from now on belongs to this event.
+    pub(crate) fn begin_event(&mut self, event: u64, now_ns: u64) {
+        self.found.event = event;
+        self.found.now_ns = now_ns;
+    }
+
+    // ---- machines ----
+
+    pub(crate) fn booted(&mut self, machine: &Machine) {
+        self.shadows.of_mut(machine.node()).booted(machine.boots(), machine.member_id());
+        self.liveness.disturbed();
+    }
+
+    /// A disk made something durable.
+    pub(crate) fn synced(&mut self, machine: &Machine, succeeded: bool) {
+        let shadow = self.shadows.of_mut(machine.node());
+        shadow.settle(&machine.disk);
+        shadow.sync_failed |= !succeeded;
+    }
+
+    /// The process ended by itself: of what, only a fault may be the reason.
+    pub(crate) fn died(&mut self, machine: &Machine, reason: &str) {
+        let node = machine.node();
+        let shadow = self.shadows.of(node);
+        let is_excused = shadow.is_excused || shadow.sync_failed || reason == KILLED;
+        self.found.look(Promise::Fatal, is_excused, &[node], 0, || format!("{node}: {reason}"));
+        self.stopped(node, true);
+    }
+
+    pub(crate) fn power_cut(&mut self, node: Node) {
+        self.stopped(node, false);
+    }
+
+    fn stopped(&mut self, node: Node, has_power: bool) {
+        self.shadows.of_mut(node).stopped(has_power);
+        self.elections.stopped(node);
+        self.stores.stopped(node);
+        self.liveness.disturbed();
+    }
+
+    /// Something was done to a disk that its server need not survive.
+    pub(crate) fn excuse(&mut self, node: Node) {
+        self.shadows.of_mut(node).is_excused = true;
+        self.liveness.disturbed();
+    }
+
+    /// Its disk was replaced by an empty one.
+    pub(crate) fn wiped(&mut self, node: Node) {
+        self.excuse(node);
+        self.shadows.of_mut(node).durable = Log::default();
+    }
+
+    /// Something was done to the cluster.
+    pub(crate) fn disturbed(&mut self) {
+        self.liveness.disturbed();
+    }
+
+    /// A server did what an input made it do.
+    pub(crate) fn after_step(&mut self, machine: &Machine, effects: &Effects) {
+        let node = machine.node();
+        let step = Step { node, machine, effects };
+        self.shadows.follow(machine, &effects.trace);
+        let Checks { shadows, found, .. } = self;
+        if !shadows.of(node).is_up {
+            return;
+        }
+        self.membership.after_step(shadows, &step, machine, found);
+        let conf = self.membership.of(node);
+        self.elections.after_step(shadows, &step, conf, found);
+        self.durability.after_step(shadows, &step, conf, found);
+        self.logs.after_step(shadows, node, conf, found);
+        self.replay(machine);
+        for ServerEvent::Etcd(event) in &effects.trace {
+            if let EtcdEvent::Proposed { proposal_id, request: Some(request), .. } = event {
+                self.replay.proposed(request.0, *proposal_id);
+            }
+        }
+        let Checks { shadows, found, replay, stores, .. } = self;
+        stores.after_step(shadows.of(node), &step, machine, &replay.model, found);
+    }
+
+    /// Replays what this server was the first to know committed.
+    fn replay(&mut self, machine: &Machine) {
+        let (from, to) = (self.replay.replayed(), self.shadows.committed.last_index());
+        if from == to {
+            return;
+        }
+        let entries = shadow::view(machine).map(|view| view.entries(from + 1..to + 1));
+        for entry in entries.unwrap_or_default() {
+            if entry.index != self.replay.replayed() + 1 {
+                self.found.undecided(Promise::Replay, "an entry was compacted unseen".to_owned());
+                return;
+            }
+            let data = (entry.entry_type == raft::EntryType::Normal).then_some(&entry.data);
+            let revision = self.replay.replay(entry.index, data, &mut self.found);
+            self.stores.replayed(revision);
+        }
+    }
+
+    /// A message arrived and its receiver has taken it.
+    pub(crate) fn received(&mut self, from: Node, to: Node, message: &Message) {
+        let Message::Etcd(message) = message else { return };
+        let Checks { shadows, membership, found, .. } = self;
+        membership.received(shadows, from, to, message.msg_type, found);
+    }
+
+    /// The servers of the quorum that is left alone, if there is one.
+    pub(crate) fn look_at_quorum(&mut self, quorum: Vec<Node>, patience_ns: u64) {
+        let Checks { shadows, liveness, found, .. } = self;
+        liveness.look(shadows, quorum, patience_ns, found);
+    }
+
+    // ---- clients ----
+
+    pub(crate) fn asked(&mut self, asked: &Asked<'_>) {
+        self.replay.asked(asked.request, asked.retry_of);
+        self.history.asked(asked);
+    }
+
+    pub(crate) fn answered(
+        &mut self,
+        node: Node,
+        request: u64,
+        command: &ClientCommand,
+        answer: &Answer,
+    ) {
+        let Checks { shadows, found, replay, durability, membership, .. } = self;
+        let Some(asked) = etcd_request(command) else { return };
+        replay.answered(node, request, &asked, answer, found);
+        let is_done = answer.certainty == Certainty::Done && !command.is_read();
+        if let (true, Some(placed), Some(conf)) =
+            (is_done, replay.placed(request), membership.of(node))
+        {
+            durability.acknowledged(shadows, node, (request, placed.index), conf, found);
+        }
+    }
+
+    pub(crate) fn ended(&mut self, request: u64, answer: &Answer) {
+        self.replay.ended(request, answer);
+        self.history.ended(request, answer);
+    }
+
+    // ---- the end ----
+
+    /// Whether an order explains what clients saw so far.
+    pub(crate) fn linearizable(&self) -> Result<(), String> {
+        let mut found = Found::new();
+        self.history.decide(&mut found);
+        match (found.violations().first(), found.state(Promise::Linearizable)) {
+            (Some(violation), _) => Err(violation.detail.clone()),
+            (None, State::Unknown { why }) => Err(why),
+            (None, State::Holds { .. } | State::Broken { .. }) => Ok(()),
+        }
+    }
+
+    /// What can only be said at the end of a run; looked at once.
+    pub(crate) fn finish(&mut self, machines: &[Machine]) {
+        if std::mem::replace(&mut self.is_finished, true) {
+            return;
+        }
+        let Checks { found, shadows, stores, replay, .. } = self;
+        for machine in machines {
+            durability::chain(machine.node(), &machine.disk, found);
+            let applied = shadows.of(machine.node()).now.applied;
+            stores.at_end(machine, applied, &replay.model, found);
+        }
+        if let Some(why) = replay.model.lost() {
+            for promise in [Promise::Replay, Promise::Serializable] {
+                found.undecided(promise, why.to_owned());
+            }
+        }
+        self.history.decide(found);
+    }
+}

@@ -1,0 +1,371 @@
+//! What checks remember of each server: where it stood, its log, and what of it is durable.
+//!
+//! A log is kept as one small record an entry; its `chain` is a hash over the entry and everything
+//! before it, so that two logs agree up to an index exactly when their chains agree there. A log
+//! goes on from life to life: what a server had when it lost power is what recovery is compared
+//! with. What is durable is asked of the disk, never of the server.
+
+use std::collections::VecDeque;
+
+use disk::Disk;
+use etcd::server::{Phase, ServerEvent as EtcdEvent, View};
+use imbl::Vector;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::machine::{DATA_DIR, Machine, Server, ServerEvent};
+use crate::scenario::Node;
+use crate::view::Role;
+
+/// An entry as far as checks need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) term: u64,
+    /// Hash of this entry and all before it.
+    pub(crate) chain: u64,
+    /// It changes the configuration.
+    pub(crate) is_change: bool,
+}
+
+/// A log from index 1 on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log(Vector<Written>);
+
+impl Log {
+    pub(crate) fn last_index(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    pub(crate) fn get(&self, index: u64) -> Option<Written> {
+        self.0.get(usize::try_from(index.checked_sub(1)?).ok()?).copied()
+    }
+
+    pub(crate) fn term(&self, index: u64) -> u64 {
+        self.get(index).map_or(0, |written| written.term)
+    }
+
+    fn chain(&self, index: u64) -> u64 {
+        self.get(index).map_or(0, |written| written.chain)
+    }
+
+    /// Whether both logs reach this index and agree up to it.
+    pub(crate) fn agrees(&self, other: &Log, index: u64) -> bool {
+        index == 0 || self.get(index).is_some_and(|written| other.get(index) == Some(written))
+    }
+
+    pub(crate) fn truncate(&mut self, last_index: u64) {
+        let len = usize::try_from(last_index).unwrap_or(usize::MAX);
+        if len < self.0.len() {
+            self.0 = self.0.take(len);
+        }
+    }
+
+    fn push(&mut self, entry: &raft::Entry) {
+        let before = self.chain(self.last_index());
+        let is_change = entry.entry_type != raft::EntryType::Normal;
+        let seed = before.rotate_left(7) ^ entry.term ^ (u64::from(is_change) << 63);
+        let chain = xxh3_64_with_seed(&entry.data, seed);
+        self.0.push_back(Written { term: entry.term, chain, is_change });
+    }
+
+    fn push_written(&mut self, written: Written) {
+        self.0.push_back(written);
+    }
+
+    /// Takes over the other log up to an index, as far as that reaches.
+    pub(crate) fn take_prefix(&mut self, other: &Log, last_index: u64) {
+        let len = usize::try_from(last_index).unwrap_or(usize::MAX).min(other.0.len());
+        self.0 = other.0.take(len);
+    }
+
+    /// Entries behind `after` up to `to` from the other log.
+    pub(crate) fn extend_from(&mut self, other: &Log, to: u64) {
+        for index in self.last_index() + 1..=to {
+            let Some(written) = other.get(index) else { return };
+            self.push_written(written);
+        }
+    }
+}
+
+/// Where a server stands in consensus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stand {
+    pub(crate) role: Role,
+    pub(crate) term: u64,
+    /// Member id of its leader; 0 for none.
+    pub(crate) lead: u64,
+    pub(crate) last_index: u64,
+    pub(crate) last_term: u64,
+    pub(crate) commit: u64,
+    pub(crate) applied: u64,
+    /// The entry before the first one that its log still has.
+    pub(crate) sentinel: u64,
+}
+
+impl Stand {
+    pub(crate) fn leads(&self) -> bool {
+        self.role == Role::Leader
+    }
+}
+
+/// Records of the log that may not be durable yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) path: String,
+    offset: u64,
+    length: u64,
+    pub(crate) first_index: u64,
+    entries: Vector<Written>,
+}
+
+impl Batch {
+    pub(crate) fn last_index(&self) -> u64 {
+        self.first_index + self.entries.len() as u64 - 1
+    }
+
+    fn is_durable(&self, disk: &Disk) -> bool {
+        self.has_durable_bytes(disk) && disk.is_name_durable(&self.path)
+    }
+
+    pub(crate) fn has_durable_bytes(&self, disk: &Disk) -> bool {
+        let range = self.offset..self.offset + self.length;
+        disk.open(&self.path).is_ok_and(|file| disk.is_durable(file, range))
+    }
+}
+
+/// One server.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub(crate) struct Shadow {
+    pub(crate) node: Node,
+    pub(crate) member_id: u64,
+    /// It takes part in consensus.
+    pub(crate) is_up: bool,
+    /// How often it was started.
+    pub(crate) boots: u32,
+    /// In this step it began to take part, for the first time in this life.
+    pub(crate) has_recovered: bool,
+    /// Before this step, of the same life.
+    pub(crate) before: Stand,
+    pub(crate) now: Stand,
+    /// Its log; of a server that is down, what it had last.
+    pub(crate) log: Log,
+    /// In this step its log was cut to this index, before anything was appended.
+    pub(crate) cut_to: Option<u64>,
+    /// What a power cut would leave of its log.
+    pub(crate) durable: Log,
+    pub(crate) batches: VecDeque<Batch>,
+    /// In this life its torn log was repaired.
+    pub(crate) repaired: bool,
+    /// In this life an fsync failed.
+    pub(crate) sync_failed: bool,
+    /// Since it was last up it had no power: what it comes up with is durable.
+    pub(crate) lost_power: bool,
+    /// Power or process went while it read its disk.
+    pub(crate) died_booting: bool,
+    /// A fault that it need not survive was done to it by hand.
+    pub(crate) is_excused: bool,
+}
+
+impl Shadow {
+    fn new(node: Node, member_id: u64) -> Shadow {
+        Shadow {
+            node,
+            member_id,
+            is_up: false,
+            boots: 0,
+            has_recovered: false,
+            before: Stand::default(),
+            now: Stand::default(),
+            log: Log::default(),
+            cut_to: None,
+            durable: Log::default(),
+            batches: VecDeque::new(),
+            repaired: false,
+            sync_failed: false,
+            lost_power: false,
+            died_booting: false,
+            is_excused: false,
+        }
+    }
+
+    /// The log that it can still come up with: its own while it is up, else what is durable.
+    pub(crate) fn holds(&self) -> &Log {
+        if self.is_up { &self.log } else { &self.durable }
+    }
+
+    /// What became durable since the last look.
+    pub(crate) fn settle(&mut self, disk: &Disk) {
+        while self.batches.front().is_some_and(|batch| batch.is_durable(disk)) {
+            let batch = self.batches.pop_front().expect("there is a front");
+            self.durable.truncate(batch.first_index - 1);
+            for written in &batch.entries {
+                self.durable.push_written(*written);
+            }
+        }
+    }
+
+    /// The process is gone; without power also what was not durable.
+    pub(crate) fn stopped(&mut self, has_power: bool) {
+        self.died_booting |= !self.is_up;
+        self.is_up = false;
+        self.lost_power |= !has_power;
+        (self.before, self.now) = (Stand::default(), Stand::default());
+        if !has_power {
+            self.batches.clear();
+        }
+    }
+
+    /// A machine that joins anew is another member, which knows nothing yet.
+    pub(crate) fn booted(&mut self, boots: u32, member_id: u64) {
+        if self.member_id != member_id {
+            *self = Shadow::new(self.node, member_id);
+        }
+        self.boots = boots;
+        (self.repaired, self.sync_failed) = (false, false);
+    }
+
+    fn appended(&mut self, event: &EtcdEvent) {
+        let EtcdEvent::Appended { segment, offset, length, first_index, last_index, .. } = event
+        else {
+            return;
+        };
+        let entries = (*first_index..=*last_index).filter_map(|index| self.log.get(index));
+        let entries: Vector<Written> = entries.collect();
+        if entries.is_empty() {
+            return;
+        }
+        self.batches.push_back(Batch {
+            path: format!("{DATA_DIR}/member/wal/{segment}"),
+            offset: *offset,
+            length: *length,
+            first_index: *first_index,
+            entries,
+        });
+    }
+}
+
+/// All servers, and what is committed.
+#[derive(Clone, Debug)]
+pub(crate) struct Shadows {
+    all: Vec<Shadow>,
+    /// The log as far as anybody knows it to be committed.
+    pub(crate) committed: Log,
+    /// Indexes up to which the log was known to be committed, with the highest term in which
+    /// somebody knew.
+    pub(crate) marks: Vector<(u64, u64)>,
+}
+
+impl Shadows {
+    pub(crate) fn new(machines: &[Machine]) -> Shadows {
+        let all = machines.iter().map(|machine| Shadow::new(machine.node(), machine.member_id()));
+        Shadows { all: all.collect(), committed: Log::default(), marks: Vector::new() }
+    }
+
+    pub(crate) fn of(&self, node: Node) -> &Shadow {
+        &self.all[node.index()]
+    }
+
+    pub(crate) fn of_mut(&mut self, node: Node) -> &mut Shadow {
+        &mut self.all[node.index()]
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Shadow> {
+        self.all.iter()
+    }
+
+    pub(crate) fn of_member(&self, id: u64) -> Option<&Shadow> {
+        self.all.iter().find(|shadow| shadow.member_id == id)
+    }
+
+    /// Follows one server through one step, with what it told.
+    pub(crate) fn follow(&mut self, machine: &Machine, told: &[ServerEvent]) {
+        let Some(view) = view(machine) else { return };
+        let is_running = !matches!(view.phase(), Phase::Off | Phase::Booting);
+        let Shadows { all, committed, .. } = self;
+        let shadow = &mut all[machine.node().index()];
+        shadow.has_recovered = is_running && !shadow.is_up;
+        shadow.cut_to = None;
+        shadow.repaired |= told.iter().any(|event| {
+            let ServerEvent::Etcd(event) = event;
+            matches!(event, EtcdEvent::Repaired { .. })
+        });
+        if !is_running {
+            return;
+        }
+        shadow.is_up = true;
+        shadow.before = shadow.now;
+        shadow.follow_log(view, committed);
+        for ServerEvent::Etcd(event) in told {
+            shadow.appended(event);
+        }
+    }
+}
+
+impl Shadow {
+    fn follow_log(&mut self, view: View<'_>, committed: &Log) {
+        let log = view.log();
+        let last_term = view.term_at(log.last_index).unwrap_or(0);
+        self.now = Stand {
+            role: role(view.role()),
+            term: view.term(),
+            lead: view.leader(),
+            last_index: log.last_index,
+            last_term,
+            commit: log.committed,
+            applied: log.applied,
+            sentinel: log.sentinel.index,
+        };
+        let is_same = self.log.last_index() == log.last_index
+            && self.log.term(log.last_index) == last_term
+            && !self.has_recovered;
+        if is_same {
+            return;
+        }
+        self.follow_snapshot(log.sentinel, committed);
+        let mut keep = self.log.last_index().min(log.last_index);
+        while keep > log.sentinel.index && view.term_at(keep) != Some(self.log.term(keep)) {
+            keep -= 1;
+        }
+        if self.has_recovered {
+            // Recovery may bring back anything: every entry is read anew.
+            keep = log.sentinel.index;
+        }
+        if keep < self.log.last_index() {
+            self.cut_to = Some(keep);
+            self.log.truncate(keep);
+        }
+        for entry in view.entries(keep + 1..log.last_index + 1) {
+            self.log.push(&entry);
+        }
+    }
+
+    /// What lies before the log's first entry came in a snapshot: it is what was committed.
+    fn follow_snapshot(&mut self, sentinel: raft::EntryId, committed: &Log) {
+        let index = sentinel.index;
+        if index == 0 {
+            return;
+        }
+        if self.log.get(index).is_none_or(|written| written.term != sentinel.term) {
+            self.log.take_prefix(committed, index);
+        }
+        if self.durable.last_index() < index {
+            self.durable.take_prefix(committed, index);
+        }
+    }
+}
+
+/// The view of a machine's server, while its process runs.
+pub(crate) fn view(machine: &Machine) -> Option<View<'_>> {
+    machine.server().map(|server| match server {
+        Server::Etcd(process) => process.server().view(),
+    })
+}
+
+fn role(role: raft::Role) -> Role {
+    match role {
+        raft::Role::Follower => Role::Follower,
+        raft::Role::PreCandidate => Role::PreCandidate,
+        raft::Role::Candidate => Role::Candidate,
+        raft::Role::Leader => Role::Leader,
+    }
+}

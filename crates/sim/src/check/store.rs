@@ -1,0 +1,228 @@
+//! Every server's store against the model: M1, M2, M4, M5, M6, M7.
+//!
+//! Revisions are compared entry by entry; whole stores when a server has recovered, when it has
+//! finished a compaction, and at the end of a run.
+
+use std::collections::BTreeMap;
+
+use etcd::mvcc::{KeyRange, RangeOptions, Store};
+use etcd::request::KeyValue;
+use etcd::server::{ServerEvent as EtcdEvent, View};
+use imbl::Vector;
+
+use super::Step;
+use super::model::Model;
+use super::promise::Promise;
+use super::shadow::{Shadow, view};
+use super::violation::Found;
+use crate::machine::{Machine, ServerEvent};
+use crate::scenario::Node;
+
+/// Least distance of the revisions at which hashes are compared.
+const HASH_EVERY: i64 = 64;
+
+/// What is remembered of stores.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stores {
+    /// The revision after each entry, from index 1 on.
+    revisions: Vector<i64>,
+    /// Entries that each server's store had when it recovered.
+    recovered: BTreeMap<Node, u64>,
+    /// Where each server's hash is taken next.
+    next_hash: BTreeMap<Node, i64>,
+    /// By revision and compact revision.
+    hashes: BTreeMap<(i64, i64), (u32, Node)>,
+}
+
+impl Stores {
+    /// The next committed entry was applied to the model.
+    pub(crate) fn replayed(&mut self, revision: i64) {
+        self.revisions.push_back(revision);
+    }
+
+    fn revision_after(&self, index: u64) -> Option<i64> {
+        self.revisions.get(usize::try_from(index.checked_sub(1)?).ok()?).copied()
+    }
+
+    /// One server's step.
+    pub(crate) fn after_step(
+        &mut self,
+        shadow: &Shadow,
+        step: &Step<'_>,
+        machine: &Machine,
+        model: &Model,
+        found: &mut Found,
+    ) {
+        let Some(store) = view(machine).and_then(View::store) else { return };
+        if shadow.has_recovered {
+            self.recovered(shadow, store, found);
+        }
+        for ServerEvent::Etcd(event) in &step.effects.trace {
+            match event {
+                EtcdEvent::Applied { index, revision } => {
+                    self.applied(shadow.node, *index, *revision, found);
+                }
+                EtcdEvent::CompactionFinished { .. } if model.lost().is_none() => {
+                    compacted(shadow.node, store, model, found);
+                }
+                _ => {}
+            }
+        }
+        self.hash(shadow.node, store, found);
+    }
+
+    /// M2: the store that came back is that of the index which it says.
+    fn recovered(&mut self, shadow: &Shadow, store: &Store, found: &mut Found) {
+        // Entries may have been applied in the same step; what they did is looked at below.
+        let index = store.consistent_index();
+        let is_first_look = shadow.now.applied == 0 || shadow.now.applied < index;
+        self.recovered.insert(shadow.node, if is_first_look { index } else { 0 });
+        if index == 0 || !is_first_look {
+            return;
+        }
+        let Some(expected) = self.revision_after(index) else { return };
+        let revision = store.revision();
+        found.look(Promise::M2, revision == expected, &[shadow.node], index, || {
+            format!(
+                "{} came up with consistent index {index} and revision {revision}; after that \
+                 entry the revision is {expected}",
+                shadow.node
+            )
+        });
+    }
+
+    /// M1.
+    fn applied(&mut self, node: Node, index: u64, revision: i64, found: &mut Found) {
+        if self.recovered.get(&node).is_some_and(|recovered| index <= *recovered) {
+            return;
+        }
+        let Some(expected) = self.revision_after(index) else { return };
+        found.look(Promise::M1, revision == expected, &[node], index, || {
+            format!("{node} is at revision {revision} after entry {index}; it should be {expected}")
+        });
+    }
+
+    /// M5.
+    fn hash(&mut self, node: Node, store: &Store, found: &mut Found) {
+        let revision = store.revision();
+        let next = self.next_hash.entry(node).or_insert(HASH_EVERY);
+        if revision < *next {
+            return;
+        }
+        let at = *next;
+        // Farther apart as history grows, so that the whole costs no more than the history.
+        *next = (at + at / 4 + HASH_EVERY).max(revision - revision % HASH_EVERY + HASH_EVERY);
+        self.compare_hash(node, store, at, found);
+    }
+
+    fn compare_hash(&mut self, node: Node, store: &Store, at: i64, found: &mut Found) {
+        let Ok(hash) = store.hash_kv(at) else { return };
+        let key = (at, store.compact_revision());
+        if store.compactions().next().is_some() {
+            return;
+        }
+        let Some((first, other)) = self.hashes.get(&key).copied() else {
+            self.hashes.insert(key, (hash.hash, node));
+            return;
+        };
+        if other == node && first == hash.hash {
+            return;
+        }
+        found.look(Promise::M5, first == hash.hash, &[other, node], 0, || {
+            let (revision, compact) = key;
+            format!(
+                "at revision {revision}, compacted at {compact}, {other} has hash {first} and \
+                 {node} has {}",
+                hash.hash
+            )
+        });
+    }
+
+    /// The process began anew: so do its revisions.
+    pub(crate) fn stopped(&mut self, node: Node) {
+        self.next_hash.remove(&node);
+    }
+
+    /// A server's whole store, at the end of a run: M5, M6, M7.
+    pub(crate) fn at_end(
+        &mut self,
+        machine: &Machine,
+        applied: u64,
+        model: &Model,
+        found: &mut Found,
+    ) {
+        let Some(store) = view(machine).and_then(View::store) else { return };
+        let node = machine.node();
+        if store.compactions().next().is_none() {
+            self.compare_hash(node, store, store.revision(), found);
+        }
+        rebuilt(node, store, found);
+        let is_known = model.lost().is_none() && self.revision_after(applied).is_some();
+        if is_known {
+            equals_model(Promise::M6, node, store, model, store.revision(), found);
+        }
+    }
+}
+
+/// M4.
+fn compacted(node: Node, store: &Store, model: &Model, found: &mut Found) {
+    let at = store.compact_revision();
+    equals_model(Promise::M4, node, store, model, at, found);
+    equals_model(Promise::M4, node, store, model, store.revision(), found);
+    if !store.rules().tombstone_survives_compaction && at < 0 {
+        return;
+    }
+    for key in model.deleted_at(at) {
+        let is_kept = store
+            .index()
+            .key(key)
+            .is_some_and(|history| history.since(at).iter().any(|revision| revision.main == at));
+        found.look(Promise::M4, is_kept, &[node], 0, || {
+            let key = String::from_utf8_lossy(key);
+            format!("{node} compacted at {at}; that {key} was deleted at {at} is forgotten")
+        });
+    }
+}
+
+/// Whether the store holds what the model does at a revision.
+fn equals_model(
+    promise: Promise,
+    node: Node,
+    store: &Store,
+    model: &Model,
+    at: i64,
+    found: &mut Found,
+) {
+    let options = RangeOptions { revision: at, ..RangeOptions::default() };
+    let Ok(result) = store.range(&KeyRange::all(), options) else { return };
+    let has: Vec<KeyValue> = result.kvs.into_iter().map(KeyValue::from).collect();
+    let mut expected = model.all(at);
+    let first = has.iter().find(|kv| expected.next() != Some(*kv));
+    let holds = first.is_none() && expected.next().is_none();
+    found.look(promise, holds, &[node], 0, || match first {
+        Some(kv) => format!("{node} has, as of revision {at}, {kv:?}"),
+        None => format!("{node} lacks keys as of revision {at}"),
+    });
+}
+
+/// M7.
+fn rebuilt(node: Node, store: &Store, found: &mut Found) {
+    let again = match Store::restore(store.backend().clone(), store.rules()) {
+        Ok(again) => again,
+        Err(error) => {
+            let detail = format!("{node}: no index can be built from the backend: {error}");
+            found.broken(Promise::M7, &[node], 0, &[], detail);
+            return;
+        }
+    };
+    if store.compactions().next().is_some() {
+        return;
+    }
+    let options = RangeOptions::default();
+    let (has, rebuilt) =
+        (store.range(&KeyRange::all(), options), again.range(&KeyRange::all(), options));
+    let holds = has == rebuilt && store.revision() == again.revision();
+    found.look(Promise::M7, holds, &[node], 0, || {
+        format!("{node}: the index rebuilt from the backend differs from the live one")
+    });
+}

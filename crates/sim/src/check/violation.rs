@@ -1,0 +1,151 @@
+//! What was found: broken promises, and which promises were looked at.
+
+use serde::{Deserialize, Serialize};
+
+use super::promise::{PROMISES, Promise};
+use crate::scenario::Node;
+
+/// Violations of one promise that are kept; later ones are only counted.
+const KEPT_A_PROMISE: u64 = 4;
+
+/// A broken promise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// Which one.
+    pub promise: Promise,
+    /// The event that broke it.
+    pub event: u64,
+    /// Its virtual time.
+    pub virtual_ns: u64,
+    /// The servers involved.
+    pub nodes: Vec<Node>,
+    /// Client requests involved, by id.
+    pub requests: Vec<u64>,
+    /// The entry of the log involved; 0 for none.
+    pub index: u64,
+    /// What was found, in words.
+    pub detail: String,
+}
+
+/// How a promise stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// It was looked at so often and never broken.
+    Holds {
+        /// Times that there was something to look at.
+        looked: u64,
+    },
+    /// It was broken so often.
+    Broken {
+        /// Times.
+        times: u64,
+    },
+    /// Nobody can tell.
+    Unknown {
+        /// Why.
+        why: String,
+    },
+}
+
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    looked: u64,
+    broken: u64,
+    undecided: Option<String>,
+}
+
+/// Everything that checks found so far.
+#[derive(Clone, Debug)]
+pub struct Found {
+    violations: Vec<Violation>,
+    tallies: Vec<Tally>,
+    pub(crate) event: u64,
+    pub(crate) now_ns: u64,
+}
+
+impl Found {
+    pub(crate) fn new() -> Found {
+        let tallies = vec![Tally::default(); PROMISES.len()];
+        Found { violations: Vec::new(), tallies, event: 0, now_ns: 0 }
+    }
+
+    /// There was something to look at, and the promise held.
+    pub(crate) fn looked(&mut self, promise: Promise) {
+        self.tallies[promise.place()].looked += 1;
+    }
+
+    /// The promise was looked at: it held, or the detail says what was the case instead.
+    pub(crate) fn look(
+        &mut self,
+        promise: Promise,
+        holds: bool,
+        nodes: &[Node],
+        index: u64,
+        detail: impl FnOnce() -> String,
+    ) {
+        if holds {
+            self.looked(promise);
+        } else {
+            self.broken(promise, nodes, index, &[], detail());
+        }
+    }
+
+    pub(crate) fn broken(
+        &mut self,
+        promise: Promise,
+        nodes: &[Node],
+        index: u64,
+        requests: &[u64],
+        detail: String,
+    ) {
+        let tally = &mut self.tallies[promise.place()];
+        tally.broken += 1;
+        if tally.broken > KEPT_A_PROMISE {
+            return;
+        }
+        self.violations.push(Violation {
+            promise,
+            event: self.event,
+            virtual_ns: self.now_ns,
+            nodes: nodes.to_vec(),
+            requests: requests.to_vec(),
+            index,
+            detail,
+        });
+    }
+
+    pub(crate) fn undecided(&mut self, promise: Promise, why: String) {
+        self.tallies[promise.place()].undecided.get_or_insert(why);
+    }
+
+    /// Broken promises in the order in which they were found; of each promise the first few.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Whether the promise was broken.
+    pub fn is_broken(&self, promise: Promise) -> bool {
+        self.tallies[promise.place()].broken > 0
+    }
+
+    /// How a promise stands.
+    pub fn state(&self, promise: Promise) -> State {
+        let Tally { looked, broken, undecided } = &self.tallies[promise.place()];
+        match (broken, undecided, looked) {
+            (0, Some(why), _) => State::Unknown { why: why.clone() },
+            (0, None, 0) => State::Unknown { why: "there was nothing to look at".to_owned() },
+            (0, None, &looked) => State::Holds { looked },
+            (&times, ..) => State::Broken { times },
+        }
+    }
+
+    /// Promises of which somebody should know that they were not decided, with the reason.
+    pub fn undecided_ones(&self) -> impl Iterator<Item = (Promise, &str)> {
+        let reason = |promise: &Promise| {
+            let tally = &self.tallies[promise.place()];
+            let why = tally.undecided.as_deref().filter(|_| tally.broken == 0);
+            why.map(|why| (*promise, why))
+        };
+        PROMISES.iter().filter_map(reason)
+    }
+}
