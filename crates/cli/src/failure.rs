@@ -15,22 +15,9 @@ pub(crate) enum Failure {
         /// Why.
         error: std::io::Error,
     },
-    /// An archive is damaged.
-    #[error("{source_name}: {detail}")]
-    Archive {
-        /// The archive, and the entry in it as far as known.
-        source_name: String,
-        /// Why.
-        detail: String,
-    },
-    /// The input holds more than is sensible.
-    #[error("{source_name}: more than {limit}, which is not read")]
-    TooLarge {
-        /// The archive or folder.
-        source_name: String,
-        /// What is exceeded.
-        limit: String,
-    },
+    /// An archive is damaged, hostile or too large.
+    #[error(transparent)]
+    Archive(#[from] archive::ArchiveError),
     /// The files are no data directory.
     #[error("{source_name}: {error}")]
     NoDataDir {

@@ -1,0 +1,238 @@
+//! The files in an archive of a data directory: `.tar.gz`, `.tar`, `.zip`, or a single file.
+//!
+//! Whoever sends an archive is not trusted. Entries, bytes and kept bytes are counted while
+//! reading, never taken from what the archive says of itself; links, absolute paths and paths that
+//! lead out are errors. Zeros at the end of a file are not kept: a log of 64 MB is mostly
+//! preallocated, and real directories compress a thousandfold.
+//!
+//! Nothing here knows a file system: the command line adds folders by [`Collector::add`], the page
+//! hands over the bytes that were dropped on it ([`read`]). Left out: zeros in the middle of a
+//! file, which cost memory up to the limit.
+
+mod error;
+
+use std::io::{self, BufReader, Cursor, Read, Seek};
+
+use etcd::datadir::DataFile;
+use flate2::read::GzDecoder;
+
+pub use error::ArchiveError;
+
+/// Bytes of all files together, holes included.
+pub const TOTAL_BYTES_MAX: u64 = 4 << 30;
+/// Bytes that are kept in memory, which holes are not.
+pub const KEPT_BYTES_MAX: usize = 1 << 30;
+/// How many files and folders are looked at.
+pub const FILES_MAX: usize = 20_000;
+/// Bytes that tell the format: a header of tar.
+const HEAD_BYTES: u64 = 512;
+/// Bytes read at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// The files in the bytes of an archive, or the one file that they are.
+pub fn read(name: &str, bytes: &[u8]) -> Result<Vec<DataFile>, ArchiveError> {
+    let mut collector = Collector::new(name);
+    collector.file(Cursor::new(bytes), name)?;
+    Ok(collector.into_files())
+}
+
+/// What the first bytes of a file say.
+enum Format {
+    Gzip,
+    Zip,
+    Tar,
+    Other,
+}
+
+impl Format {
+    fn of(head: &[u8]) -> Format {
+        match head {
+            [0x1f, 0x8b, ..] => Format::Gzip,
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Format::Zip,
+            head if head.get(257..262) == Some(b"ustar") => Format::Tar,
+            _ => Format::Other,
+        }
+    }
+}
+
+/// Collects files within the limits.
+#[derive(Debug)]
+pub struct Collector {
+    source_name: String,
+    files: Vec<DataFile>,
+    seen: usize,
+    total_bytes: u64,
+    kept_bytes: usize,
+}
+
+impl Collector {
+    /// Collects what comes from a source of this name.
+    pub fn new(source_name: &str) -> Collector {
+        let source_name = source_name.to_string();
+        Collector { source_name, files: Vec::new(), seen: 0, total_bytes: 0, kept_bytes: 0 }
+    }
+
+    /// What was collected.
+    pub fn into_files(self) -> Vec<DataFile> {
+        self.files
+    }
+
+    /// A file that can be read twice: an archive, or itself under its name.
+    pub fn file(&mut self, mut file: impl Read + Seek, name: &str) -> Result<(), ArchiveError> {
+        let head = self.head(&mut file)?;
+        file.rewind().map_err(|error| self.damaged("", &error))?;
+        match Format::of(&head) {
+            Format::Gzip => self.gzip(file),
+            Format::Zip => self.zip(file),
+            Format::Tar => self.tar(file),
+            Format::Other => self.add(name, file),
+        }
+    }
+
+    /// An archive as a stream that cannot be read twice.
+    pub fn stream(&mut self, mut stream: impl Read) -> Result<(), ArchiveError> {
+        let head = self.head(&mut stream)?;
+        let format = Format::of(&head);
+        let mut stream = Cursor::new(head).chain(stream);
+        match format {
+            Format::Gzip => self.gzip(stream),
+            Format::Tar => self.tar(stream),
+            Format::Zip => {
+                // A zip's table of contents is at its end.
+                let mut bytes = Vec::new();
+                let limit = KEPT_BYTES_MAX as u64;
+                let read = stream.by_ref().take(limit + 1).read_to_end(&mut bytes);
+                read.map_err(|error| self.damaged("", &error))?;
+                if bytes.len() > KEPT_BYTES_MAX {
+                    return Err(self.too_large("1 GiB of archive"));
+                }
+                self.zip(Cursor::new(bytes))
+            }
+            Format::Other => Err(self.damaged("", &"neither .tar.gz, .tar nor .zip")),
+        }
+    }
+
+    /// Counts a file or folder against the limit.
+    pub fn count(&mut self) -> Result<(), ArchiveError> {
+        self.seen += 1;
+        if self.seen > FILES_MAX {
+            return Err(self.too_large(&format!("{FILES_MAX} files")));
+        }
+        Ok(())
+    }
+
+    /// Reads one file, without the zeros at its end. The path is relative.
+    pub fn add(&mut self, path: &str, mut source: impl Read) -> Result<(), ArchiveError> {
+        let zeros = vec![0; CHUNK_BYTES];
+        let (mut chunk, mut bytes, mut len) = (zeros.clone(), Vec::new(), 0_usize);
+        loop {
+            let read = match source.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.damaged(path, &error)),
+            };
+            self.total_bytes += read as u64;
+            if self.total_bytes > TOTAL_BYTES_MAX {
+                return Err(self.too_large("4 GiB of files"));
+            }
+            if chunk[..read] != zeros[..read] {
+                self.check_kept(len.saturating_add(read))?;
+                bytes.resize(len, 0);
+                bytes.extend(&chunk[..read]);
+            }
+            len = len.checked_add(read).ok_or_else(|| self.too_large("4 GiB of files"))?;
+        }
+        self.kept_bytes += bytes.len();
+        let path = path.trim_start_matches("./").to_string();
+        self.files.push(DataFile { path, bytes: bytes.into(), len: len as u64 });
+        Ok(())
+    }
+
+    /// Says that the source holds more than is sensible.
+    pub fn too_large(&self, limit: &str) -> ArchiveError {
+        ArchiveError::TooLarge { source_name: self.source_name.clone(), limit: limit.into() }
+    }
+
+    fn head(&self, source: &mut impl Read) -> Result<Vec<u8>, ArchiveError> {
+        let mut head = Vec::new();
+        let read = source.by_ref().take(HEAD_BYTES).read_to_end(&mut head);
+        read.map_err(|error| self.damaged("", &error))?;
+        Ok(head)
+    }
+
+    /// A gzipped tar, or a single gzipped file.
+    fn gzip(&mut self, source: impl Read) -> Result<(), ArchiveError> {
+        let mut stream = BufReader::new(GzDecoder::new(source));
+        let head = self.head(&mut stream)?;
+        let is_tar = matches!(Format::of(&head), Format::Tar);
+        let stream = Cursor::new(head).chain(stream);
+        if is_tar { self.tar(stream) } else { self.add("file", stream) }
+    }
+
+    fn tar(&mut self, source: impl Read) -> Result<(), ArchiveError> {
+        let mut archive = tar::Archive::new(source);
+        let entries = archive.entries().map_err(|error| self.damaged("", &error))?;
+        for entry in entries {
+            let mut entry = entry.map_err(|error| self.damaged("", &error))?;
+            let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            self.count()?;
+            self.check_path(&path)?;
+            let kind = entry.header().entry_type();
+            if kind.is_symlink() || kind.is_hard_link() {
+                return Err(self.damaged(&path, &LINK));
+            }
+            if kind.is_file() || kind.is_gnu_sparse() {
+                self.add(&path, &mut entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn zip(&mut self, source: impl Read + Seek) -> Result<(), ArchiveError> {
+        let mut archive = zip::ZipArchive::new(source).map_err(|error| self.damaged("", &error))?;
+        for number in 0..archive.len() {
+            self.count()?;
+            let entry = archive.by_index(number);
+            let mut entry = entry.map_err(|error| self.damaged("", &error))?;
+            let path = entry.name().map_err(|error| self.damaged("", &error))?.into_owned();
+            self.check_path(&path)?;
+            if entry.is_symlink() {
+                return Err(self.damaged(&path, &LINK));
+            }
+            if entry.is_file() {
+                self.add(&path, &mut entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Paths stay below where they are unpacked.
+    fn check_path(&self, path: &str) -> Result<(), ArchiveError> {
+        let leads_out = path.starts_with(['/', '\\'])
+            || path.split(['/', '\\']).any(|part| part == "..")
+            || path.as_bytes().get(1) == Some(&b':');
+        if leads_out {
+            return Err(self.damaged(path, &"an absolute path, or one that leads out"));
+        }
+        Ok(())
+    }
+
+    fn check_kept(&self, bytes: usize) -> Result<(), ArchiveError> {
+        if self.kept_bytes.saturating_add(bytes) > KEPT_BYTES_MAX {
+            return Err(self.too_large("1 GiB of data"));
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, entry: &str, detail: &dyn std::fmt::Display) -> ArchiveError {
+        let separator = if entry.is_empty() { "" } else { ": " };
+        let source_name = format!("{}{separator}{entry}", self.source_name);
+        ArchiveError::Damaged { source_name, detail: detail.to_string() }
+    }
+}
+
+const LINK: &str = "a link, which is not followed";
+
+#[cfg(test)]
+mod tests;
