@@ -11,6 +11,9 @@
 //! `[ {3.0t} {4.0 5.0t} {} ]`, under those of 3.4.33 `[ {4.0 5.0t} {} ]`.
 //! Source: etcd release-3.4, `mvcc/key_index.go`.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::{Revision, Rules};
 
 /// One life of a key.
@@ -50,15 +53,29 @@ pub struct Found {
     pub version: i64,
 }
 
-/// The history of one key.
+/// The history of one key. Cloning it costs nothing.
 ///
 /// * Revisions ascend through all generations.
 /// * Every generation but the last ends with a tombstone and has at least one revision.
 /// * There is always a last generation; it is empty after a deletion.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+///
+/// A key with a single change, the common case, holds it in place: a walk over such keys touches
+/// no other memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyIndex {
     modified: Revision,
-    generations: Vec<Generation>,
+    lives: Lives,
+}
+
+/// Invariant: a single generation with a single revision is `Once`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Lives {
+    /// One open generation, whose only revision is `modified`.
+    Once {
+        created: Revision,
+        version: i64,
+    },
+    Many(Arc<Vec<Generation>>),
 }
 
 /// What a compaction at some revision does to one key.
@@ -71,27 +88,50 @@ pub(super) struct Cut {
 impl KeyIndex {
     /// A key that was just created.
     pub fn created(revision: Revision) -> Self {
-        let mut key = Self::default();
-        key.put(revision);
-        key
+        Self::restored(revision, revision, 1)
     }
 
     /// A key of which the oldest stored revision is `modified`, a put.
     pub fn restored(created: Revision, modified: Revision, version: i64) -> Self {
-        let generation = Generation { version, created, revisions: vec![modified] };
-        Self { modified, generations: vec![generation] }
+        Self { modified, lives: Lives::Once { created, version } }
     }
 
     /// A key of which the oldest stored revision is a tombstone.
     pub fn restored_tombstone(revision: Revision) -> Self {
-        let mut key = Self::restored(Revision::default(), revision, 1);
-        key.generations.push(Generation::default());
-        key
+        let ended =
+            Generation { version: 1, created: Revision::default(), revisions: vec![revision] };
+        Self::of(revision, vec![ended, Generation::default()])
+    }
+
+    fn of(modified: Revision, mut generations: Vec<Generation>) -> Self {
+        if let [Generation { version, created, revisions }] = &mut generations[..]
+            && let [only] = revisions[..]
+        {
+            let lives = Lives::Once { created: *created, version: *version };
+            return Self { modified: only, lives };
+        }
+        Self { modified, lives: Lives::Many(Arc::new(generations)) }
     }
 
     /// The generations, oldest first.
-    pub fn generations(&self) -> &[Generation] {
-        &self.generations
+    pub fn generations(&self) -> Cow<'_, [Generation]> {
+        match &self.lives {
+            Lives::Once { created, version } => {
+                let (version, created, revisions) = (*version, *created, vec![self.modified]);
+                Cow::Owned(vec![Generation { version, created, revisions }])
+            }
+            Lives::Many(generations) => Cow::Borrowed(generations),
+        }
+    }
+
+    /// All changes that are left, tombstones too, ascending.
+    pub fn revisions(&self) -> Vec<Revision> {
+        match &self.lives {
+            Lives::Once { .. } => vec![self.modified],
+            Lives::Many(generations) => {
+                generations.iter().flat_map(|generation| &generation.revisions).copied().collect()
+            }
+        }
     }
 
     /// The last change of any kind.
@@ -101,7 +141,10 @@ impl KeyIndex {
 
     /// Whether nothing is left of the key.
     pub fn is_empty(&self) -> bool {
-        matches!(self.generations.as_slice(), [only] if only.is_empty())
+        match &self.lives {
+            Lives::Once { .. } => false,
+            Lives::Many(lives) => matches!(lives.as_slice(), [only] if only.is_empty()),
+        }
     }
 
     /// Notes a change at `revision`, which must be newer than every other.
@@ -111,11 +154,8 @@ impl KeyIndex {
             "put at {revision:?}, not above the last change {:?}",
             self.modified
         );
-        if self.generations.is_empty() {
-            self.generations.push(Generation::default());
-        }
-        let last = self.generations.len() - 1;
-        let generation = &mut self.generations[last];
+        let generations = self.generations_mut();
+        let generation = generations.last_mut().expect("there is always a last generation");
         if generation.is_empty() {
             generation.created = revision;
         }
@@ -126,17 +166,46 @@ impl KeyIndex {
 
     /// Ends the open generation at `revision`; `false` if the key does not exist.
     pub fn tombstone(&mut self, revision: Revision) -> bool {
-        if self.generations.last().is_none_or(Generation::is_empty) {
+        if !self.exists() {
             return false;
         }
         self.put(revision);
-        self.generations.push(Generation::default());
+        self.generations_mut().push(Generation::default());
         true
+    }
+
+    /// Whether the key is there now.
+    pub fn exists(&self) -> bool {
+        match &self.lives {
+            Lives::Once { .. } => true,
+            Lives::Many(lives) => lives.last().is_some_and(|last| !last.is_empty()),
+        }
+    }
+
+    fn generations_mut(&mut self) -> &mut Vec<Generation> {
+        if let Lives::Once { created, version } = self.lives {
+            let mut revisions = Vec::with_capacity(4);
+            revisions.push(self.modified);
+            let only = Generation { version, created, revisions };
+            self.lives = Lives::Many(Arc::new(vec![only]));
+        }
+        match &mut self.lives {
+            Lives::Many(generations) => Arc::make_mut(generations),
+            Lives::Once { .. } => unreachable!("it was just made many"),
+        }
     }
 
     /// The key as it was at main revision `at`.
     pub fn get(&self, at: i64) -> Option<Found> {
-        let generation = self.generation_at(at)?;
+        let modified = self.modified;
+        let lives = match &self.lives {
+            Lives::Once { created, version } => {
+                let found = Found { modified, created: *created, version: *version };
+                return (modified.main <= at).then_some(found);
+            }
+            Lives::Many(lives) => lives,
+        };
+        let generation = generation_at(lives, at)?;
         let position = generation.newest_until(at)?;
         let later = i64::try_from(generation.revisions.len() - position - 1).ok()?;
         Some(Found {
@@ -150,7 +219,7 @@ impl KeyIndex {
     pub fn since(&self, from: i64) -> Vec<Revision> {
         let since = Revision::new(from, 0);
         let mut found: Vec<Revision> = Vec::new();
-        for &revision in self.generations.iter().flat_map(|generation| &generation.revisions) {
+        for revision in self.revisions() {
             match found.last_mut() {
                 _ if revision < since => {}
                 Some(last) if last.main == revision.main => *last = revision,
@@ -163,66 +232,83 @@ impl KeyIndex {
     /// Drops everything that a reader at or above `at` cannot see, and adds what stays at or below
     /// `at` to `kept`.
     pub fn compact(&mut self, at: i64, rules: Rules, kept: &mut Vec<Revision>) {
-        let cut = self.cut(at, rules, kept);
-        self.apply(&cut);
+        if let Some(cut) = self.cut(at, rules, kept) {
+            *self = self.after(&cut);
+        }
     }
 
     /// Adds to `kept` the revision that a compaction at `at` must keep for readers: the newest one
     /// at or below `at`, unless it is a tombstone.
     pub fn keep(&self, at: i64, rules: Rules, kept: &mut Vec<Revision>) {
+        let Lives::Many(lives) = &self.lives else {
+            if self.modified.main <= at {
+                kept.push(self.modified);
+            }
+            return;
+        };
         if self.is_empty() {
             return;
         }
-        let before = kept.len();
-        let cut = self.cut(at, rules, kept);
-        let generation = &self.generations[cut.generation];
-        let ended = cut.generation + 1 < self.generations.len();
-        if ended && cut.revision.is_some_and(|at| at + 1 == generation.revisions.len()) {
-            kept.truncate(before);
-        }
+        let (generation, position) = cut_of(lives, at, rules);
+        let ended = generation + 1 < lives.len();
+        let revisions = &lives[generation].revisions;
+        let position = position.filter(|&at| !(ended && at + 1 == revisions.len()));
+        kept.extend(position.map(|position| revisions[position]));
     }
 
-    /// What [`Self::compact`] would do. What stays is added to `kept`.
-    pub(super) fn cut(&self, at: i64, rules: Rules, kept: &mut Vec<Revision>) -> Cut {
-        assert!(!self.generations.is_empty(), "a key without a generation");
-        let last = self.generations.len() - 1;
-        let ends_before = |generation: &Generation| {
-            let tombstone = generation.last_main();
-            if rules.tombstone_survives_compaction { tombstone < at } else { tombstone <= at }
+    /// What [`Self::compact`] would do; `None` if it leaves everything as it is. What stays is added
+    /// to `kept`.
+    pub(super) fn cut(&self, at: i64, rules: Rules, kept: &mut Vec<Revision>) -> Option<Cut> {
+        let Lives::Many(lives) = &self.lives else {
+            if self.modified.main <= at {
+                kept.push(self.modified);
+            }
+            return None;
         };
-        let generation = self.generations[..last].iter().take_while(|one| ends_before(one)).count();
-        let revision = self.generations[generation].newest_until(at);
-        kept.extend(revision.map(|position| self.generations[generation].revisions[position]));
-        Cut { generation, revision }
+        let (generation, revision) = cut_of(lives, at, rules);
+        kept.extend(revision.map(|position| lives[generation].revisions[position]));
+        let is_untouched = generation == 0 && revision.unwrap_or(0) == 0;
+        (!is_untouched).then_some(Cut { generation, revision })
     }
 
-    /// Whether `cut` leaves everything as it is.
-    pub(super) fn is_untouched_by(cut: &Cut) -> bool {
-        cut.generation == 0 && cut.revision.unwrap_or(0) == 0
+    /// The key without what lies before `cut`.
+    pub(super) fn after(&self, cut: &Cut) -> Self {
+        let Lives::Many(lives) = &self.lives else { return self.clone() };
+        let first = &lives[cut.generation];
+        let from = cut.revision.unwrap_or(0);
+        let revisions = first.revisions[from..].to_vec();
+        let mut left =
+            vec![Generation { revisions, version: first.version, created: first.created }];
+        left.extend_from_slice(&lives[cut.generation + 1..]);
+        Self::of(self.modified, left)
     }
+}
 
-    /// Drops what lies before `cut`.
-    pub(super) fn apply(&mut self, cut: &Cut) {
-        if let Some(position) = cut.revision {
-            self.generations[cut.generation].revisions.drain(..position);
+/// The first generation that a compaction at `at` leaves, and in it the newest revision at or below
+/// `at`.
+fn cut_of(lives: &[Generation], at: i64, rules: Rules) -> (usize, Option<usize>) {
+    let last = lives.len().checked_sub(1).expect("a key without a generation");
+    let ends_before = |generation: &Generation| {
+        let tombstone = generation.last_main();
+        if rules.tombstone_survives_compaction { tombstone < at } else { tombstone <= at }
+    };
+    let generation = lives[..last].iter().take_while(|one| ends_before(one)).count();
+    (generation, lives[generation].newest_until(at))
+}
+
+/// The generation that was alive at `at`: not yet ended, and already begun.
+fn generation_at(lives: &[Generation], at: i64) -> Option<&Generation> {
+    let last = lives.len().checked_sub(1)?;
+    for (position, generation) in lives.iter().enumerate().rev() {
+        if generation.is_empty() {
+            continue;
         }
-        self.generations.drain(..cut.generation);
-    }
-
-    /// The generation that was alive at `at`: not yet ended, and already begun.
-    fn generation_at(&self, at: i64) -> Option<&Generation> {
-        let last = self.generations.len().checked_sub(1)?;
-        for (position, generation) in self.generations.iter().enumerate().rev() {
-            if generation.is_empty() {
-                continue;
-            }
-            if position != last && generation.last_main() <= at {
-                return None;
-            }
-            if generation.revisions[0].main <= at {
-                return Some(generation);
-            }
+        if position != last && generation.last_main() <= at {
+            return None;
         }
-        None
+        if generation.revisions[0].main <= at {
+            return Some(generation);
+        }
     }
+    None
 }

@@ -1,7 +1,5 @@
 //! Reading a range of keys at a revision.
 
-use std::ops::Bound;
-
 use bytes::Bytes;
 
 use super::{Backend, MvccError, Store};
@@ -39,14 +37,6 @@ impl KeyRange {
             Self::One(one) => key == one,
             Self::From(from) => key >= &from[..],
             Self::Until(from, to) => key >= &from[..] && key < &to[..],
-        }
-    }
-
-    pub(super) fn bounds(&self) -> (Bound<Bytes>, Bound<Bytes>) {
-        match self {
-            Self::One(key) => (Bound::Included(key.clone()), Bound::Included(key.clone())),
-            Self::From(key) => (Bound::Included(key.clone()), Bound::Unbounded),
-            Self::Until(key, end) => (Bound::Included(key.clone()), Bound::Excluded(end.clone())),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use indexmap::IndexMap;
 use prost::Message as _;
 
 use super::index::Index;
@@ -85,14 +86,14 @@ struct Rebuilt {
 }
 
 fn rebuild<B: Backend>(backend: &B, rules: Rules) -> Result<Rebuilt, RestoreError> {
-    let mut index = Index::default();
+    let mut keys = Histories::new();
     let mut newest = 1;
     let mut attached = BTreeMap::new();
     let mut failed = None;
     backend.scan(Bucket::Key, &[], None, &mut |key, value| match read(key, value).and_then(
         |(at, kv)| {
             note_lease(&mut attached, at, &kv);
-            add(&mut index, at, kv, rules).map(|()| at)
+            add(&mut keys, at, kv, rules).map(|()| at)
         },
     ) {
         Ok(at) => {
@@ -104,7 +105,11 @@ fn rebuild<B: Backend>(backend: &B, rules: Rules) -> Result<Rebuilt, RestoreErro
             ControlFlow::Break(())
         }
     });
-    failed.map_or(Ok(Rebuilt { index, newest, attached }), Err)
+    if let Some(failed) = failed {
+        return Err(failed);
+    }
+    keys.sort_unstable_keys();
+    Ok(Rebuilt { index: Index::from_sorted(keys), newest, attached })
 }
 
 fn note_lease(attached: &mut BTreeMap<Bytes, i64>, at: StoredRevision, kv: &KeyValue) {
@@ -125,27 +130,30 @@ fn read(key: &[u8], value: &Bytes) -> Result<(StoredRevision, KeyValue), Restore
     Ok((at, kv))
 }
 
+/// Histories by key, found by hash; in order only at the end.
+type Histories = IndexMap<Bytes, KeyIndex>;
+
 /// Puts one stored revision where the live store has it.
 fn add(
-    index: &mut Index,
+    keys: &mut Histories,
     at: StoredRevision,
     kv: KeyValue,
     rules: Rules,
 ) -> Result<(), RestoreError> {
     let StoredRevision { revision, tombstone } = at;
-    match index.key(&kv.key) {
+    match keys.get_mut(&kv.key) {
         Some(known) if revision <= known.modified() => {
             return Err(RestoreError::OutOfOrder { revision });
         }
         // A second tombstone in a row is reported and ignored by etcd.
-        Some(_) if tombstone => _ = index.tombstone(&kv.key, revision),
-        Some(_) => index.put(&kv.key, revision),
+        Some(known) if tombstone => _ = known.tombstone(revision),
+        Some(known) => known.put(revision),
         None if !tombstone => {
             let created = Revision::new(kv.create_revision, 0);
-            index.insert(kv.key, KeyIndex::restored(created, revision, kv.version));
+            keys.insert(kv.key, KeyIndex::restored(created, revision, kv.version));
         }
         None if rules.tombstone_survives_compaction => {
-            index.insert(kv.key, KeyIndex::restored_tombstone(revision));
+            keys.insert(kv.key, KeyIndex::restored_tombstone(revision));
         }
         None => {}
     }

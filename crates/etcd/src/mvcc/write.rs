@@ -48,7 +48,7 @@ impl<B: Backend> WriteTxn<'_, B> {
     /// Puts a key; returns the revision of the transaction.
     pub fn put(&mut self, key: Bytes, value: Bytes, lease: i64) -> i64 {
         let revision = self.next_revision();
-        let before = self.store.index().get(&key, revision.main);
+        let before = self.store.index_mut().put(&key, revision);
         let kv = KeyValue {
             create_revision: before.map_or(revision.main, |found| found.created.main),
             mod_revision: revision.main,
@@ -57,7 +57,6 @@ impl<B: Backend> WriteTxn<'_, B> {
             value,
             lease,
         };
-        self.store.index_mut().put(&kv.key, revision);
         let stored = Bytes::from(kv.encode_to_vec());
         self.store.backend_mut().put(Bucket::Key, &revision.to_bytes(), stored);
         self.changes.push(kv);

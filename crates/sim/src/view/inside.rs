@@ -102,9 +102,9 @@ fn key_view(store: &Store, key: &bytes::Bytes, index: &KeyIndex) -> KeyView {
     let current = at(0);
     let oldest = store.compact_revision();
     let earlier = index
-        .generations()
-        .iter()
-        .flat_map(|generation| generation.revisions.iter().map(|revision| revision.main))
+        .revisions()
+        .into_iter()
+        .map(|revision| revision.main)
         .rev()
         .filter(|revision| *revision < mod_revision && *revision >= oldest)
         .take(EARLIER_SHOWN);
