@@ -202,6 +202,11 @@ impl<B: Backend> Applier<B> {
         self.applied
     }
 
+    /// Saves the consistent index and closes the open batch, before the backend is read as a file.
+    pub fn flush(&mut self) {
+        self.store.flush();
+    }
+
     /// Closes the backend's open batch.
     pub fn commit(&mut self) {
         self.store.commit();

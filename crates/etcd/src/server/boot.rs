@@ -2,18 +2,20 @@
 //!
 //! ```text
 //! Boot ─ no log ─→ create directories and log ─ synced ─→ bootstrap: one ConfChange a peer ─┐
-//!      ├ log ────→ open, read all ─────────────────────────────────────────────────────────┼→ running
-//!      └ torn log → repair once ─ synced ─→ open, read all ────────────────────────────────┘
+//!      └ log ─→ orphans removed ─→ newest .snap that the log marks ─→ its backend ─→        │
+//!               log from its record on ─┬─────────────────────────────────────────────────┴→ running
+//!                                       └ torn: repaired once ─ synced ─→ all of it again
 //! ```
 //!
-//! A server that finds a log takes its ids from there, whatever it is told, and starts consensus
-//! from all of its entries; what is committed is applied again from the beginning, since the
-//! backend in memory begins empty. While it boots it answers nobody.
+//! A server that finds a log takes its ids from there, whatever it is told. Consensus starts from
+//! the snapshot, which is the sentinel of the log in memory, and the entries after it; what is
+//! committed of them is applied again, but changes the store only above its consistent index. While
+//! it boots the server answers nobody.
 //!
 //! One step more than etcd: a log without a single entry, left by a power cut in the first boot, is
 //! bootstrapped like a new one. Nothing was ever said in its name. A real server would start without
 //! members and wait for a leader that may never come.
-//! Source: etcd release-3.4, `etcdserver/{raft,storage}.go`.
+//! Source: etcd release-3.4, `etcdserver/{server,raft,storage,backend}.go`.
 
 use std::sync::Arc;
 
@@ -22,14 +24,18 @@ use disk::{Disk, DiskError, Ticket};
 use prost::Message as _;
 use raft::{MemoryStorage, ReadOnlyOption};
 
+use super::database;
 use super::election::ElectionTimeouts;
+use super::install::{cluster_of, received_database, restore};
 use super::running::{Node, Running};
+use super::snapshot::mark_of;
 use super::{Effects, Fatal, ServerConfig, ServerEvent};
 use crate::apply::Applier;
 use crate::bugs::Bug;
-use crate::membership::join_context;
+use crate::membership::{Cluster, join_context};
 use crate::mvcc::{MemoryBackend, Store};
 use crate::proto::etcdserverpb::Metadata;
+use crate::snap;
 use crate::wal::{self, Replay, SegmentName, SnapshotMark, Wal, WalError, WalOptions};
 
 /// A boot that waits for the disk.
@@ -65,8 +71,8 @@ pub(super) fn begin(
         let wal = create(config, disk)?;
         return Ok(Progress::Booting(booting(WaitsFor::NewLog(Box::new(wal)))));
     }
-    match open(config, disk) {
-        Ok((wal, replay)) => restart(config, seed, now_ns, (wal, replay), effects),
+    match open(config, disk, effects)? {
+        Ok(found) => restart(config, seed, now_ns, found, effects),
         Err(error) if wal::is_mendable(&error, config.bugs) => {
             let ticket = repair(config, disk, &error, effects)?;
             Ok(Progress::Booting(booting(WaitsFor::Repair(ticket))))
@@ -95,8 +101,8 @@ impl Booting {
                 Ok(Progress::Booting(Self { config, seed, waits_for }))
             }
             WaitsFor::Repair(repaired) if repaired == ticket => {
-                let opened = open(&config, disk).map_err(|error| unreadable(&error))?;
-                restart(&config, seed, now_ns, opened, effects)
+                let found = open(&config, disk, effects)?.map_err(|error| unreadable(&error))?;
+                restart(&config, seed, now_ns, found, effects)
             }
             WaitsFor::Repair(_) => Ok(Progress::Booting(Self { config, seed, waits_for })),
         }
@@ -120,8 +126,104 @@ fn create(config: &ServerConfig, disk: &mut Disk) -> Result<Wal, Fatal> {
         .map_err(|error| not_created(&error))
 }
 
-fn open(config: &ServerConfig, disk: &mut Disk) -> Result<(Wal, Replay), WalError> {
-    Wal::open(disk, &config.wal_dir(), &SnapshotMark::default(), options(config))
+/// What a directory with a log holds.
+struct Found {
+    snapshot: raft::Snapshot,
+    cluster: Cluster,
+    store: Store,
+    wal: Wal,
+    replay: Replay,
+}
+
+/// Reads a directory with a log. The inner error is of the log, and may be mended.
+fn open(
+    config: &ServerConfig,
+    disk: &mut Disk,
+    effects: &mut Effects,
+) -> Result<Result<Found, WalError>, Fatal> {
+    prepare_snap_dir(config, disk, effects)?;
+    let mut backend = database::open(disk, &config.db_path())?;
+    let marks = match wal::valid_snapshots_on(disk, &config.wal_dir()) {
+        Ok(marks) => marks,
+        Err(error) => return Ok(Err(error)),
+    };
+    let snapshot = load_snapshot(config, disk, &marks, effects)?.unwrap_or_default();
+    let mut cluster = Cluster::default();
+    if !snapshot.is_empty() {
+        cluster = cluster_of(&snapshot.data)?;
+        backend = recover_backend(config, snapshot.metadata.index, backend, disk)?;
+    }
+    let opened = Wal::open(disk, &config.wal_dir(), &mark_of(&snapshot), options(config));
+    let (wal, replay) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(error)),
+    };
+    let store = restore(config, backend)?;
+    check_consistent_index(config, &store, snapshot.metadata.index)?;
+    Ok(Ok(Found { snapshot, cluster, store, wal, replay }))
+}
+
+fn prepare_snap_dir(
+    config: &ServerConfig,
+    disk: &mut Disk,
+    effects: &mut Effects,
+) -> Result<(), Fatal> {
+    let directory = config.snap_dir();
+    disk.create_dir_all(&directory).map_err(|error| Fatal {
+        reason: format!("failed to create snapshot directory: {error}"),
+    })?;
+    let removed = snap::remove_orphans(disk, &directory).map_err(|error| Fatal {
+        reason: format!("discovery failed: failed to remove orphaned .snap.db file: {error}"),
+    })?;
+    effects.trace.extend(removed.into_iter().map(|file| ServerEvent::OrphanRemoved { file }));
+    Ok(())
+}
+
+fn load_snapshot(
+    config: &ServerConfig,
+    disk: &mut Disk,
+    marks: &[SnapshotMark],
+    effects: &mut Effects,
+) -> Result<Option<raft::Snapshot>, Fatal> {
+    let loaded = snap::load_newest(disk, &config.snap_dir(), marks)
+        .map_err(|error| Fatal { reason: format!("discovery failed: {error}") })?;
+    for error in loaded.broken {
+        let (file, reason) = (error.file().to_owned(), error.reason());
+        effects.trace.push(ServerEvent::SnapshotBroken { file, reason });
+    }
+    let Some((file, snapshot)) = loaded.snapshot else { return Ok(None) };
+    let (index, term) = (snapshot.metadata.index, snapshot.metadata.term);
+    effects.trace.push(ServerEvent::SnapshotLoaded { file, index, term });
+    Ok(Some(snapshot))
+}
+
+/// The backend to go on with: one that is behind the snapshot was to be replaced by the one that
+/// came with it when the server died.
+fn recover_backend(
+    config: &ServerConfig,
+    index: u64,
+    backend: MemoryBackend,
+    disk: &mut Disk,
+) -> Result<MemoryBackend, Fatal> {
+    if restore(config, backend.clone())?.consistent_index() >= index {
+        return Ok(backend);
+    }
+    received_database(config, index, disk).map_err(|error| Fatal {
+        reason: format!("failed to recover v3 backend from snapshot: {error}"),
+    })
+}
+
+fn check_consistent_index(config: &ServerConfig, store: &Store, index: u64) -> Result<(), Fatal> {
+    let consistent_index = store.consistent_index();
+    if consistent_index == 0 || consistent_index >= index {
+        return Ok(());
+    }
+    let reason = format!(
+        "discovery failed: database file ({} index {consistent_index}) does not match with \
+         snapshot (index {index})",
+        config.db_path()
+    );
+    Err(Fatal { reason })
 }
 
 fn repair(
@@ -173,33 +275,45 @@ fn start(
         commit: 0,
     });
     let ids = Metadata { node_id: config.id, cluster_id: config.cluster_id };
-    run(config, ids, now_ns, node, wal)
+    let mut applier = Applier::new(restore(config, MemoryBackend::default())?);
+    configure(&mut applier, config);
+    let none = raft::SnapshotMetadata::default();
+    Ok(Progress::Running(Box::new(Running::new(config, ids, now_ns, node, wal, applier, &none))))
 }
 
-/// Starts a later life from the whole log.
+/// Starts a later life from what the directory holds.
 fn restart(
     config: &Arc<ServerConfig>,
     seed: u64,
     now_ns: u64,
-    (wal, replay): (Wal, Replay),
+    found: Found,
     effects: &mut Effects,
 ) -> Result<Progress, Fatal> {
-    if replay.entries.is_empty() && replay.hard_state.is_empty() {
+    let Found { snapshot, cluster, store, wal, replay } = found;
+    let (metadata, id) = (snapshot.metadata.clone(), snapshot.id());
+    if snapshot.is_empty() && replay.entries.is_empty() && replay.hard_state.is_empty() {
         return start(config, seed, now_ns, wal, effects);
     }
-    let metadata = Metadata::decode(replay.metadata.unwrap_or_default())
+    let ids = Metadata::decode(replay.metadata.unwrap_or_default())
         .map_err(|error| Fatal { reason: format!("unmarshal should never fail ({error})") })?;
     let mut storage = MemoryStorage::new();
+    if !snapshot.is_empty() {
+        storage.apply_snapshot(snapshot).map_err(raft::Error::from)?;
+    }
     storage.set_hard_state(replay.hard_state);
     storage.append(&replay.entries).map_err(raft::Error::from)?;
     effects.trace.push(ServerEvent::Booted {
         replayed_entries: u64::try_from(replay.entries.len()).expect("a length fits 64 bits"),
-        last_index: replay.entries.last().map_or(0, |entry| entry.index),
+        last_index: replay.entries.last().map_or(id.index, |entry| entry.index),
         term: replay.hard_state.term,
         commit: replay.hard_state.commit,
     });
-    let node = new_node(config, metadata.node_id, seed, storage)?;
-    run(config, metadata, now_ns, node, wal)
+    let node = new_node(config, ids.node_id, seed, storage)?;
+    let mut applier = Applier::restored(store, cluster, id);
+    configure(&mut applier, config);
+    Ok(Progress::Running(Box::new(Running::new(
+        config, ids, now_ns, node, wal, applier, &metadata,
+    ))))
 }
 
 fn new_node(
@@ -234,24 +348,14 @@ fn read_only_option(config: &ServerConfig) -> ReadOnlyOption {
 const MAX_SIZE_PER_MESSAGE: u64 = 512 * 1024;
 const MAX_INFLIGHT_MESSAGES: usize = 4096 / 8;
 
-fn run(
-    config: &Arc<ServerConfig>,
-    ids: Metadata,
-    now_ns: u64,
-    node: Node,
-    wal: Wal,
-) -> Result<Progress, Fatal> {
-    let store = Store::restore(MemoryBackend::default(), config.rules()).map_err(|error| {
-        Fatal { reason: format!("failed to recover store from backend: {error}") }
-    })?;
-    let mut applier = Applier::new(store);
+/// Tells a state machine what the flags say.
+fn configure(applier: &mut Applier, config: &ServerConfig) {
     applier.set_lease_rules(config.lease_rules());
     applier.set_quota(config.quota_backend_bytes);
     applier.watches_mut().set_progress_interval(config.watch_progress_ns);
     if config.bugs.has(Bug::SlowWatcherSkips) {
         applier.watches_mut().skip_compacted();
     }
-    Ok(Progress::Running(Box::new(Running::new(config, ids, now_ns, node, wal, applier))))
 }
 
 fn not_created(error: &WalError) -> Fatal {

@@ -35,6 +35,14 @@ pub struct ServerConfig {
     pub pre_vote: bool,
     /// Size after which a log segment is closed.
     pub segment_bytes: u64,
+    /// `--snapshot-count`: applied entries between two snapshots.
+    pub snapshot_count: u64,
+    /// Entries below a snapshot that stay in memory for slow followers.
+    pub catch_up_entries: u64,
+    /// `--max-wals`: segments that a purge leaves; 0 for all.
+    pub max_wals: usize,
+    /// `--max-snapshots`: files of each kind of snapshot that a purge leaves; 0 for all.
+    pub max_snapshots: usize,
     /// `--data-dir`, an absolute path.
     pub data_dir: String,
     /// The release whose rules the server follows.
@@ -70,6 +78,10 @@ pub struct Peer {
 const TICK_NS: u64 = 100_000_000;
 /// Size of a segment in real servers.
 const SEGMENT_BYTES: u64 = 64_000_000;
+/// `--snapshot-count` up to release 3.5; later ones take 10,000.
+const SNAPSHOT_COUNT: u64 = 100_000;
+/// etcd's `DefaultSnapshotCatchUpEntries`.
+const CATCH_UP_ENTRIES: u64 = 5_000;
 
 /// etcd's default `--quota-backend-bytes`: 2 GiB.
 const QUOTA_BACKEND_BYTES: u64 = 2 << 30;
@@ -96,6 +108,10 @@ impl ServerConfig {
             tick_ns: TICK_NS,
             pre_vote: false,
             segment_bytes: SEGMENT_BYTES,
+            snapshot_count: SNAPSHOT_COUNT,
+            catch_up_entries: CATCH_UP_ENTRIES,
+            max_wals: 5,
+            max_snapshots: 5,
             data_dir: "/var/lib/etcd".to_owned(),
             version: Version::default(),
             strict_reconfig_check: true,
@@ -153,6 +169,10 @@ impl ServerConfig {
 
     pub(super) fn snap_dir(&self) -> String {
         format!("{}/member/snap", self.data_dir)
+    }
+
+    pub(super) fn db_path(&self) -> String {
+        format!("{}/{}", self.snap_dir(), super::database::NAME)
     }
 }
 

@@ -91,4 +91,82 @@ pub enum ServerEvent {
         /// The lowest revision that stays readable.
         revision: i64,
     },
+    /// A boot begins with a snapshot.
+    SnapshotLoaded {
+        /// Its `.snap` file.
+        file: String,
+        /// The last entry that it covers.
+        index: u64,
+        /// The term of that entry.
+        term: u64,
+    },
+    /// A boot found a `.snap` file that is none, and put it aside as `.broken`.
+    SnapshotBroken {
+        /// The file.
+        file: String,
+        /// The words of a real server.
+        reason: String,
+    },
+    /// A crash left a backend under way, or a snapshot made a received one superfluous; it is
+    /// gone.
+    OrphanRemoved {
+        /// The file.
+        file: String,
+    },
+    /// A snapshot of the state machine is being saved.
+    SnapshotTaken {
+        /// The last entry that it covers.
+        index: u64,
+        /// The term of that entry.
+        term: u64,
+    },
+    /// The `.snap` file is durable, and so is its record in the log.
+    SnapshotSaved {
+        /// The file.
+        file: String,
+        /// The last entry that it covers.
+        index: u64,
+    },
+    /// Entries are gone from the log in memory; on the disk they stay until a purge.
+    LogCompacted {
+        /// The last of them: the sentinel from now on.
+        index: u64,
+    },
+    /// Nothing needed the file any more.
+    FilePurged {
+        /// A segment, a `.snap` file or a received backend.
+        file: String,
+    },
+    /// A snapshot with the whole backend is on its way to a member that the log cannot serve.
+    SnapshotSent {
+        /// The member.
+        to: u64,
+        /// The last entry that it covers.
+        index: u64,
+        /// Bytes of the backend.
+        bytes: u64,
+    },
+    /// How sending a snapshot ended.
+    SnapshotSendEnded {
+        /// The member.
+        to: u64,
+        /// Whether it has it.
+        ok: bool,
+    },
+    /// A snapshot is coming in, and its backend is being saved.
+    SnapshotReceived {
+        /// The leader.
+        from: u64,
+        /// The last entry that it covers.
+        index: u64,
+        /// Bytes of the backend.
+        bytes: u64,
+    },
+    /// A snapshot from the leader took the place of log, backend and members.
+    SnapshotInstalled {
+        /// The last entry that it covers.
+        index: u64,
+        /// The store's revision from now on.
+        revision: i64,
+    },
 }

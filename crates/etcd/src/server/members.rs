@@ -164,7 +164,7 @@ impl Running {
         refused: Option<RequestError>,
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
-        self.node.apply_conf_change(change.clone())?;
+        self.snapshots.conf_state = self.node.apply_conf_change(change.clone())?;
         let is_own = change.node_id == self.member_id;
         if change.change_type == ConfChangeType::RemoveNode && is_own && refused.is_none() {
             self.removed_at_ns.get_or_insert(now_ns + REMOVED_DELAY_NS);

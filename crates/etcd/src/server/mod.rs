@@ -27,24 +27,31 @@
 //! proposals that arrive together are written together. Ticks do not: like a real server whose loop
 //! hangs in an fsync, at most one of them is remembered.
 //!
-//! Left out so far: snapshots of the state machine and compaction of the raft log (a boot replays
-//! the whole log), leases, alarms, transactions, changes of membership after the first start.
+//! Beside the loop, on the same disk: snapshots of the state and what they allow to give up
+//! (`snapshot`), snapshots between members (`transfer`, `install`), and purging (`purge`).
+//!
+//! Left out so far: leases, alarms, transactions, changes of membership after the first start.
 //! Source: etcd release-3.4, `etcdserver/{server,raft,v3_server,apply}.go`.
 
 mod boot;
 mod config;
 mod connections;
+mod database;
 mod election;
 mod event;
 mod ids;
+mod install;
 mod leases;
 mod members;
 mod proposals;
 mod proposing;
+mod purge;
 mod reads;
 mod ready;
 mod requests;
 mod running;
+mod snapshot;
+mod transfer;
 mod view;
 
 #[cfg(test)]
@@ -52,6 +59,7 @@ mod tests;
 
 pub use config::{Peer, ServerConfig, UnknownVersion, Version};
 pub use event::ServerEvent;
+pub use transfer::{SnapshotMessage, SnapshotStatus};
 pub use view::{LogView, Phase, Ticks, View};
 
 use std::sync::Arc;
@@ -95,10 +103,14 @@ pub enum Input {
         /// What is said.
         request: WatchRequest,
     },
-    /// Sending to a member failed.
+    /// Sending to a member failed, a snapshot that is on its way there included.
     Unreachable(u64),
     /// A member says that this one was removed from the cluster.
     Removed,
+    /// A snapshot of another member arrived, on a stream of its own.
+    Snapshot(Box<SnapshotMessage>),
+    /// The answer to a snapshot that was sent arrived.
+    SnapshotStatus(SnapshotStatus),
 }
 
 /// What a step asks the outside to do, in order.
@@ -106,6 +118,10 @@ pub enum Input {
 pub struct Effects {
     /// Messages to other members.
     pub messages: Vec<raft::Message>,
+    /// Snapshots to other members, each on a stream of its own. None of them waits for messages.
+    pub snapshots: Vec<SnapshotMessage>,
+    /// Answers to snapshots, on the way back of their streams.
+    pub snapshot_statuses: Vec<SnapshotStatus>,
     /// Answers to clients.
     pub replies: Vec<(RequestId, Result<Reply, RequestError>)>,
     /// What is said on watch streams, in order.

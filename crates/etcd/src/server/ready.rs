@@ -1,21 +1,33 @@
 //! One `Ready` of raft, from taking it to `advance`: the order that etcd keeps.
 
-use disk::Disk;
+use disk::{Disk, Ticket};
 use raft::{Entry, Message, MessageType, Ready, Role};
 
+use super::install::snapshot_failed;
 use super::running::{Running, save_failed};
+use super::snapshot::mark_of;
 use super::{Effects, Fatal, ServerEvent};
 use crate::apply::Applied;
 use crate::bugs::Bug;
 use crate::request::RequestError;
-use crate::wal::{SaveId, WalEvent};
+use crate::snap::SaveFile;
+use crate::wal::{SaveId, WalError, WalEvent};
 
-/// A `Ready` whose log write is under way.
+/// A `Ready` that is being saved.
 #[derive(Debug, Clone)]
 pub(super) struct Saving {
     ready: Ready,
-    save: SaveId,
+    stage: Stage,
     was_leader: bool,
+}
+
+/// How far saving has come.
+#[derive(Debug, Clone)]
+enum Stage {
+    /// The `.snap` file of a snapshot from the leader, before anything of it is in the log.
+    Snapshot(SaveFile),
+    /// The log.
+    Log(SaveId),
 }
 
 impl Running {
@@ -27,9 +39,6 @@ impl Running {
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
         let mut ready = self.node.ready()?;
-        if ready.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_empty()) {
-            return Err(Fatal { reason: "snapshots cannot be received yet".to_owned() });
-        }
         self.tell_role(now_ns, &ready, effects);
         for state in &ready.read_states {
             self.reads.confirmed(&state.request_context, state.index);
@@ -39,22 +48,70 @@ impl Running {
         if was_leader || self.config.bugs.has(Bug::AcknowledgeBeforeSync) {
             self.send(std::mem::take(&mut ready.messages), effects);
         }
-        let save = self
-            .wal
-            .save(disk, &ready.entries, ready.hard_state.as_ref())
-            .map_err(|error| save_failed(&error))?;
-        self.saving = Some(Saving { ready, save, was_leader });
+        let stage = match &ready.snapshot {
+            Some(snapshot) if !snapshot.is_empty() => self.save_received(snapshot, disk)?,
+            Some(_) | None => Stage::Log(self.save_log(&ready, disk)?),
+        };
+        self.saving = Some(Saving { ready, stage, was_leader });
         self.tell_wal(effects);
-        self.finish_if_saved(effects)
+        self.finish_if_saved(now_ns, disk, effects)
     }
 
-    /// If the log write is durable: sends the rest, and lets raft go on.
-    pub(super) fn finish_if_saved(&mut self, effects: &mut Effects) -> Result<(), Fatal> {
-        let durable = self.wal.saved();
-        let Some(saving) = self.saving.take_if(|saving| saving.save <= durable) else {
-            return Ok(());
+    fn save_received(&self, snapshot: &raft::Snapshot, disk: &mut Disk) -> Result<Stage, Fatal> {
+        let directory = self.config.snap_dir();
+        let file = SaveFile::snap(disk, &directory, snapshot);
+        file.map(Stage::Snapshot).map_err(|error| snapshot_failed(&error))
+    }
+
+    fn save_log(&mut self, ready: &Ready, disk: &mut Disk) -> Result<SaveId, Fatal> {
+        let saved = self.wal.save(disk, &ready.entries, ready.hard_state.as_ref());
+        saved.map_err(|error| save_failed(&error))
+    }
+
+    /// Takes a completed sync of the `.snap` file of a snapshot from the leader. When it is
+    /// durable its record goes into the log, and what came with it.
+    pub(super) fn received_synced(
+        &mut self,
+        ticket: Ticket,
+        disk: &mut Disk,
+    ) -> Result<bool, Fatal> {
+        let Some(Saving { stage: Stage::Snapshot(file), .. }) = &mut self.saving else {
+            return Ok(false);
         };
+        if !file.on_synced(disk, ticket).map_err(|error| snapshot_failed(&error))? {
+            return Ok(false);
+        }
+        if !file.is_done() {
+            return Ok(true);
+        }
+        let mut saving = self.saving.take().expect("it was there");
+        let snapshot = saving.ready.snapshot.as_ref().expect("the stage is of a snapshot");
+        let failed = |error: WalError| snapshot_failed(&error.reason());
+        self.wal.save_snapshot(disk, &mark_of(snapshot)).map_err(failed)?;
+        self.save_log(&saving.ready, disk)?;
+        // The commit index must be durable before what the snapshot replaces is given up.
+        let synced = self.wal.sync(disk).map_err(|error| save_failed(&error))?;
+        saving.stage = Stage::Log(synced);
+        self.saving = Some(saving);
+        Ok(true)
+    }
+
+    /// If the log write is durable: installs a snapshot that came with it, sends the rest, and lets
+    /// raft go on. Then it may be time for a snapshot of our own, or to send one.
+    pub(super) fn finish_if_saved(
+        &mut self,
+        now_ns: u64,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        let durable = self.wal.saved();
+        let is_saved =
+            |saving: &mut Saving| matches!(saving.stage, Stage::Log(save) if save <= durable);
+        let Some(saving) = self.saving.take_if(is_saved) else { return Ok(()) };
         let Saving { mut ready, was_leader, .. } = saving;
+        if let Some(snapshot) = ready.snapshot.take().filter(|snapshot| !snapshot.is_empty()) {
+            self.install(snapshot, disk, effects)?;
+        }
         self.node.storage_mut().append(&ready.entries).map_err(raft::Error::from)?;
         if let Some(last) = ready.entries.last() {
             effects.trace.push(ServerEvent::Synced { last_index: last.index });
@@ -66,6 +123,8 @@ impl Running {
         if std::mem::take(&mut self.owes_tick) {
             self.node.tick()?;
         }
+        self.trigger_snapshot(disk, effects)?;
+        self.send_snapshot(now_ns, effects);
         Ok(())
     }
 
@@ -77,7 +136,12 @@ impl Running {
         for (position, message) in messages.into_iter().enumerate() {
             let is_stale =
                 message.msg_type == MessageType::AppResp && Some(position) != last_answer;
-            if !is_stale && !self.applier.cluster().is_removed(message.to) {
+            if is_stale || self.applier.cluster().is_removed(message.to) {
+                continue;
+            }
+            if message.msg_type == MessageType::Snap {
+                self.transfers.ask(message);
+            } else {
                 effects.messages.push(message);
             }
         }
@@ -159,7 +223,10 @@ impl Running {
             match event {
                 WalEvent::Created { .. } => {}
                 WalEvent::Appended { save, segment, offset, length } => {
-                    let entries = self.saving.as_ref().filter(|saving| saving.save == save);
+                    let entries = self
+                        .saving
+                        .as_ref()
+                        .filter(|saving| matches!(saving.stage, Stage::Log(id) if id == save));
                     let Some((first, last)) = entries.and_then(Saving::first_and_last) else {
                         continue;
                     };

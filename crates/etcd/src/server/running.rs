@@ -12,8 +12,11 @@ use super::ids::ProposalIds;
 use super::leases::LeaseWork;
 use super::members::{Moving, REMOVED};
 use super::proposals::{Proposals, Proposer};
+use super::purge::Purge;
 use super::reads::Reads;
 use super::ready::Saving;
+use super::snapshot::Snapshots;
+use super::transfer::Transfers;
 use super::{Effects, Fatal, Input, ServerConfig, ServerEvent};
 use crate::apply::Applier;
 use crate::bugs::Bug;
@@ -60,6 +63,9 @@ pub(super) struct Running {
     pub(super) moving: Vec<Moving>,
     /// When the server stops, since it applied its own removal.
     pub(super) removed_at_ns: Option<u64>,
+    pub(super) snapshots: Snapshots,
+    pub(super) transfers: Transfers,
+    pub(super) purge: Purge,
 }
 
 /// A request that came before the server serves clients.
@@ -86,6 +92,7 @@ impl Running {
         node: Node,
         wal: Wal,
         applier: Applier,
+        snapshot: &raft::SnapshotMetadata,
     ) -> Self {
         let status = node.basic_status();
         let state = status.hard_state;
@@ -111,6 +118,9 @@ impl Running {
             lease_work: LeaseWork::default(),
             moving: Vec::new(),
             removed_at_ns: None,
+            snapshots: Snapshots::after(snapshot),
+            transfers: Transfers::default(),
+            purge: Purge::default(),
         }
     }
 
@@ -123,6 +133,7 @@ impl Running {
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
         self.publish(now_ns);
+        self.purge(now_ns, disk, effects)?;
         self.pump(now_ns, disk, effects)
     }
 
@@ -135,11 +146,11 @@ impl Running {
     ) -> Result<(), Fatal> {
         match input {
             Input::Boot => {}
-            Input::Tick => self.tick(now_ns, effects)?,
             Input::Message(message) => self.receive(now_ns, *message, effects)?,
-            Input::Synced(ticket) => self.synced(ticket, disk, effects)?,
+            Input::Tick => self.tick(now_ns, disk, effects)?,
+            Input::Synced(ticket) => self.synced(now_ns, ticket, disk, effects)?,
             Input::SyncFailed(ticket, _) if self.config.bugs.has(Bug::SyncRetried) => {
-                self.synced(ticket, disk, effects)?;
+                self.synced(now_ns, ticket, disk, effects)?;
             }
             Input::SyncFailed(_, error) => return Err(not_saved(&error)),
             Input::Request { id, request } => self.request(now_ns, id, request, effects),
@@ -148,7 +159,10 @@ impl Running {
             Input::Unreachable(id) => {
                 self.connections.lost(id);
                 self.node.report_unreachable(id).or_else(unless_fatal)?;
+                self.snapshot_lost(id, effects)?;
             }
+            Input::Snapshot(snapshot) => self.receive_snapshot(*snapshot, disk, effects),
+            Input::SnapshotStatus(status) => self.snapshot_answered(now_ns, status, effects)?,
         }
         self.pump(now_ns, disk, effects)
     }
@@ -175,7 +189,7 @@ impl Running {
         self.told.soft.role == Role::Leader
     }
 
-    fn tick(&mut self, now_ns: u64, effects: &mut Effects) -> Result<(), Fatal> {
+    fn tick(&mut self, now_ns: u64, disk: &mut Disk, effects: &mut Effects) -> Result<(), Fatal> {
         if self.saving.is_some() {
             self.owes_tick = true;
         } else {
@@ -186,8 +200,9 @@ impl Running {
         self.expire(now_ns, effects);
         self.check_leases(now_ns);
         self.applier.tick_watches(now_ns);
+        self.expire_transfers(now_ns, effects)?;
         self.propose_cluster_version(now_ns);
-        Ok(())
+        self.purge(now_ns, disk, effects)
     }
 
     fn receive(
@@ -207,15 +222,25 @@ impl Running {
         self.node.step(message).or_else(unless_fatal)
     }
 
+    /// Takes a completed sync to whom it belongs; one of nobody is of something given up.
     fn synced(
         &mut self,
+        now_ns: u64,
         ticket: Ticket,
         disk: &mut Disk,
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
-        self.wal.on_synced(disk, ticket).map_err(|error| save_failed(&error))?;
-        self.tell_wal(effects);
-        self.finish_if_saved(effects)
+        let is_taken = self.wal.on_synced(disk, ticket).map_err(|error| save_failed(&error))?
+            || self.received_synced(ticket, disk)?
+            || self.snapshot_synced(disk, ticket)?
+            || self.transfer_synced(now_ns, ticket, disk, effects)?
+            || self.purge_synced(ticket, disk, effects)?;
+        if is_taken {
+            self.tell_wal(effects);
+            self.finish_if_saved(now_ns, disk, effects)?;
+            self.finish_snapshot(disk, effects)?;
+        }
+        Ok(())
     }
 
     fn walk_compactions(&mut self, effects: &mut Effects) {

@@ -52,6 +52,15 @@ impl SnapError {
         }
     }
 
+    /// Which file.
+    pub fn file(&self) -> &str {
+        match self {
+            SnapError::Empty { file }
+            | SnapError::Crc { file, .. }
+            | SnapError::Malformed { file, .. } => file,
+        }
+    }
+
     /// Where in the file.
     pub fn offset(&self) -> Option<u64> {
         match self {

@@ -2,7 +2,7 @@
 
 use disk::{Disk, FileId};
 
-use super::{Segment, SegmentName, WalError};
+use super::{Segment, SegmentName, SnapshotMark, WalError, valid_snapshots};
 
 /// The segments in a directory, in order. Other files are ignored.
 pub(super) fn directory_names(disk: &Disk, directory: &str) -> Result<Vec<SegmentName>, WalError> {
@@ -19,6 +19,17 @@ pub(super) fn read_segment(
     let file = disk.open(&format!("{directory}/{name}"))?;
     let bytes = disk.read_range(file, 0..disk.data_end(file))?;
     Ok(Segment::new(name, &bytes.into(), disk.len(file)))
+}
+
+/// The marks of all segments in a directory that a boot may start from: [`valid_snapshots`].
+pub(crate) fn valid_snapshots_on(
+    disk: &Disk,
+    directory: &str,
+) -> Result<Vec<SnapshotMark>, WalError> {
+    let names = directory_names(disk, directory)?;
+    let segments: Result<Vec<Segment>, WalError> =
+        names.into_iter().map(|name| read_segment(disk, directory, name)).collect();
+    valid_snapshots(&segments?)
 }
 
 /// Zeros from `end` to the end of the file, which keeps its length. False when all is zero

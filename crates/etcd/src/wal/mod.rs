@@ -35,6 +35,7 @@ mod segment;
 
 pub use append::{SaveId, Wal, WalOptions};
 pub use decoder::{Decoder, Position, Record, RecordKind};
+pub(crate) use directory::valid_snapshots_on;
 pub use encoder::Encoder;
 pub use error::WalError;
 pub use event::WalEvent;

@@ -62,7 +62,7 @@ impl Default for WalOptions {
     }
 }
 
-/// One call of [`Wal::save`] or [`Wal::save_snapshot`]; they ascend from 1.
+/// One call of [`Wal::save`], [`Wal::save_snapshot`] or [`Wal::sync`]; they ascend from 1.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -73,6 +73,7 @@ pub struct SaveId(pub u64);
 enum Save {
     Entries { entries: Vec<raft::Entry>, state: raft::HardState },
     Snapshot(SnapshotMark),
+    Sync,
 }
 
 /// What the log waits for before it can append.
@@ -233,6 +234,16 @@ impl Wal {
             return Ok(save);
         }
         Ok(self.queue(Save::Snapshot(mark.clone())))
+    }
+
+    /// Syncs what was written without a sync of its own: a change of the commit index alone.
+    pub fn sync(&mut self, disk: &mut Disk) -> Result<SaveId, WalError> {
+        if self.phase == Phase::Ready {
+            let save = self.next_save();
+            self.write_sync(disk, save)?;
+            return Ok(save);
+        }
+        Ok(self.queue(Save::Sync))
     }
 
     /// Takes a completed ticket and goes on with what waited for it. False when the ticket

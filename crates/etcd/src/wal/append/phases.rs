@@ -95,6 +95,7 @@ impl Wal {
                     self.write_entries(disk, save, &entries, state)?;
                 }
                 Some((save, Save::Snapshot(mark))) => self.write_snapshot(disk, save, &mark)?,
+                Some((save, Save::Sync)) => self.write_sync(disk, save)?,
                 None => break,
             }
         }

@@ -61,6 +61,12 @@ impl Wal {
         Ok(())
     }
 
+    pub(super) fn write_sync(&mut self, disk: &mut Disk, save: SaveId) -> Result<(), WalError> {
+        let ticket = Some(disk.sync_file(self.file)?);
+        self.unsaved.push_back(Unsaved { save, ticket, is_cutting: false });
+        Ok(())
+    }
+
     fn append_save(
         &mut self,
         disk: &mut Disk,
