@@ -380,8 +380,11 @@ fn action() -> impl Strategy<Value = Action> {
 fn scenario() -> impl Strategy<Value = Scenario> {
     let version = (0..=44_u16).prop_map(|patch| Version { major: 3, minor: 4, patch });
     let span = (0..10_u64.pow(9), 0..10_u64.pow(9));
-    let cluster = (any::<u64>(), span, 2..99_u32, any::<bool>(), version).prop_map(
-        |(seed, (low_ns, more_ns), election_ticks, pre_vote, version)| ClusterSpec {
+    let snapshots = (0..200_000_u64, 0..9_000_u64);
+    let cluster = (any::<u64>(), span, 2..99_u32, any::<bool>(), version, snapshots).prop_map(
+        |(seed, (low_ns, more_ns), election_ticks, pre_vote, version, snapshots)| ClusterSpec {
+            snapshot_count: snapshots.0,
+            catch_up_entries: snapshots.1,
             pre_vote,
             version,
             nodes: 5,

@@ -277,8 +277,10 @@ fn start(
     let ids = Metadata { node_id: config.id, cluster_id: config.cluster_id };
     let mut applier = Applier::new(restore(config, MemoryBackend::default())?);
     configure(&mut applier, config);
-    let none = raft::SnapshotMetadata::default();
-    Ok(Progress::Running(Box::new(Running::new(config, ids, now_ns, node, wal, applier, &none))))
+    let snapshot = raft::SnapshotMetadata::default();
+    Ok(Progress::Running(Box::new(Running::new(
+        config, ids, now_ns, node, wal, applier, &snapshot,
+    ))))
 }
 
 /// Starts a later life from what the directory holds.

@@ -4,13 +4,15 @@
 //! A segment goes only after a snapshot gave it up ([`crate::wal::Wal::release_to`]). Files go one
 //! at a time, and the next one after the directory was synced: the log reads all its segments at a
 //! boot, and one that is gone between two that are not would break the chain of checksums. Real
-//! servers rely on file systems that keep the order of removals; the disk below keeps none.
+//! servers rely on file systems that keep the order of removals; the disk below keeps none. And the
+//! snapshot that a boot would begin with stays, even when crashes left newer files without records.
 //! Source: etcd release-3.4, `etcdserver/server.go` (`purgeFile`), `pkg/fileutil/purge.go`.
 
 use disk::{Disk, DiskError, Ticket};
 
 use super::running::Running;
 use super::{Effects, Fatal, ServerEvent};
+use crate::snap::SnapName;
 use crate::wal::SegmentName;
 
 /// Time between two purges.
@@ -78,9 +80,11 @@ impl Running {
         let is_free =
             |name: &str| SegmentName::parse(name).is_some_and(|segment| segment < first_held);
         let any = |_: &str| true;
+        let saved = self.snapshots.saved;
+        let is_old = |name: &str| SnapName::parse(name).is_none_or(|name| Some(name) < saved);
         let max = self.config.max_snapshots;
         oldest(disk, snap.clone(), ".snap.db", "snap db", max, any)
-            .or_else(|| oldest(disk, snap, ".snap", "snap", max, any))
+            .or_else(|| oldest(disk, snap, ".snap", "snap", max, is_old))
             .or_else(|| oldest(disk, wal, ".wal", "wal", self.config.max_wals, is_free))
     }
 }

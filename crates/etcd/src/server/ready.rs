@@ -60,7 +60,8 @@ impl Running {
     fn save_received(&self, snapshot: &raft::Snapshot, disk: &mut Disk) -> Result<Stage, Fatal> {
         let directory = self.config.snap_dir();
         let file = SaveFile::snap(disk, &directory, snapshot);
-        file.map(Stage::Snapshot).map_err(|error| snapshot_failed(&error))
+        let file = file.map_err(|error| snapshot_failed(&error))?;
+        Ok(Stage::Snapshot(file.with_bugs(self.config.bugs)))
     }
 
     fn save_log(&mut self, ready: &Ready, disk: &mut Disk) -> Result<SaveId, Fatal> {

@@ -19,7 +19,7 @@ use raft::{ConfState, Snapshot, StorageError};
 use super::database;
 use super::running::{Running, save_failed};
 use super::{Effects, Fatal, ServerEvent};
-use crate::snap::{SaveFile, release_databases};
+use crate::snap::{SaveFile, SnapName, release_databases};
 use crate::wal::{SaveId, SnapshotMark};
 
 /// Where the last snapshot stands, and the next one if it is being saved.
@@ -29,6 +29,8 @@ pub(super) struct Snapshots {
     pub(super) index: u64,
     /// The configuration after the last applied entry.
     pub(super) conf_state: ConfState,
+    /// The last one whose record is durable: what a boot begins with.
+    pub(super) saved: Option<SnapName>,
     taking: Option<Taking>,
 }
 
@@ -49,7 +51,9 @@ enum Step {
 impl Snapshots {
     /// Right after a snapshot: none, or the one that a boot began with.
     pub(super) fn after(snapshot: &raft::SnapshotMetadata) -> Self {
-        Self { index: snapshot.index, conf_state: snapshot.conf_state.clone(), taking: None }
+        let conf_state = snapshot.conf_state.clone();
+        let saved = (snapshot.index > 0).then(|| name_of(snapshot));
+        Self { index: snapshot.index, conf_state, saved, taking: None }
     }
 
     /// Gives up a snapshot that is being saved and has no record yet: a newer one is there.
@@ -112,7 +116,8 @@ impl Running {
             *step = match step {
                 Step::Database(_) => {
                     let directory = self.config.snap_dir();
-                    Step::File(SaveFile::snap(disk, &directory, snapshot).map_err(failed)?)
+                    let file = SaveFile::snap(disk, &directory, snapshot).map_err(failed)?;
+                    Step::File(file.with_bugs(self.config.bugs))
                 }
                 Step::File(file) => {
                     let save = self.wal.save_snapshot(disk, &mark_of(snapshot));
@@ -139,6 +144,7 @@ impl Running {
             return Ok(());
         };
         let index = snapshot.metadata.index;
+        self.snapshots.saved = self.snapshots.saved.max(Some(name_of(&snapshot.metadata)));
         effects.trace.push(ServerEvent::SnapshotSaved { file, index });
         self.release(index, disk, effects)?;
         if self.transfers.are_under_way() {
@@ -177,8 +183,13 @@ impl Running {
     pub(super) fn snapshot_installed(&mut self, metadata: &raft::SnapshotMetadata) {
         self.snapshots.overtaken();
         self.snapshots.index = metadata.index;
+        self.snapshots.saved = Some(name_of(metadata));
         self.snapshots.conf_state = metadata.conf_state.clone();
     }
+}
+
+fn name_of(metadata: &raft::SnapshotMetadata) -> SnapName {
+    SnapName { term: metadata.term, index: metadata.index }
 }
 
 /// The record that names a snapshot.

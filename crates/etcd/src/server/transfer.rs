@@ -154,7 +154,10 @@ impl Running {
         self.transfers.received += 1;
         let (directory, number) = (self.config.snap_dir(), self.transfers.received);
         match SaveFile::database(disk, &directory, number, index, &database) {
-            Ok(file) => self.transfers.receiving.push(Receiving { message, file }),
+            Ok(file) => {
+                let file = file.with_bugs(self.config.bugs);
+                self.transfers.receiving.push(Receiving { message, file });
+            }
             // A real server logs it and answers with an error.
             Err(_) => self.answer_snapshot(from, false, effects),
         }

@@ -74,7 +74,7 @@ pub static POINTS: &[Point] = &[
         name: "wal-cut",
         fault: "crash during wal-cut",
         help: "a segment is full, and the next one is not in place",
-        trigger: Trigger::Operation { operation: Operation::SetLen, path_contains: "/member/wal/" },
+        trigger: Trigger::Operation { operation: Operation::SetLen, path_contains: "/member/wal/000" },
     },
     Point {
         name: "recovery",
@@ -132,7 +132,8 @@ impl Moment<'_> {
     fn sends(&self, is_it: fn(&raft::Message) -> bool) -> bool {
         let etcd = |message: &Message| match message {
             Message::Etcd(message) => is_it(message),
-            Message::EtcdRemoved => false,
+            Message::EtcdSnapshot(snapshot) => is_it(&snapshot.message),
+            Message::EtcdRemoved | Message::EtcdSnapshotStatus(_) => false,
         };
         self.effects.messages.iter().any(|(_, message)| etcd(message))
     }

@@ -119,6 +119,12 @@ impl EtcdProcess {
                 EtcdInput::Message(Box::new(Arc::unwrap_or_clone(message)))
             }
             Input::Message(Message::EtcdRemoved) => EtcdInput::Removed,
+            Input::Message(Message::EtcdSnapshot(snapshot)) => {
+                EtcdInput::Snapshot(Box::new(Arc::unwrap_or_clone(snapshot)))
+            }
+            Input::Message(Message::EtcdSnapshotStatus(status)) => {
+                EtcdInput::SnapshotStatus(status)
+            }
             Input::Synced(ticket) => EtcdInput::Synced(ticket),
             Input::SyncFailed(ticket, error) => EtcdInput::SyncFailed(ticket, error),
             Input::Request { id, command } => {
@@ -138,6 +144,14 @@ impl EtcdProcess {
             // A member may be added before its machine is there.
             let Some(to) = self.node_of(message.to) else { continue };
             effects.messages.push((to, Message::Etcd(Arc::new(message))));
+        }
+        for snapshot in from.snapshots {
+            let Some(to) = self.node_of(snapshot.message.to) else { continue };
+            effects.messages.push((to, Message::EtcdSnapshot(Arc::new(snapshot))));
+        }
+        for status in from.snapshot_statuses {
+            let Some(to) = self.node_of(status.to) else { continue };
+            effects.messages.push((to, Message::EtcdSnapshotStatus(status)));
         }
         let removed = from.removed.into_iter().filter_map(|id| self.node_of(id));
         effects.messages.extend(removed.map(|to| (to, Message::EtcdRemoved)));
@@ -246,6 +260,8 @@ fn flags(spec: &ClusterSpec, config: ServerConfig) -> ServerConfig {
         election_ticks: spec.election_ticks,
         tick_ns: spec.tick_ns,
         segment_bytes: spec.segment_bytes,
+        snapshot_count: spec.snapshot_count,
+        catch_up_entries: spec.catch_up_entries,
         data_dir: DATA_DIR.to_owned(),
         pre_vote: spec.pre_vote,
         version: spec.version,

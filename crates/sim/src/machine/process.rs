@@ -100,6 +100,10 @@ pub enum Message {
     Etcd(Arc<raft::Message>),
     /// etcd's peers refuse a member that was removed, and say so.
     EtcdRemoved,
+    /// A snapshot with the whole backend, on a stream of its own.
+    EtcdSnapshot(Arc<::etcd::server::SnapshotMessage>),
+    /// The answer to a snapshot, on the same stream.
+    EtcdSnapshotStatus(::etcd::server::SnapshotStatus),
 }
 
 /// Something that a server tells about itself.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cluster etcd nodes=3 [members=3] seed=42 [tick=100ms] [election=10] [pre-vote=true] [latency=1ms..3ms]
-//!     [sync=1ms..4ms] [segment=64MB] [version=3.4.34]
+//!     [sync=1ms..4ms] [segment=64MB] [version=3.4.34] [snapshot-count=100000] [catch-up=5000]
 //! ```
 
 use std::fmt;
@@ -16,6 +16,9 @@ use super::word::{Word, Words};
 
 /// Largest cluster.
 pub const NODES_MAX: u32 = 101;
+
+/// Most entries between two snapshots, or kept below one.
+const ENTRIES_MAX: u64 = 1_000_000_000;
 
 /// Which server implementation runs on the machines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +87,10 @@ pub struct ClusterSpec {
     pub segment_bytes: u64,
     /// The release whose rules the servers follow.
     pub version: Version,
+    /// Applied entries between two snapshots (etcd's `--snapshot-count`).
+    pub snapshot_count: u64,
+    /// Entries below a snapshot that stay in memory for slow followers.
+    pub catch_up_entries: u64,
 }
 
 impl Default for ClusterSpec {
@@ -100,18 +107,20 @@ impl Default for ClusterSpec {
             sync: Span::milliseconds(1, 4),
             segment_bytes: 64_000_000,
             version: Version::default(),
+            snapshot_count: 100_000,
+            catch_up_entries: 5_000,
         }
     }
 }
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 12] = [
     "nodes", "members", "seed", "tick", "election", "pre-vote", "latency", "sync", "segment",
-    "version",
+    "version", "snapshot-count", "catch-up",
 ];
 
 pub(super) const USAGE: &str = "cluster etcd nodes=N [members=N] seed=N [tick=T] [election=TICKS] \
                                 [pre-vote=true|false] [latency=T..T] [sync=T..T] [segment=SIZE] \
-                                [version=3.4.N]";
+                                [version=3.4.N] [snapshot-count=N] [catch-up=N]";
 
 impl ClusterSpec {
     /// Reads what follows the word `cluster`.
@@ -148,6 +157,8 @@ impl ClusterSpec {
             && (2..=1_000).contains(&self.election_ticks)
             && [self.latency, self.sync].iter().all(|span| span.low_ns <= span.high_ns)
             && (4_096..=1 << 30).contains(&self.segment_bytes)
+            && self.snapshot_count <= ENTRIES_MAX
+            && self.catch_up_entries <= ENTRIES_MAX
     }
 
     fn set(&mut self, key: &str, value: &Word, word: &Word) -> Result<(), Problem> {
@@ -163,6 +174,12 @@ impl ClusterSpec {
             "version" => self.version = version(value)?,
             "latency" => self.latency = span(value)?,
             "sync" => self.sync = span(value)?,
+            "snapshot-count" => {
+                self.snapshot_count = value.number_in(0, ENTRIES_MAX, "a number of entries")?;
+            }
+            "catch-up" => {
+                self.catch_up_entries = value.number_in(0, ENTRIES_MAX, "a number of entries")?;
+            }
             "segment" => self.segment_bytes = value.size(1 << 30)?.max(4_096),
             _ => {
                 let expected = format!("one of {}", KEYS.join(", "));
@@ -222,6 +239,12 @@ impl fmt::Display for ClusterSpec {
         }
         if self.version != usual.version {
             write!(f, " version={}", self.version)?;
+        }
+        if self.snapshot_count != usual.snapshot_count {
+            write!(f, " snapshot-count={}", self.snapshot_count)?;
+        }
+        if self.catch_up_entries != usual.catch_up_entries {
+            write!(f, " catch-up={}", self.catch_up_entries)?;
         }
         Ok(())
     }

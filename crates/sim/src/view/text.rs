@@ -133,6 +133,17 @@ fn told(node: Node, event: &etcd::server::ServerEvent) -> Option<Words> {
         Event::CompactionFinished { revision } => {
             of(node, Tone::Plain, format!("forgot what was before revision {revision}"))
         }
+        Event::SnapshotLoaded { .. }
+        | Event::SnapshotBroken { .. }
+        | Event::OrphanRemoved { .. }
+        | Event::SnapshotTaken { .. }
+        | Event::SnapshotSaved { .. }
+        | Event::LogCompacted { .. }
+        | Event::FilePurged { .. }
+        | Event::SnapshotSent { .. }
+        | Event::SnapshotSendEnded { .. }
+        | Event::SnapshotReceived { .. }
+        | Event::SnapshotInstalled { .. } => told_of_snapshot(node, event),
         Event::Booted { .. }
         | Event::BecameRole { role: raft::Role::Follower, .. }
         | Event::LeaderChanged { .. }
@@ -145,6 +156,49 @@ fn told(node: Node, event: &etcd::server::ServerEvent) -> Option<Words> {
     }
 }
 
+/// What a server does with snapshots, and what it gives up for them.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the caller has sorted the events")]
+fn told_of_snapshot(node: Node, event: &etcd::server::ServerEvent) -> Option<Words> {
+    use etcd::server::ServerEvent as Event;
+    let (tone, text) = match event {
+        Event::SnapshotLoaded { index, .. } => {
+            (Tone::Agreed, format!("begins with its snapshot of entry {index}"))
+        }
+        Event::SnapshotBroken { file, reason } => {
+            (Tone::Broken, format!("puts {file} aside: {reason}"))
+        }
+        Event::OrphanRemoved { file } => (Tone::Plain, format!("removes the leftover {file}")),
+        Event::SnapshotTaken { index, .. } => {
+            (Tone::Plain, format!("takes a snapshot at entry {index}"))
+        }
+        Event::SnapshotSaved { index, .. } => {
+            (Tone::Agreed, format!("has its snapshot of entry {index} on disk"))
+        }
+        Event::LogCompacted { index } => {
+            (Tone::Plain, format!("forgets log entries up to {index}"))
+        }
+        Event::FilePurged { file } => (Tone::Plain, format!("purges {file}")),
+        Event::SnapshotSent { index, bytes, .. } => {
+            (Tone::Undecided, format!("sends all it has, {bytes} bytes, as of entry {index}"))
+        }
+        Event::SnapshotSendEnded { ok: true, .. } => {
+            (Tone::Agreed, "hears that its snapshot arrived".to_owned())
+        }
+        Event::SnapshotSendEnded { ok: false, .. } => {
+            (Tone::Broken, "gives up on a snapshot that it sent".to_owned())
+        }
+        Event::SnapshotReceived { index, .. } => {
+            (Tone::Undecided, format!("receives a snapshot of entry {index}"))
+        }
+        Event::SnapshotInstalled { index, revision } => (
+            Tone::Agreed,
+            format!("goes on from the leader's snapshot of entry {index}, revision {revision}"),
+        ),
+        _ => return None,
+    };
+    of(node, tone, text)
+}
+
 /// Class, kind, term and a few words.
 pub(super) fn message(message: &Message) -> (MessageClass, String, u64, String) {
     let message = match message {
@@ -153,9 +207,23 @@ pub(super) fn message(message: &Message) -> (MessageClass, String, u64, String) 
             let label = "410 Gone: the member was removed".to_owned();
             return (MessageClass::Other, "Removed".to_owned(), 0, label);
         }
+        Message::EtcdSnapshot(snapshot) => {
+            let kind = snapshot.message.msg_type.name().to_owned();
+            let label = snapshot_label(snapshot);
+            return (MessageClass::Append, kind, snapshot.message.term, label);
+        }
+        Message::EtcdSnapshotStatus(status) => {
+            let label = if status.is_saved { "snapshot saved" } else { "snapshot refused" };
+            return (MessageClass::AppendResponse, "SnapStatus".to_owned(), 0, label.to_owned());
+        }
     };
     let kind = message.msg_type;
     (class(kind), kind.name().to_owned(), message.term, label(message))
+}
+
+fn snapshot_label(snapshot: &etcd::server::SnapshotMessage) -> String {
+    let index = snapshot.message.snapshot.as_ref().map_or(0, |snapshot| snapshot.metadata.index);
+    format!("entries up to {index}, {} bytes of backend", snapshot.database.len())
 }
 
 fn class(kind: raft::MessageType) -> MessageClass {

@@ -14,7 +14,7 @@ use rand_core::{Rng as _, SeedableRng as _};
 
 use super::lab::Lab;
 use crate::request::{Range, Reply, Request, RequestId};
-use crate::server::Input;
+use crate::server::{Input, ServerEvent};
 
 const STEPS: usize = 6000;
 const KEYS: u32 = 3;
@@ -48,6 +48,12 @@ impl Chaos {
         let lab = Lab::with(3, |config| {
             config.segment_bytes = 3000;
             config.pre_vote = seed.is_multiple_of(2);
+            if !seed.is_multiple_of(3) {
+                config.snapshot_count = 2;
+                config.catch_up_entries = 1;
+                config.max_wals = 2;
+                config.max_snapshots = 2;
+            }
         });
         Self {
             lab,
@@ -70,7 +76,8 @@ impl Chaos {
 
     fn step(&mut self) {
         match self.below(1000) {
-            0..600 => self.network(),
+            0..580 => self.network(),
+            580..600 => self.stream(),
             600..780 => {
                 let node = self.node();
                 self.one_sync(node);
@@ -110,6 +117,20 @@ impl Chaos {
         }
         self.lab.wire.push_front(message);
         self.lab.deliver_one();
+    }
+
+    /// A snapshot arrives, or an answer to one, not always the oldest; some never do.
+    fn stream(&mut self) {
+        let in_flight = u32::try_from(self.lab.streams.len()).unwrap();
+        if in_flight == 0 {
+            return;
+        }
+        let chosen = usize::try_from(self.below(in_flight)).unwrap();
+        let stream = self.lab.streams.remove(chosen).unwrap();
+        if self.below(10) > 0 {
+            self.lab.streams.push_front(stream);
+            self.lab.deliver_stream();
+        }
     }
 
     fn one_sync(&mut self, node: usize) {
@@ -154,6 +175,7 @@ impl Chaos {
         let _report = machine.disk.crash(&mut |_| random.next_u32().is_multiple_of(2));
         let id = self.lab.configs[node].id;
         self.lab.wire.retain(|message| message.from != id);
+        self.lab.streams.retain(|stream| stream.from() != id);
         self.cuts += 1;
     }
 
@@ -231,6 +253,7 @@ fn seeds() -> Span<u64> {
 #[test]
 fn acknowledged_writes_are_there_after_any_schedule() {
     let (mut cuts, mut acknowledged) = (0, 0);
+    let (mut taken, mut installed) = (0, 0);
     let seeds = seeds();
     let count = usize::try_from(seeds.end - seeds.start).expect("a count");
     for seed in seeds {
@@ -240,9 +263,17 @@ fn acknowledged_writes_are_there_after_any_schedule() {
         }
         cuts += chaos.cuts;
         acknowledged += chaos.acknowledged.len();
+        let events = chaos.lab.events.iter().map(|(_, event)| event);
+        for event in events {
+            taken += usize::from(matches!(event, ServerEvent::SnapshotSaved { .. }));
+            installed += usize::from(matches!(event, ServerEvent::SnapshotInstalled { .. }));
+        }
         chaos.check_writes();
     }
+    println!("{taken} snapshots saved, {installed} installed");
     println!("{count} seeds: {cuts} power cuts, {acknowledged} acknowledged writes, none lost");
+    assert!(taken > count, "{taken} snapshots were saved");
+    assert!(installed > 0 || count < 60, "no member needed a snapshot");
     assert!(cuts > 2 * count, "power was cut {cuts} times");
     assert!(acknowledged > 5 * count, "{acknowledged} writes were acknowledged");
 }

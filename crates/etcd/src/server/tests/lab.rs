@@ -8,7 +8,10 @@ use raft::{Message, Role};
 use crate::request::{
     Range, Reply, Request, RequestError, RequestId, WatchRequest, WatchResponse, WatchStreamId,
 };
-use crate::server::{Effects, Fatal, Input, Phase, Server, ServerConfig, ServerEvent, View};
+use crate::server::{
+    Effects, Fatal, Input, Phase, Server, ServerConfig, ServerEvent, SnapshotMessage,
+    SnapshotStatus, View,
+};
 
 pub(super) type Answer = Result<Reply, RequestError>;
 
@@ -28,11 +31,35 @@ impl Machine {
     }
 }
 
+/// What travels beside the messages.
+#[derive(Clone)]
+pub(super) enum Stream {
+    Snapshot(SnapshotMessage),
+    Status(SnapshotStatus),
+}
+
+impl Stream {
+    pub(super) fn from(&self) -> u64 {
+        match self {
+            Stream::Snapshot(snapshot) => snapshot.message.from,
+            Stream::Status(status) => status.from,
+        }
+    }
+
+    fn to(&self) -> u64 {
+        match self {
+            Stream::Snapshot(snapshot) => snapshot.message.to,
+            Stream::Status(status) => status.to,
+        }
+    }
+}
+
 pub(super) struct Lab {
     pub(super) now_ns: u64,
     pub(super) configs: Vec<ServerConfig>,
     pub(super) machines: Vec<Machine>,
     pub(super) wire: VecDeque<Message>,
+    pub(super) streams: VecDeque<Stream>,
     /// Machines that hear and say nothing.
     pub(super) cut_off: BTreeSet<usize>,
     pub(super) answers: BTreeMap<RequestId, Answer>,
@@ -62,6 +89,7 @@ impl Lab {
             machines: configs.iter().map(|_| Machine::new()).collect(),
             configs,
             wire: VecDeque::new(),
+            streams: VecDeque::new(),
             cut_off: BTreeSet::new(),
             answers: BTreeMap::new(),
             events: Vec::new(),
@@ -75,7 +103,9 @@ impl Lab {
     }
 
     pub(super) fn view(&self, node: usize) -> View<'_> {
-        self.machines[node].server.as_ref().expect("the machine is on").view()
+        let machine = &self.machines[node];
+        let server = machine.server.as_ref();
+        server.unwrap_or_else(|| panic!("n{} died: {:?}", node + 1, machine.died_of)).view()
     }
 
     pub(super) fn boot(&mut self, node: usize) {
@@ -94,6 +124,7 @@ impl Lab {
         let _report = machine.disk.crash(&mut |_| unsynced_survives);
         let id = self.configs[node].id;
         self.wire.retain(|message| message.from != id);
+        self.streams.retain(|stream| stream.from() != id);
     }
 
     pub(super) fn input(&mut self, node: usize, input: Input) {
@@ -125,6 +156,8 @@ impl Lab {
         }
         if !self.cut_off.contains(&node) {
             self.wire.extend(effects.messages);
+            self.streams.extend(effects.snapshots.into_iter().map(Stream::Snapshot));
+            self.streams.extend(effects.snapshot_statuses.into_iter().map(Stream::Status));
         }
     }
 
@@ -160,6 +193,20 @@ impl Lab {
         true
     }
 
+    /// Delivers the oldest snapshot, or answer to one.
+    pub(super) fn deliver_stream(&mut self) -> bool {
+        let Some(stream) = self.streams.pop_front() else { return false };
+        let to = self.node_of(stream.to());
+        if !self.cut_off.contains(&to) {
+            let input = match stream {
+                Stream::Snapshot(snapshot) => Input::Snapshot(Box::new(snapshot)),
+                Stream::Status(status) => Input::SnapshotStatus(status),
+            };
+            self.input(to, input);
+        }
+        true
+    }
+
     /// Completes all syncs of a machine.
     pub(super) fn sync(&mut self, node: usize) -> bool {
         let mut any = false;
@@ -179,6 +226,7 @@ impl Lab {
                 any |= !self.machines[node].is_slow && self.sync(node);
             }
             any |= self.deliver_one();
+            any |= self.deliver_stream();
             if !any {
                 return;
             }
@@ -191,6 +239,15 @@ impl Lab {
             self.input(node, Input::Tick);
         }
         self.settle();
+    }
+
+    /// Time passes, and snapshots that are sent stay on their way.
+    pub(super) fn tick_without_streams(&mut self) {
+        self.now_ns += self.configs[0].tick_ns;
+        for node in 0..self.machines.len() {
+            self.input(node, Input::Tick);
+        }
+        while (0..self.machines.len()).any(|node| self.sync(node)) || self.deliver_one() {}
     }
 
     pub(super) fn ticks(&mut self, count: usize) {

@@ -8,4 +8,5 @@ mod lab;
 mod leases;
 mod members;
 mod membership;
+mod snapshots;
 mod watches;
