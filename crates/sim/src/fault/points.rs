@@ -74,7 +74,10 @@ pub static POINTS: &[Point] = &[
         name: "wal-cut",
         fault: "crash during wal-cut",
         help: "a segment is full, and the next one is not in place",
-        trigger: Trigger::Operation { operation: Operation::SetLen, path_contains: "/member/wal/000" },
+        trigger: Trigger::Operation {
+            operation: Operation::SetLen,
+            path_contains: "/member/wal/000",
+        },
     },
     Point {
         name: "recovery",

@@ -95,7 +95,13 @@ impl MessageKind {
     /// The kind of a message.
     pub fn of(message: &Message) -> MessageKind {
         use raft::MessageType as Type;
-        let Message::Etcd(message) = message else { return MessageKind::Other };
+        let message = match message {
+            Message::Etcd(message) => message,
+            Message::EtcdSnapshot(_) | Message::EtcdSnapshotStatus(_) => {
+                return MessageKind::Snapshot;
+            }
+            Message::EtcdRemoved => return MessageKind::Other,
+        };
         match message.msg_type {
             Type::App => MessageKind::Append,
             Type::AppResp => MessageKind::AppendResponse,

@@ -114,8 +114,18 @@ impl Default for ClusterSpec {
 }
 
 const KEYS: [&str; 12] = [
-    "nodes", "members", "seed", "tick", "election", "pre-vote", "latency", "sync", "segment",
-    "version", "snapshot-count", "catch-up",
+    "nodes",
+    "members",
+    "seed",
+    "tick",
+    "election",
+    "pre-vote",
+    "latency",
+    "sync",
+    "segment",
+    "version",
+    "snapshot-count",
+    "catch-up",
 ];
 
 pub(super) const USAGE: &str = "cluster etcd nodes=N [members=N] seed=N [tick=T] [election=TICKS] \
