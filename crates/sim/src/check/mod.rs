@@ -70,7 +70,8 @@ impl<'a> Step<'a> {
     fn messages(&self) -> impl Iterator<Item = (Node, &'a raft::Message)> + use<'a> {
         self.effects.messages.iter().filter_map(|(to, message)| match message {
             Message::Etcd(message) => Some((*to, message.as_ref())),
-            Message::EtcdRemoved => None,
+            Message::EtcdSnapshot(snapshot) => Some((*to, &snapshot.message)),
+            Message::EtcdRemoved | Message::EtcdSnapshotStatus(_) => None,
         })
     }
 
