@@ -77,7 +77,7 @@ fn count(case: &str) -> Result<f64, Failure> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg("--toggle-collect=bench::shared::measure::measured*")
-        .args([bench::PROGRAM, "measure", AREA, "--filter", case, "--blocks", "2"])
+        .args([bench::PROGRAM, "measure", AREA, "--filter", case, "--blocks", "8"])
         .output()?;
     let printed = String::from_utf8_lossy(&output.stdout);
     let said = String::from_utf8_lossy(&output.stderr);

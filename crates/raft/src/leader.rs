@@ -203,7 +203,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             return Ok(());
         }
         self.move_progress(from, message.index)?;
-        if self.maybe_commit()? {
+        // Only an acknowledgement beyond what is committed can commit more.
+        if message.index > self.log.committed && self.maybe_commit()? {
             self.release_pending_reads()?;
             self.broadcast_append()?;
         } else if from != self.id && self.can_bump_commit_of(from) {

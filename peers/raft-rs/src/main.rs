@@ -37,6 +37,8 @@ fn main() {
 struct Group {
     nodes: Vec<RawNode<MemStorage>>,
     applied: Vec<u64>,
+    /// Which nodes have heard anything since they last had no work.
+    awake: Vec<bool>,
     cut: Option<u64>,
     wire: Vec<Message>,
 }
@@ -98,17 +100,20 @@ impl Cluster for Group {
         Self {
             nodes: (1..=setup.nodes).map(node).collect(),
             applied: voters.iter().map(|_| 0).collect(),
+            awake: voters.iter().map(|_| true).collect(),
             cut: None,
             wire: Vec::new(),
         }
     }
 
     fn campaign(&mut self, node: u64) {
+        self.awake[slot(node)] = true;
         self.nodes[slot(node)].campaign().expect("the node may campaign");
     }
 
     fn propose(&mut self, payload: &[u8]) {
         let payload = payload.to_vec();
+        self.awake[0] = true;
         self.nodes[0].propose(Vec::new(), payload).expect("the leader takes proposals");
     }
 
@@ -117,17 +122,21 @@ impl Cluster for Group {
         message.set_msg_type(MessageType::MsgPropose);
         message.from = 1;
         message.set_entries((0..count).map(|_| entry(payload)).collect::<Vec<_>>().into());
+        self.awake[0] = true;
         self.nodes[0].step(message).expect("the leader takes proposals");
     }
 
     fn tick(&mut self) {
+        self.awake[0] = true;
         self.nodes[0].tick();
     }
 
     fn settle(&mut self) {
         loop {
             for slot in 0..self.nodes.len() {
-                self.work(slot);
+                if std::mem::take(&mut self.awake[slot]) {
+                    self.work(slot);
+                }
             }
             if self.wire.is_empty() {
                 return;
@@ -136,7 +145,9 @@ impl Cluster for Group {
                 let is_cut =
                     self.cut.is_some_and(|node| message.from == node || message.to == node);
                 if !is_cut {
-                    self.nodes[slot(message.to)].step(message).expect("messages make sense");
+                    let to = slot(message.to);
+                    self.awake[to] = true;
+                    self.nodes[to].step(message).expect("messages make sense");
                 }
             }
         }

@@ -46,6 +46,8 @@ impl Payloads {
 pub struct Group {
     nodes: Vec<Node>,
     applied: Vec<u64>,
+    /// Which nodes have heard anything since they last had no work.
+    awake: Vec<bool>,
     cut: Option<u64>,
     wire: Vec<Message>,
     arriving: Vec<Message>,
@@ -97,6 +99,7 @@ impl Cluster for Group {
         Self {
             nodes: (1..=setup.nodes).map(node).collect(),
             applied: voters.iter().map(|_| 0).collect(),
+            awake: voters.iter().map(|_| true).collect(),
             cut: None,
             wire: Vec::new(),
             arriving: Vec::new(),
@@ -106,28 +109,34 @@ impl Cluster for Group {
     }
 
     fn campaign(&mut self, node: u64) {
+        self.awake[slot(node)] = true;
         self.nodes[slot(node)].campaign().expect("the node may campaign");
     }
 
     fn propose(&mut self, payload: &[u8]) {
         let payload = self.payloads.copy(payload);
+        self.awake[0] = true;
         self.nodes[0].propose(payload).expect("the leader takes proposals");
     }
 
     fn propose_together(&mut self, payload: &[u8], count: usize) {
         let entries = (0..count).map(|_| Entry::normal(self.payloads.copy(payload))).collect();
         let message = Message { entries, from: 1, ..Message::new(MessageType::Prop) };
+        self.awake[0] = true;
         self.nodes[0].step(message).expect("the leader takes proposals");
     }
 
     fn tick(&mut self) {
+        self.awake[0] = true;
         self.nodes[0].tick().expect("time may pass");
     }
 
     fn settle(&mut self) {
         loop {
             for slot in 0..self.nodes.len() {
-                self.work(slot);
+                if std::mem::take(&mut self.awake[slot]) {
+                    self.work(slot);
+                }
             }
             if self.wire.is_empty() {
                 return;
@@ -136,7 +145,9 @@ impl Cluster for Group {
             std::mem::swap(&mut arriving, &mut self.wire);
             for message in arriving.drain(..) {
                 if !self.is_cut(&message) {
-                    self.nodes[slot(message.to)].step(message).expect("messages make sense");
+                    let to = slot(message.to);
+                    self.awake[to] = true;
+                    self.nodes[to].step(message).expect("messages make sense");
                 }
             }
             self.arriving = arriving;
