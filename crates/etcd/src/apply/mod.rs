@@ -20,7 +20,7 @@ use raft::{ConfChange, ConfChangeType, Entry, EntryId, EntryType};
 
 use crate::lease::{LeaseRules, Lessor};
 use crate::membership::{Cluster, MembershipError};
-use crate::mvcc::{Backend, Committed, Compaction, MemoryBackend, Store};
+use crate::mvcc::{Backend, Committed, Compaction, MemoryBackend, Step, Store};
 use crate::proto::LoggedRequest;
 use crate::proto::etcdserverpb::{InternalRaftRequest, Request as V2Request};
 use crate::proto::rpc;
@@ -217,8 +217,8 @@ impl<B: Backend> Applier<B> {
         self.store.compactions().next().map(Compaction::revision)
     }
 
-    /// Does the next `batch` of the oldest compaction. `false` if none is left.
-    pub fn step_compaction(&mut self, batch: usize) -> bool {
+    /// Goes on with the oldest compaction, as [`Store::step_compaction`].
+    pub fn step_compaction(&mut self, batch: usize) -> Option<Step> {
         self.store.step_compaction(batch)
     }
 

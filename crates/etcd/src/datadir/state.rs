@@ -103,7 +103,7 @@ impl State {
             let is_beyond = entry.index > state.backend_index;
             state.auth_requests += u64::from(is_beyond && changes_auth(entry));
             state.applied_index = state.applied_index.max(entry.index);
-            while state.applier.step_compaction(COMPACTION_BATCH) {}
+            while state.applier.step_compaction(COMPACTION_BATCH).is_some() {}
         }
         Ok(state)
     }
@@ -111,7 +111,7 @@ impl State {
     fn of_store(store: Store) -> State {
         let backend_index = store.consistent_index();
         let mut applier = Applier::new(store);
-        while applier.step_compaction(COMPACTION_BATCH) {}
+        while applier.step_compaction(COMPACTION_BATCH).is_some() {}
         State { applier, backend_index, applied_index: backend_index, auth_requests: 0 }
     }
 

@@ -21,6 +21,18 @@ pub struct Compaction {
     kept: Vec<Revision>,
 }
 
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It walked over keys of the index, and changed nothing in the backend.
+    Index,
+    /// It removed revisions from the backend and closed the batch.
+    Backend,
+}
+
+/// Keys of the index in one step: etcd walks all of it at once.
+const INDEX_KEYS: usize = 100_000;
+
 #[derive(Debug, Clone)]
 enum Phase {
     Index { from: Bound<Bytes> },
@@ -44,24 +56,21 @@ impl Compaction {
         matches!(self.phase, Phase::Finished)
     }
 
-    /// Walks `batch` keys of the index or `batch` revisions of the backend.
-    pub(super) fn step<B: Backend>(&mut self, store: &mut Store<B>, batch: usize) {
+    /// Walks a part of the index, or `batch` revisions of the backend.
+    pub(super) fn step<B: Backend>(&mut self, store: &mut Store<B>, batch: usize) -> Step {
         assert!(batch > 0, "a batch of nothing makes no progress");
-        self.phase = match &self.phase {
-            Phase::Index { from } => self.walk_index(&from.clone(), store, batch),
-            Phase::Backend { from } => self.walk_backend(*from, store, batch),
-            Phase::Finished => Phase::Finished,
+        let (phase, step) = match &self.phase {
+            Phase::Index { from } => (self.walk_index(&from.clone(), store), Step::Index),
+            Phase::Backend { from } => (self.walk_backend(*from, store, batch), Step::Backend),
+            Phase::Finished => (Phase::Finished, Step::Backend),
         };
+        self.phase = phase;
+        step
     }
 
-    fn walk_index<B: Backend>(
-        &mut self,
-        from: &Bound<Bytes>,
-        store: &mut Store<B>,
-        batch: usize,
-    ) -> Phase {
+    fn walk_index<B: Backend>(&mut self, from: &Bound<Bytes>, store: &mut Store<B>) -> Phase {
         let (at, rules) = (self.revision, store.rules());
-        if let Some(from) = store.index_mut().compact(from, batch, at, rules, &mut self.kept) {
+        if let Some(from) = store.index_mut().compact(from, INDEX_KEYS, at, rules, &mut self.kept) {
             return Phase::Index { from };
         }
         self.kept.sort_unstable();

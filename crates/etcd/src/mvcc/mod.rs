@@ -18,7 +18,8 @@
 //! * `compact` moves the compact revision at once and queues the walk as a [`Compaction`].
 //!
 //! Rules that changed between releases are in [`Rules`]. Source: etcd release-3.4, `mvcc/`.
-//! Left out until they are needed: watches, and the lessor behind `lease` (ids are stored).
+//! Those who watch are told by [`crate::watch`], leases are kept by [`crate::lease`]; here their ids
+//! are stored.
 
 pub mod backend;
 pub mod compaction;
@@ -35,7 +36,7 @@ mod write;
 mod tests;
 
 pub use backend::{Backend, Bucket, DiskBackend, MemoryBackend};
-pub use compaction::Compaction;
+pub use compaction::{Compaction, Step};
 pub use hash::HashKv;
 pub use range::{KeyRange, RangeOptions, RangeResult};
 pub use restore::RestoreError;

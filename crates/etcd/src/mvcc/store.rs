@@ -8,7 +8,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::index::Index;
-use super::{Backend, Bucket, Compaction, MemoryBackend, MvccError, Revision, Rules};
+use super::{Backend, Bucket, Compaction, MemoryBackend, MvccError, Revision, Rules, Step};
 use crate::proto::mvccpb::KeyValue;
 
 pub(super) const CONSISTENT_INDEX: &[u8] = b"consistent_index";
@@ -144,14 +144,15 @@ impl<B: Backend> Store<B> {
         self.compactions.iter()
     }
 
-    /// Does the next `batch` of the oldest compaction. `false` if none is left.
-    pub fn step_compaction(&mut self, batch: usize) -> bool {
-        let Some(mut compaction) = self.compactions.pop_front() else { return false };
-        compaction.step(self, batch);
+    /// Goes on with the oldest compaction: over the index, or over `batch` stored revisions. Says
+    /// what it was.
+    pub fn step_compaction(&mut self, batch: usize) -> Option<Step> {
+        let mut compaction = self.compactions.pop_front()?;
+        let step = compaction.step(self, batch);
         if !compaction.is_finished() {
             self.compactions.push_front(compaction);
         }
-        !self.compactions.is_empty()
+        Some(step)
     }
 
     /// Sets a key of a bucket that is not the store's own, such as a lease's.

@@ -38,7 +38,7 @@ fn delete(store: &mut Store, key: &str) -> i64 {
 
 fn compact(store: &mut Store, revision: i64) {
     store.compact(revision).unwrap();
-    while store.step_compaction(3) {}
+    while store.step_compaction(3).is_some() {}
 }
 
 fn value_at(store: &Store, key: &str, revision: i64) -> Option<String> {
@@ -269,8 +269,8 @@ fn an_unfinished_compaction_goes_on_after_a_crash_at_any_step() {
         (0..steps).for_each(|_| _ = store.step_compaction(2));
 
         let mut again = Store::restore(store.backend().crashed(), Rules::CURRENT).unwrap();
-        while again.step_compaction(100) {}
-        while store.step_compaction(100) {}
+        while again.step_compaction(100).is_some() {}
+        while store.step_compaction(100).is_some() {}
         assert_eq!(again.revision(), 10, "the revision did not go back");
         assert_eq!(again.compact_revision(), 8, "the compact revision neither");
         assert!(
@@ -286,7 +286,7 @@ fn writes_go_on_between_the_steps_of_a_compaction() {
     (0..20).for_each(|i| _ = put(&mut store, &format!("k{:02}", i % 10), "old"));
     store.compact(21).unwrap();
     let mut written = 0;
-    while store.step_compaction(3) {
+    while store.step_compaction(3).is_some() {
         put(&mut store, &format!("k{written:02}"), "new");
         written += 1;
     }
@@ -319,7 +319,7 @@ fn hash_kv_does_not_depend_on_how_far_the_compaction_has_come() {
     delete(&mut store, "b");
     store.compact(9).unwrap();
     let before = store.hash_kv(0).unwrap();
-    while store.step_compaction(2) {
+    while store.step_compaction(2).is_some() {
         assert_eq!(store.hash_kv(0).unwrap(), before, "in the middle of the walk");
     }
     assert_eq!(store.hash_kv(0).unwrap(), before, "after it");
@@ -496,7 +496,7 @@ proptest! {
         }
         assert_agrees(&store, &model);
 
-        while store.step_compaction(1) {}
+        while store.step_compaction(1).is_some() {}
         assert_agrees(&store, &model);
         let rebuilt = Store::restore(store.backend().clone(), Rules::CURRENT).unwrap();
         assert_agrees(&rebuilt, &model);
@@ -518,7 +518,7 @@ proptest! {
             }
         }
         let mut crashed = Store::restore(store.backend().crashed(), Rules::CURRENT).unwrap();
-        while crashed.step_compaction(1) {}
+        while crashed.step_compaction(1).is_some() {}
         assert_agrees(&crashed, &committed);
     }
 }

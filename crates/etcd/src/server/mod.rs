@@ -30,10 +30,11 @@
 //! Beside the loop, on the same disk: snapshots of the state and what they allow to give up
 //! (`snapshot`), snapshots between members (`transfer`, `install`), and purging (`purge`).
 //!
-//! Left out so far: leases, alarms, transactions, changes of membership after the first start.
+//! Left out so far: the check of members against each other at run time, users and roles.
 //! Source: etcd release-3.4, `etcdserver/{server,raft,v3_server,apply}.go`.
 
 mod boot;
+mod compactions;
 mod config;
 mod connections;
 mod database;

@@ -209,7 +209,7 @@ impl Running {
             return;
         };
         match answer {
-            Ok(Reply::Compact(reply)) if physical => self.physical.push((request, reply)),
+            Ok(Reply::Compact(reply)) if physical => self.wait_for_walk(request, reply),
             answer => self.reply(request, answer, effects),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use disk::{Disk, DiskError, Ticket};
 use raft::{MemoryStorage, Message, RawNode, Role, Silent, SoftState};
 
+use super::compactions::Compactions;
 use super::connections::Connections;
 use super::election::ElectionTimeouts;
 use super::ids::ProposalIds;
@@ -17,25 +18,21 @@ use super::reads::Reads;
 use super::ready::Saving;
 use super::snapshot::Snapshots;
 use super::transfer::Transfers;
-use super::{Effects, Fatal, Input, ServerConfig, ServerEvent};
+use super::{Effects, Fatal, Input, ServerConfig};
 use crate::apply::Applier;
 use crate::bugs::Bug;
 use crate::proto::etcdserverpb::Metadata;
-use crate::request::{CompactReply, Request, RequestError, RequestId};
+use crate::request::{Request, RequestError, RequestId};
 use crate::wal::Wal;
 
 /// Consensus, with the log it reads in memory.
 pub(super) type Node = RawNode<MemoryStorage, ElectionTimeouts, Silent>;
 
-/// Keys or revisions that one step of a compaction walks.
-const COMPACTION_BATCH: usize = 1000;
-/// Steps of a compaction in one step of the server; a longer one goes on with the next input.
-const COMPACTION_STEPS: usize = 16;
-
 /// A server that is up.
 ///
 /// * `saving` is the one `Ready` under way; no other is taken before its log write is durable.
-/// * A client's request is in exactly one of `held`, `proposals`, `reads` and `physical`, until it
+/// * A client's request is in exactly one of `held`, `proposals`, `reads`, `compactions`, `lease_work` and
+///   `moving`, until it
 ///   is answered.
 #[derive(Debug, Clone)]
 pub(super) struct Running {
@@ -57,8 +54,7 @@ pub(super) struct Running {
     /// Whether it has published itself and serves clients.
     pub(super) is_serving: bool,
     pub(super) held: VecDeque<Held>,
-    /// Compactions that are in force, whose clients wait for the walk.
-    pub(super) physical: Vec<(RequestId, CompactReply)>,
+    pub(super) compactions: Compactions,
     pub(super) lease_work: LeaseWork,
     pub(super) moving: Vec<Moving>,
     /// When the server stops, since it applied its own removal.
@@ -114,7 +110,7 @@ impl Running {
             leader_since_ns: 0,
             is_serving: false,
             held: VecDeque::new(),
-            physical: Vec::new(),
+            compactions: Compactions::default(),
             lease_work: LeaseWork::default(),
             moving: Vec::new(),
             removed_at_ns: None,
@@ -177,7 +173,7 @@ impl Running {
             }
             self.take_ready(now_ns, disk, effects)?;
         }
-        self.walk_compactions(effects);
+        self.walk_compactions(now_ns, effects);
         self.answer_reads(now_ns, effects);
         self.answer_late(now_ns, effects);
         self.answer_moving(now_ns, effects);
@@ -241,21 +237,6 @@ impl Running {
             self.finish_snapshot(disk, effects)?;
         }
         Ok(())
-    }
-
-    fn walk_compactions(&mut self, effects: &mut Effects) {
-        for _ in 0..COMPACTION_STEPS {
-            let Some(revision) = self.applier.compaction() else { break };
-            self.applier.step_compaction(COMPACTION_BATCH);
-            if self.applier.compaction() != Some(revision) {
-                effects.trace.push(ServerEvent::CompactionFinished { revision });
-            }
-        }
-        if self.applier.compaction().is_none() {
-            for (client, reply) in std::mem::take(&mut self.physical) {
-                self.reply(client, Ok(crate::request::Reply::Compact(reply)), effects);
-            }
-        }
     }
 
     /// Gives up on what nothing came of in time.

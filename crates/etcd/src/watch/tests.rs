@@ -37,7 +37,7 @@ impl Lab {
 
     fn compact(&mut self, revision: i64) {
         self.store.compact(revision).unwrap();
-        while self.store.step_compaction(1000) {}
+        while self.store.step_compaction(1000).is_some() {}
     }
 
     fn ask(&mut self, request: WatchRequest) {

@@ -8,5 +8,6 @@ mod lab;
 mod leases;
 mod members;
 mod membership;
+mod room;
 mod snapshots;
 mod watches;
