@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bugs, export, get, hashkv, hunt, inspect, link, log, open, run, verify};
+use crate::{bugs, export, get, hashkv, hunt, inspect, link, log, open, repair, run, verify};
 
 /// A deterministic laboratory for etcd and ZooKeeper.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Log(log::Arguments),
     /// Write the state anew, as a directory or a snapshot file that a real server accepts.
     Export(export::Arguments),
+    /// Write a directory that a real server accepts, with all that can still be read.
+    Repair(repair::Arguments),
     /// Say what a real server makes of a directory, what is damaged, and what would be lost.
     Verify(verify::Arguments),
 }

@@ -41,7 +41,7 @@ enum Form {
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Written<'a> {
+struct Written<'a> {
     files: Vec<FileWritten<'a>>,
     revision: Option<i64>,
     given_up: &'a [String],
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Says what was written and what was not.
-pub(crate) fn report(
+fn report(
     files: &[etcd::datadir::DataFile],
     revision: Option<i64>,
     given_up: &[String],

@@ -16,6 +16,7 @@ mod link;
 mod log;
 mod open;
 mod output;
+mod repair;
 mod run;
 mod verify;
 mod violation;
@@ -52,6 +53,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Hashkv(arguments) => hashkv::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Repair(arguments) => repair::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Hunt(arguments) => hunt::run(&arguments),

@@ -40,6 +40,21 @@ const CASES: [&str; 16] = [
     "C_delta",
     "C_victim_beta_kill9",
 ];
+/// Damaged directories, one of each kind.
+const DAMAGED: [&str; 12] = [
+    "E01_wal_bitflip_mid",
+    "E03_wal_zero_sector_tail",
+    "E06_wal_zero_frame_mid",
+    "E09_snap_all_bitflip",
+    "E13_db_both_meta",
+    "E17_db_root_zeroed",
+    "E19_db_removed",
+    "E20_wal_missing_middle_segment",
+    "E22_wal_metadata_conflict",
+    "E25_wal_garbage_directly_after_tail",
+    "E29_wal_midfile_zero_hole",
+    "E32_db_key_order",
+];
 /// Cases tested at a time.
 const WORKERS: usize = 4;
 
@@ -264,10 +279,24 @@ fn snapshot_case(corpus: &Path, case: &str) {
     assert_eq!(found["verdict"], "boots", "{case}: {found}");
 }
 
+/// A damaged directory that we mended.
+fn repair_case(corpus: &Path, case: &str) {
+    let source = corpus.join(format!("{case}.tar.gz"));
+    let out = scratch(&format!("{case}-repaired")).join("data");
+    let path = out.to_str().unwrap();
+    let repaired =
+        ours(&["repair", source.to_str().unwrap(), "--as", "3.4.23", "--out", path, "--json"]);
+    let server = Server::start(&out);
+    let theirs = server.ctl(&["get", "", "--from-key"]);
+    assert_eq!(theirs["header"]["revision"], repaired["served"], "{case}: {repaired}");
+    compare(case, &server, path);
+    server.stop();
+}
+
 /// Runs a test for all cases, a few at a time.
-fn each(test: impl Fn(&Path, &str) + Sync) {
+fn each(cases: &[&'static str], test: impl Fn(&Path, &str) + Sync) {
     let Some(corpus) = corpus() else { return };
-    let open = Mutex::new(CASES.to_vec());
+    let open = Mutex::new(cases.to_vec());
     let next = || open.lock().unwrap().pop();
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
@@ -282,12 +311,17 @@ fn each(test: impl Fn(&Path, &str) + Sync) {
 
 #[test]
 fn exported_directories_are_booted_and_what_is_written_then_is_read_back() {
-    each(directory_case);
+    each(&CASES, directory_case);
 }
 
 #[test]
 fn exported_snapshots_are_restored() {
-    each(snapshot_case);
+    each(&CASES, snapshot_case);
+}
+
+#[test]
+fn repaired_directories_are_booted() {
+    each(&DAMAGED, repair_case);
 }
 
 #[test]

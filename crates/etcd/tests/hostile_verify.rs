@@ -47,6 +47,13 @@ fn data_end(file: &DataFile) -> usize {
     (last + 1).next_multiple_of(8)
 }
 
+/// Repairing is an answer too: files from which a server boots, or a reason.
+fn repair(files: Vec<DataFile>) {
+    if let Ok(repaired) = DataDir::from_files(files).unwrap().repair(None) {
+        assert!(repaired.served.is_some() || !repaired.files.is_empty(), "files");
+    }
+}
+
 /// A file of the case and whether each of its bytes in use is covered by a checksum.
 fn files(folder: &std::path::Path) -> Vec<DataFile> {
     corpus::files(folder, CASE)
@@ -59,7 +66,11 @@ fn every_truncation_gives_a_verdict() {
     for which in 0..files.len() {
         let len = usize::try_from(files[which].len).unwrap();
         for cut in (0..len).step_by(stride()) {
-            let found = verify(changed(&files, which, |bytes| bytes.truncate(cut)));
+            let short = changed(&files, which, |bytes| bytes.truncate(cut));
+            if cut % 5 == 0 {
+                repair(short.clone());
+            }
+            let found = verify(short);
             let path = &files[which].path;
             // A log that only has less room behind its end has lost nothing.
             let is_room = path.contains("/wal/") && cut > data_end(&files[which]);
@@ -78,7 +89,11 @@ fn every_bit_flip_gives_a_verdict_and_no_record_changes_unseen() {
         let len = usize::try_from(files[which].len).unwrap();
         for byte in (0..len).step_by(stride()) {
             let bit = (byte / stride()) % 8;
-            let found = verify(changed(&files, which, |bytes| bytes[byte] ^= 1 << bit));
+            let flipped = changed(&files, which, |bytes| bytes[byte] ^= 1 << bit);
+            if byte % 5 == 0 {
+                repair(flipped.clone());
+            }
+            let found = verify(flipped);
             let is_covered = path.contains("0005.snap") || path.contains("/wal/");
             // Padding and the type of a record are outside of the checksum: the first changes
             // nothing, the second is looked at.

@@ -21,6 +21,12 @@ pub(super) fn of_snapshot(directory: &DataDir, term: u64, index: u64) -> Result<
     cluster_of(&snapshot.data).map_err(in_file)
 }
 
+/// The cluster in the newest snapshot that can be read.
+pub(super) fn newest(directory: &DataDir) -> Option<Cluster> {
+    let mut files = snap::files(directory).rev();
+    files.find_map(|file| cluster_of(&snap::read(file).ok()?.data).ok())
+}
+
 /// The cluster in a v2 store, as JSON.
 pub(super) fn cluster_of(store: &[u8]) -> Result<Cluster, String> {
     let store = V2Store::from_json(store).map_err(|error| format!("v2 store: {error}"))?;

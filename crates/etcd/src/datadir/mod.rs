@@ -17,6 +17,7 @@ mod kind;
 mod log;
 mod members;
 mod ranges;
+mod repair;
 mod request;
 mod snap;
 mod state;
@@ -32,6 +33,7 @@ pub use export::{ExportAs, ExportError, Exported};
 pub use kind::Kind;
 pub use log::{Damage, LogRecord};
 pub use ranges::{FieldRange, record_ranges};
+pub use repair::{RepairError, Repaired};
 pub use request::{Request, RequestValue};
 pub use state::{State, StateError};
 pub use summary::{
@@ -129,6 +131,11 @@ impl DataDir {
     /// The state at a revision, 0 for the last one, in files that a real server accepts.
     pub fn export(&self, form: ExportAs, revision: i64) -> Result<Exported, ExportError> {
         export::export(self, form, revision)
+    }
+
+    /// A directory that servers of a release accept, with all that can still be read.
+    pub fn repair(&self, release: Option<Release>) -> Result<Repaired, RepairError> {
+        repair::repair(self, release)
     }
 
     /// Every record of the log, damaged ones included.

@@ -80,7 +80,7 @@ fn meta(
     tx.put(target, b"consistent_index", number(identity.index))?;
     if identity.is_since_3_5() {
         tx.put(target, b"term", number(identity.term))?;
-        let conf_state = format!("{{\"voters\":[{}],\"auto_leave\":false}}", identity.id);
+        let conf_state = identity.conf_state_json();
         tx.put(target, b"confState", conf_state.into())?;
     }
     Ok(())

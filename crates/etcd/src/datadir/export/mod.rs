@@ -16,6 +16,8 @@
 
 mod database;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -81,12 +83,16 @@ pub enum ExportError {
 
 /// Who the exported server is, and where its log stands.
 #[derive(Debug, Clone)]
-struct Identity {
+pub(super) struct Identity {
     id: u64,
     cluster_id: u64,
     cluster: Cluster,
     term: u64,
     index: u64,
+    /// The highest term that the member knows, and its vote in it.
+    vote: (u64, u64),
+    /// Entries behind `index`.
+    tail: Vec<raft::Entry>,
 }
 
 /// Exports a directory at a revision, 0 for the last one.
@@ -142,11 +148,12 @@ fn identity(
     let term = log.last_term_at(index);
     if form == ExportAs::Snapshot {
         // A snapshot tells of all members; whoever restores it names new ones.
-        return Ok(Identity { id, cluster_id: metadata.cluster_id, cluster, term, index });
+        let cluster_id = metadata.cluster_id;
+        return Ok(Identity::lone(id, cluster_id, cluster, term, index));
     }
     if cluster.member(id).is_none() {
         given_up.push(format!("the cluster: member {id:x} was removed from it; this is a new one"));
-        return Ok(Identity { term, ..restored(directory, index) });
+        return Ok(Identity { term, vote: (term, 0), ..restored(directory, index) });
     }
     let gone: Vec<u64> =
         cluster.members().map(|member| member.id).filter(|other| *other != id).collect();
@@ -163,7 +170,7 @@ fn identity(
         let count = cluster.v2().not_applied();
         given_up.push(format!("{count} requests of the v2 API: keys of that API are not kept"));
     }
-    Ok(Identity { id, cluster_id: metadata.cluster_id, cluster, term, index })
+    Ok(Identity::lone(id, metadata.cluster_id, cluster, term, index))
 }
 
 /// The members after the entries up to an index.
@@ -195,10 +202,10 @@ fn restored(directory: &DataDir, index: u64) -> Identity {
         set.expect("a version is not parsed");
     }
     let cluster_id = membership::cluster_id(&[id]);
-    Identity { id, cluster_id, cluster, term: 1, index }
+    Identity::lone(id, cluster_id, cluster, 1, index)
 }
 
-fn write(
+pub(super) fn write(
     state: &State,
     identity: &Identity,
     form: ExportAs,
@@ -226,7 +233,7 @@ fn file(path: String, bytes: Vec<u8>, len: u64) -> DataFile {
 }
 
 fn snapshot(identity: &Identity) -> Vec<u8> {
-    let conf_state = raft::ConfState::of_voters([identity.id]);
+    let conf_state = identity.conf_state();
     let (index, term) = (identity.index, identity.term);
     let metadata = raft::SnapshotMetadata { conf_state, index, term };
     encode(&raft::Snapshot { data: identity.cluster.v2().to_json().into(), metadata })
@@ -234,19 +241,102 @@ fn snapshot(identity: &Identity) -> Vec<u8> {
 
 fn log(identity: &Identity) -> Vec<u8> {
     let Identity { id, cluster_id, term, index, .. } = *identity;
+    let (known_term, vote) = identity.vote;
     let (mut encoder, mut bytes) = (Encoder::new(0), Vec::new());
     let metadata = Metadata { node_id: id, cluster_id };
     encoder.crc_record(&mut bytes);
     encoder.metadata(&Bytes::from(metadata.encode_to_vec()), &mut bytes);
     encoder.snapshot(&SnapshotMark::default(), &mut bytes);
-    encoder.hard_state(&raft::HardState { term, vote: id, commit: index }, &mut bytes);
     // Releases from 3.5 on want the members here; older ones pass over them.
-    let conf_state = identity.is_since_3_5().then(|| raft::ConfState::of_voters([id]).into());
+    let conf_state = identity.is_since_3_5().then(|| identity.conf_state().into());
     encoder.snapshot(&SnapshotMark { index, term, conf_state }, &mut bytes);
+    for entry in &identity.tail {
+        encoder.entry(entry, &mut bytes);
+    }
+    let state = raft::HardState { term: known_term, vote, commit: index };
+    encoder.hard_state(&state, &mut bytes);
     bytes
 }
 
 impl Identity {
+    fn lone(id: u64, cluster_id: u64, cluster: Cluster, term: u64, index: u64) -> Identity {
+        Identity { id, cluster_id, cluster, term, index, vote: (term, id), tail: Vec::new() }
+    }
+
+    /// The member whose log this is, before any of its entries: from the snapshot on that a boot
+    /// would begin with, or from the first entry.
+    pub(super) fn of_member(
+        directory: &DataDir,
+        log: &Contents,
+        entries: &BTreeMap<u64, raft::Entry>,
+    ) -> Result<Identity, String> {
+        let metadata = directory.log().find_map(|record| {
+            Some(Metadata { node_id: record.member_id?, cluster_id: record.cluster_id? })
+        });
+        let Metadata { node_id: id, cluster_id } =
+            metadata.ok_or("the log does not say whose it is")?;
+        let (cluster, index) = match &log.snapshot {
+            Some(mark) => (members::of_snapshot(directory, mark.term, mark.index)?, mark.index),
+            None if entries.contains_key(&1) => (Cluster::default(), 0),
+            None => (members::newest(directory).ok_or("no snapshot tells of them")?, 0),
+        };
+        let term = log.snapshot.as_ref().map_or(1, |mark| mark.term);
+        let states = directory.log().filter(|record| record.crc_ok && record.vote.is_some());
+        let vote = states.filter_map(|record| Some((record.term?, record.vote?))).max();
+        let vote = vote.unwrap_or((term, 0));
+        Ok(Identity { id, cluster_id, cluster, term, index, vote, tail: Vec::new() })
+    }
+
+    /// Whether no other member has a vote once all entries are applied.
+    pub(super) fn is_lone(&self, entries: &BTreeMap<u64, raft::Entry>) -> bool {
+        let mut last = self.clone();
+        last.apply_from(entries, self.index, u64::MAX);
+        let mut voters = last.cluster.voters();
+        voters.next().is_some_and(|voter| voter.id == self.id) && voters.next().is_none()
+    }
+
+    /// The same at a later index, with entries behind it.
+    pub(super) fn at(
+        mut self,
+        index: u64,
+        entries: &BTreeMap<u64, raft::Entry>,
+        tail: Vec<raft::Entry>,
+    ) -> Identity {
+        self.apply_from(entries, self.index, index);
+        if let Some((_, entry)) = entries.range(..=index).next_back() {
+            self.term = self.term.max(entry.term);
+        }
+        let vote = if self.vote.0 < self.term { (self.term, 0) } else { self.vote };
+        Identity { index: index.max(1), vote, tail, ..self }
+    }
+
+    fn apply_from(&mut self, entries: &BTreeMap<u64, raft::Entry>, from: u64, to: u64) {
+        let later = entries.range(from.saturating_add(1)..);
+        for (_, entry) in later.take_while(|(index, _)| **index <= to) {
+            // What cannot be applied says nothing.
+            let _ = members::apply(entry, &mut self.cluster);
+        }
+    }
+
+    fn conf_state(&self) -> raft::ConfState {
+        let (voters, learners): (Vec<&Member>, Vec<&Member>) =
+            self.cluster.members().partition(|member| !member.is_learner);
+        let ids = |members: Vec<&Member>| members.into_iter().map(|member| member.id).collect();
+        let (voters, learners): (Vec<u64>, Vec<u64>) = (ids(voters), ids(learners));
+        raft::ConfState { learners, ..raft::ConfState::of_voters(voters) }
+    }
+
+    /// As releases from 3.5 on keep it in the backend.
+    fn conf_state_json(&self) -> String {
+        let ids = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        let state = self.conf_state();
+        let learners = match state.learners.as_slice() {
+            [] => String::new(),
+            learners => format!("\"learners\":[{}],", ids(learners)),
+        };
+        format!("{{\"voters\":[{}],{learners}\"auto_leave\":false}}", ids(&state.voters))
+    }
+
     /// Whether the cluster's version is 3.5 or later.
     fn is_since_3_5(&self) -> bool {
         let version = self.cluster.version().unwrap_or("3.4.0");

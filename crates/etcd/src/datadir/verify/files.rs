@@ -9,7 +9,7 @@ use super::log_damage::Scan;
 use super::model::DamageAt;
 use super::pages::damage;
 use crate::datadir::kind::{SNAP_DIRECTORY, WAL_DIRECTORY};
-use crate::datadir::{DataDir, members, snap};
+use crate::datadir::{DataDir, DataFile, members, snap};
 use crate::proto::walpb;
 use crate::snap::{DatabaseName, SnapName};
 use crate::wal::{Decoder, Record, RecordKind, Segment, SegmentName};
@@ -44,30 +44,36 @@ pub(super) fn check(directory: &DataDir, scan: &Scan) -> Vec<DamageAt> {
 /// Files that no server leaves there, and leftovers that one removes when it starts.
 fn stray(directory: &DataDir, found: &mut Vec<DamageAt>) {
     for file in directory.files() {
-        let words = if let Some(name) = file.path.strip_prefix(WAL_DIRECTORY) {
-            let is_known = SegmentName::parse(name).is_some()
-                || matches!(name, "0.tmp" | "1.tmp")
-                || name.ends_with(".broken");
-            (!is_known).then_some("ignored file in WAL directory")
-        } else if let Some(name) = file.path.strip_prefix(SNAP_DIRECTORY) {
-            let is_known = name == "db"
-                || SnapName::parse(name).is_some()
-                || DatabaseName::parse(name).is_some()
-                || name.ends_with(".broken");
-            if name.starts_with("db.tmp") {
-                Some("found orphaned defragmentation file; deleting")
-            } else if name.starts_with("tmp") {
-                Some("left by a snapshot that was being received; a server removes it")
-            } else {
-                (!is_known).then_some("found unexpected non-snap file; skipping")
-            }
-        } else {
-            None
-        };
-        if let Some(words) = words {
+        if let Some(words) = stray_words(&file.path) {
             let record = "the file".into();
             found.push(damage(&file.path, (0, file.len), "stray_file", record, words.into()));
         }
+    }
+}
+
+/// Whether no server needs the file.
+pub(in crate::datadir) fn is_stray(file: &DataFile) -> bool {
+    stray_words(&file.path).is_some()
+}
+
+fn stray_words(path: &str) -> Option<&'static str> {
+    if let Some(name) = path.strip_prefix(WAL_DIRECTORY) {
+        let is_known = SegmentName::parse(name).is_some()
+            || matches!(name, "0.tmp" | "1.tmp")
+            || name.ends_with(".broken");
+        return (!is_known).then_some("ignored file in WAL directory");
+    }
+    let name = path.strip_prefix(SNAP_DIRECTORY)?;
+    let is_known = name == "db"
+        || SnapName::parse(name).is_some()
+        || DatabaseName::parse(name).is_some()
+        || name.ends_with(".broken");
+    if name.starts_with("db.tmp") {
+        Some("found orphaned defragmentation file; deleting")
+    } else if name.starts_with("tmp") {
+        Some("left by a snapshot that was being received; a server removes it")
+    } else {
+        (!is_known).then_some("found unexpected non-snap file; skipping")
     }
 }
 

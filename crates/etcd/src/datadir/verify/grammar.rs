@@ -23,6 +23,11 @@ pub(super) struct Grammar {
 }
 
 impl Grammar {
+    /// The highest commit index so far.
+    pub(super) fn commit(&self) -> u64 {
+        self.commit
+    }
+
     /// A segment begins.
     pub(super) fn begin(&mut self) {
         self.count = 0;

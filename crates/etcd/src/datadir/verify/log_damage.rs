@@ -19,24 +19,26 @@ use crate::wal::{
 
 /// A good record.
 #[derive(Debug, Clone)]
-pub(super) struct Good {
+pub(in crate::datadir) struct Good {
     /// Number of its segment.
     pub(super) segment: usize,
     pub(super) offset: u64,
     /// Entries alone have one.
-    pub(super) entry: Option<raftpb::Entry>,
+    pub(in crate::datadir) entry: Option<raftpb::Entry>,
 }
 
 /// What a scan found.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scan {
-    pub(super) damage: Vec<DamageAt>,
+pub(in crate::datadir) struct Scan {
+    pub(in crate::datadir) damage: Vec<DamageAt>,
     /// All good records in the order of the files.
-    pub(super) records: Vec<Good>,
+    pub(in crate::datadir) records: Vec<Good>,
+    /// The highest commit index of any hard state.
+    pub(in crate::datadir) commit: u64,
 }
 
 /// Reads all segments.
-pub(super) fn scan(segments: &[Segment]) -> Scan {
+pub(in crate::datadir) fn scan(segments: &[Segment]) -> Scan {
     let mut scanner = Scanner {
         found: Scan::default(),
         crc: None,
@@ -298,7 +300,8 @@ impl Scanner {
 
     /// Says of each damage what good records follow it.
     fn finish(mut self) -> Scan {
-        let Scan { damage, records } = &mut self.found;
+        self.found.commit = self.grammar.commit();
+        let Scan { damage, records, .. } = &mut self.found;
         for (damage, place) in damage.iter_mut().zip(&self.places) {
             let Some(first) = records.get(*place) else { continue };
             let beyond = &records[*place..];

@@ -28,6 +28,8 @@ mod walk;
 use super::kind::SNAP_DIRECTORY;
 use super::{DataDir, Kind};
 
+pub(super) use files::is_stray;
+pub(super) use log_damage::{Scan, scan};
 pub use model::{DamageAt, Follows, Lost, Verdict, Verification};
 pub use release::{Release, UnknownRelease};
 
@@ -108,6 +110,16 @@ fn member(directory: &DataDir, release: Release) -> Verification {
     }
 }
 
+/// What is wrong with a backend, beside the log too.
+pub(super) fn backend_damage(directory: &DataDir, path: &str, release: Release) -> Vec<DamageAt> {
+    let mut damage = Vec::new();
+    if let Some(contents) = pages::check(directory, path, &mut damage) {
+        damage.extend(content::check(path, &contents));
+        cross::check(directory, path, &contents, release, &mut damage, &mut Vec::new());
+    }
+    damage
+}
+
 /// What kills a server is damage, even if nothing else found it.
 fn name_death(reason: &str, file: &str, offset: u64, damage: &mut Vec<DamageAt>) {
     let is_named = |known: &DamageAt| {
@@ -128,7 +140,7 @@ fn name_death(reason: &str, file: &str, offset: u64, damage: &mut Vec<DamageAt>)
 }
 
 /// The release that wrote a directory, as far as its cluster's version tells.
-fn release_of(directory: &DataDir) -> Release {
+pub(super) fn release_of(directory: &DataDir) -> Release {
     let versions = super::inspect::versions(directory);
     let known = versions.iter().filter_map(|version| Release::of_cluster_version(version));
     known.max().unwrap_or(Release::DEFAULT)
