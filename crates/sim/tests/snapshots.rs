@@ -72,6 +72,7 @@ fn a_server_that_was_cut_off_gets_a_snapshot_and_boots_from_it() {
     assert!(events.iter().any(loaded), "the next life begins with it");
     world.run_until(15 * SECOND_NS);
     assert_eq!(hashes(&world).len(), 1, "all servers have the same keys");
+    assert_eq!(world.checks().found().violations(), [], "no promise was broken on the way");
 }
 
 #[test]

@@ -116,7 +116,8 @@ impl<'a> View<'a> {
     pub fn log(self) -> LogView {
         self.running().map_or_else(LogView::default, |running| {
             let log = running.node.log();
-            let sentinel = running.node.storage().sentinel();
+            let stored = running.node.storage().sentinel();
+            let sentinel = log.sentinel().unwrap_or(stored);
             LogView {
                 sentinel,
                 first_index: sentinel.index + 1,
@@ -136,6 +137,11 @@ impl<'a> View<'a> {
     /// The configuration in force in raft.
     pub fn conf_state(self) -> Option<raft::ConfState> {
         self.running().map(|running| running.node.conf_state())
+    }
+
+    /// The sentinel of what is durable here: a snapshot that is still being saved does not count.
+    pub fn stored_sentinel(self) -> EntryId {
+        self.running().map_or_else(EntryId::default, |running| running.node.storage().sentinel())
     }
 
     /// Entries of the raft log; those that are not there are left out.

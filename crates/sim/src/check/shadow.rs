@@ -315,6 +315,7 @@ impl Shadow {
             applied: log.applied,
             sentinel: log.sentinel.index,
         };
+        self.follow_stored(view.stored_sentinel().index, committed);
         let is_same = self.log.last_index() == log.last_index
             && self.log.term(log.last_index) == last_term
             && !self.has_recovered;
@@ -348,6 +349,10 @@ impl Shadow {
         if self.log.get(index).is_none_or(|written| written.term != sentinel.term) {
             self.log.take_prefix(committed, index);
         }
+    }
+
+    /// A snapshot that was installed is durable, and with it what was committed up to there.
+    fn follow_stored(&mut self, index: u64, committed: &Log) {
         if self.durable.last_index() < index {
             self.durable.take_prefix(committed, index);
         }
