@@ -51,6 +51,14 @@ struct Report {
     unannounced: bool,
     ops: Ops,
     unknown_checks: Vec<String>,
+    faults: Faults,
+}
+
+/// Which faults were in play, and which of them did something.
+#[derive(Debug, Serialize)]
+struct Faults {
+    drawn: Vec<&'static str>,
+    fired: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -156,6 +164,10 @@ impl Report {
                 unknown: operations.unknown,
             },
             unknown_checks: unknown_checks(found),
+            faults: Faults {
+                drawn: world.faults_drawn().iter().collect(),
+                fired: world.faults_fired().iter().collect(),
+            },
         }
     }
 
@@ -168,6 +180,11 @@ impl Report {
             format!("  {time} virtual, {events} events, fingerprint {fingerprint}"),
             format!("  {acknowledged} operations acknowledged, {failed} failed, {unknown} unknown"),
         ];
+        if !self.faults.drawn.is_empty() {
+            let (drawn, fired) = (self.faults.drawn.join(", "), self.faults.fired.join(", "));
+            lines.push(format!("  faults in play: {drawn}"));
+            lines.push(format!("  faults that did something: {fired}"));
+        }
         lines.extend(self.expects.iter().map(|Expect { line, text, ok, detail }| {
             format!("  {} line {line}: {text}: {detail}", if *ok { "✓" } else { "✗" })
         }));

@@ -124,6 +124,46 @@ fn a_reload_is_the_same_whether_the_world_was_put_away_or_not() {
     }
 }
 
+/// Every kind of fault with its example, one a moment, and all of what stands mended before the
+/// next begins.
+fn every_fault() -> String {
+    let mut text = "cluster etcd nodes=3 seed=11 segment=8KB\n\
+                    0s load put key=user/{0..9} value=40B rate=50/s\n"
+        .to_owned();
+    let verbs = sim::fault::KINDS.iter().filter_map(|kind| kind.verb.as_ref());
+    let mut at_ms = 2_000;
+    for verb in verbs.filter(|verb| !["reload", "chaos", "wipe"].contains(&verb.name)) {
+        text.push_str(&format!("{at_ms}ms {}\n", verb.example));
+        at_ms += 150;
+    }
+    for point in sim::fault::POINTS {
+        text.push_str(&format!("{at_ms}ms crash n3 during {} nth 2 torn\n", point.name));
+        at_ms += 100;
+    }
+    text.push_str(&format!("{at_ms}ms restart all\n{}ms chaos for=4s faults=all\n", at_ms + 900));
+    text
+}
+
+#[test]
+fn every_fault_survives_a_reload_exactly() {
+    let text = every_fault();
+    for event in [500, 1_200, 2_000, 2_600, 3_200, 3_900, 4_700, 5_500, 6_300] {
+        let (mut lived, mut resumed) = reload_both_ways(&text, event);
+        let until_ns = lived.now_ns() + 8 * SECOND_NS;
+        while lived.now_ns() < until_ns {
+            assert_eq!(lived.step(), resumed.step());
+            let (one, other) = (lived.fingerprint(), resumed.fingerprint());
+            let records = lived.trace().of_event(lived.event());
+            assert_eq!(one, other, "put away at {event}: {records:?}");
+        }
+        assert_eq!(lived.faults_drawn(), resumed.faults_drawn());
+        assert_eq!(lived.faults_fired(), resumed.faults_fired());
+        lived.settle();
+        resumed.settle();
+        assert_eq!(lived.head(), resumed.head(), "put away at {event}");
+    }
+}
+
 #[test]
 fn a_resumed_world_can_be_shared_once_it_remembers() {
     let (lived, mut resumed) = reload_both_ways(BUSY, 1_500);

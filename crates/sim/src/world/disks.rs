@@ -75,7 +75,8 @@ impl World {
         }
         let directory = format!("{DATA_DIR}/member/wal");
         let entries = self.machine(node).disk.list(&directory).unwrap_or_default();
-        let segment = entries.iter().rev().find(|entry| entry.name.ends_with(".wal"));
+        let is_segment = |name: &str| etcd::wal::SegmentName::parse(name).is_some();
+        let segment = entries.iter().rev().find(|entry| is_segment(&entry.name));
         segment.map_or(directory.clone(), |entry| format!("{directory}/{}", entry.name))
     }
 }
