@@ -127,21 +127,16 @@ fn a_reload_is_the_same_whether_the_world_was_put_away_or_not() {
 /// Every kind of fault with its example, one a moment, and all of what stands mended before the
 /// next begins.
 fn every_fault() -> String {
-    let mut text = "cluster etcd nodes=3 seed=11 segment=8KB\n\
-                    0s load put key=user/{0..9} value=40B rate=50/s\n"
-        .to_owned();
     let verbs = sim::fault::KINDS.iter().filter_map(|kind| kind.verb.as_ref());
-    let mut at_ms = 2_000;
-    for verb in verbs.filter(|verb| !["reload", "chaos", "wipe"].contains(&verb.name)) {
-        text.push_str(&format!("{at_ms}ms {}\n", verb.example));
-        at_ms += 150;
-    }
-    for point in sim::fault::POINTS {
-        text.push_str(&format!("{at_ms}ms crash n3 during {} nth 2 torn\n", point.name));
-        at_ms += 100;
-    }
-    text.push_str(&format!("{at_ms}ms restart all\n{}ms chaos for=4s faults=all\n", at_ms + 900));
-    text
+    let verbs = verbs.filter(|verb| !["reload", "chaos", "wipe"].contains(&verb.name));
+    let examples = verbs.map(|verb| verb.example.to_owned());
+    let points = sim::fault::POINTS.iter();
+    let crashes = points.map(|point| format!("crash n3 during {} nth 2 torn", point.name));
+    let last = ["restart all", "restart all", "chaos for=4s faults=all"].map(str::to_owned);
+    let lines = examples.chain(crashes).chain(last).zip(14..);
+    let lines: Vec<String> = lines.map(|(line, at)| format!("{}ms {line}\n", at * 140)).collect();
+    let load = "0s load put key=user/{0..9} value=40B rate=50/s";
+    format!("cluster etcd nodes=3 seed=11 segment=8KB\n{load}\n{}", lines.concat())
 }
 
 #[test]
