@@ -19,7 +19,7 @@ use crate::scenario::error::Problem;
 use crate::scenario::node::Context;
 use crate::scenario::verb::{Group, Verb};
 use crate::scenario::word::{Word, Words};
-use crate::scenario::{Action, SECOND_NS, Target, print_time};
+use crate::scenario::{Action, ClusterSpec, SECOND_NS, Target, print_time};
 use crate::world::World;
 
 /// See the module's head.
@@ -114,10 +114,10 @@ impl Chaos {
     }
 
     /// What it becomes.
-    fn draw(&self, seed: u64, nodes: u32, now_ns: u64) -> Vec<(u64, Fault)> {
+    fn draw(&self, spec: &ClusterSpec, now_ns: u64) -> Vec<(u64, Fault)> {
         let until_ns = now_ns + self.for_ns;
         let only = (!self.faults.is_empty()).then(|| self.faults.clone());
-        let mut plan = Draw::new(seed, nodes, now_ns, until_ns, only);
+        let mut plan = Draw::new(spec, now_ns, until_ns, only);
         for kind in KINDS {
             // The points of crashes are in play or not one by one.
             if let Some(draw) = kind.draw
@@ -151,8 +151,7 @@ impl Strike for Chaos {
         if self.is_drawn {
             return;
         }
-        let (seed, nodes) = (world.spec().seed, world.spec().nodes);
-        for (at_ns, fault) in self.draw(seed, nodes, world.now_ns()) {
+        for (at_ns, fault) in self.draw(world.spec(), world.now_ns()) {
             world.schedule(at_ns, Action::Fault(fault), 0);
         }
     }

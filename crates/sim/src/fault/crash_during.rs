@@ -62,7 +62,7 @@ pub(super) static KIND: Kind =
 /// Each point is in the plan or not; the server is started again and again until the time is over.
 fn draw(plan: &mut Draw) {
     for point in POINTS {
-        if !plan.is_on(point.fault) {
+        if point.needs_snapshots() && !plan.sees_snapshots() || !plan.is_on(point.fault) {
             continue;
         }
         let place = PointId::of(point.name).expect("it is in the table");
@@ -74,6 +74,11 @@ fn draw(plan: &mut Draw) {
             });
         } else {
             plan.outages(1, 3_000..7_000, |plan, node, from_ns, until_ns| {
+                if point.needs_lag() {
+                    let target = Target::Node(node);
+                    plan.at(from_ns, Isolate { target });
+                    plan.at(from_ns + (until_ns - from_ns) / 2, HealOne::of("isolate"));
+                }
                 wait_at(plan, place, Target::Node(node), from_ns, until_ns);
             });
         }

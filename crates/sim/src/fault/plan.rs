@@ -10,10 +10,12 @@ use std::ops::Range;
 use super::{DiskMend, Fault, Survivors};
 use crate::network::Links;
 use crate::rng::{Consumer, Stream};
-use crate::scenario::{MILLISECOND_NS, Node, SECOND_NS, Target};
+use crate::scenario::{ClusterSpec, MILLISECOND_NS, Node, SECOND_NS, Target};
 
 /// Times of a plan are whole milliseconds from its beginning on, so that they can be read.
 const GRAIN_NS: u64 = MILLISECOND_NS;
+/// More entries than this between two snapshots, and a plan of a minute sees none.
+const SNAPSHOT_COUNT_MAX: u64 = 500;
 /// Room is looked for so often before an outage is left out.
 const ATTEMPTS: usize = 6;
 /// How long a server may take to come back once its outage is over.
@@ -31,6 +33,7 @@ struct Outage {
 pub(crate) struct Draw {
     seed: u64,
     nodes: u32,
+    sees_snapshots: bool,
     from_ns: u64,
     until_ns: u64,
     /// Only these faults, all of them; by chance without.
@@ -42,15 +45,16 @@ pub(crate) struct Draw {
 
 impl Draw {
     pub(super) fn new(
-        seed: u64,
-        nodes: u32,
+        spec: &ClusterSpec,
         from_ns: u64,
         until_ns: u64,
         only: Option<Vec<String>>,
     ) -> Draw {
+        let (seed, nodes) = (spec.seed, spec.nodes);
+        let sees_snapshots = spec.snapshot_count <= SNAPSHOT_COUNT_MAX;
         let stream = Stream::new(seed, Consumer::Plan(0));
         let (outages, actions) = (Vec::new(), Vec::new());
-        Draw { seed, nodes, from_ns, until_ns, only, stream, outages, actions }
+        Draw { seed, nodes, sees_snapshots, from_ns, until_ns, only, stream, outages, actions }
     }
 
     /// What was drawn, in the order of time.
@@ -65,6 +69,11 @@ impl Draw {
         self.stream = Stream::at(self.seed, consumer, u128::from(self.from_ns) << 10);
         let by_chance = self.stream.below(2) == 1;
         self.only.as_ref().map_or(by_chance, |only| only.iter().any(|one| one == name))
+    }
+
+    /// Whether the cluster takes snapshots so often that a plan sees some.
+    pub(super) fn sees_snapshots(&self) -> bool {
+        self.sees_snapshots
     }
 
     /// Something happens at a time.

@@ -3,6 +3,9 @@
 //! A point is known from what a server does: an operation on its disk, an event that it tells, a
 //! message that it sends or gets. The power goes right then; whether what the step had to say
 //! still leaves the machine is part of the point.
+//!
+//! Not there yet: the batches of a compaction, until the server keeps its backend in a file that
+//! it commits to batch by batch.
 
 use disk::Operation;
 use etcd::server::ServerEvent as Etcd;
@@ -108,6 +111,21 @@ pub static POINTS: &[Point] = &[
             lets_out: true,
         },
     },
+    Point {
+        name: "snapshot-receive",
+        fault: "crash during snapshot-receive",
+        help: "a snapshot of another server is written and has no name that lasts",
+        trigger: Trigger::Operation { operation: Operation::Rename, path_contains: ".snap.db" },
+    },
+    Point {
+        name: "snapshot-save",
+        fault: "crash during snapshot-save",
+        help: "a snapshot's file is written and not synced",
+        trigger: Trigger::Operation {
+            operation: Operation::Write,
+            path_contains: "/member/snap/00",
+        },
+    },
 ];
 
 impl Point {
@@ -119,6 +137,16 @@ impl Point {
     /// Whether servers come there only when the leader is gone.
     pub(super) fn needs_election(&self) -> bool {
         matches!(self.name, "vote-granted" | "elected")
+    }
+
+    /// Whether servers come there only where snapshots are taken often.
+    pub(super) fn needs_snapshots(&self) -> bool {
+        matches!(self.name, "snapshot-receive" | "snapshot-save")
+    }
+
+    /// Whether only a server that fell behind comes there.
+    pub(super) fn needs_lag(&self) -> bool {
+        self.name == "snapshot-receive"
     }
 
     /// Whether a busy server comes there many times a second.

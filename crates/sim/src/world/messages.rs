@@ -18,7 +18,7 @@ impl World {
                     self.depart(Departed { flight, arrives_ns });
                 }
             }
-            Sending::Lost(reason) => self.lost(0, from, to, reason),
+            Sending::Lost(reason) => self.lost(0, from, to, message, reason),
         }
     }
 
@@ -35,23 +35,46 @@ impl World {
         let (from, to) = (arrived.from, arrived.to);
         if !self.network.connected(from, to) {
             self.network.cut_took(from, to);
-            self.lost(flight, from, to, LossReason::Partition);
+            self.lost(flight, from, to, &arrived.message, LossReason::Partition);
         } else if self.machine(to).is_up() {
             self.tell(TraceEvent::Delivered { flight, from, to });
             let message = arrived.message.clone();
             self.feed(to, Input::Message(arrived.message));
             self.checks.received(from, to, &message);
         } else {
-            self.lost(flight, from, to, LossReason::ReceiverDown);
+            self.lost(flight, from, to, &arrived.message, LossReason::ReceiverDown);
         }
     }
 
-    /// A message is gone; a transport that finds nobody there tells its server.
-    fn lost(&mut self, flight: u64, from: Node, to: Node, reason: LossReason) {
+    /// A message is gone. A transport that finds nobody there tells its server; so does one whose
+    /// snapshot, or the answer to it, is lost in whatever way: it is one request over one
+    /// connection, and who sent the snapshot waits for its end.
+    fn lost(&mut self, flight: u64, from: Node, to: Node, message: &Message, reason: LossReason) {
         self.tell(TraceEvent::Lost { flight, from, to, reason });
         let is_silent = matches!(reason, LossReason::Chance | LossReason::ByHand);
-        if !is_silent && self.machine(from).is_up() {
-            self.queue.push(self.now_ns + 1, Due::Unreachable { node: from, peer: to });
+        match message {
+            Message::EtcdSnapshot(_) => self.report_unreachable(from, to),
+            Message::EtcdSnapshotStatus(_) => self.report_unreachable(to, from),
+            Message::Etcd(_) | Message::EtcdRemoved if !is_silent => {
+                self.report_unreachable(from, to);
+            }
+            Message::Etcd(_) | Message::EtcdRemoved => {}
+        }
+    }
+
+    fn report_unreachable(&mut self, node: Node, peer: Node) {
+        if self.machine(node).is_up() {
+            self.queue.push(self.now_ns + 1, Due::Unreachable { node, peer });
+        }
+    }
+
+    /// A server starts again: whoever had a connection to its last life finds it broken.
+    pub(super) fn break_connections(&mut self, node: Node) {
+        let peers: Vec<Node> = self.up().filter(|peer| *peer != node).collect();
+        for peer in peers {
+            if self.network.connected(peer, node) {
+                self.report_unreachable(peer, node);
+            }
         }
     }
 
@@ -89,7 +112,7 @@ impl World {
             && let Some(lost) = self.network.take(flight)
         {
             self.fired.insert("lose");
-            self.lost(flight, lost.from, lost.to, LossReason::ByHand);
+            self.lost(flight, lost.from, lost.to, &lost.message, LossReason::ByHand);
         }
     }
 

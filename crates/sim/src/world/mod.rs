@@ -298,6 +298,9 @@ impl World {
         let boots = machine.boots();
         self.checks.booted(&self.machines[node.index()]);
         self.tell(TraceEvent::Booted(node, boots));
+        if boots > 1 {
+            self.break_connections(node);
+        }
         self.queue.push(first_tick_ns, Due::Tick(node));
         self.feed(node, Input::Boot);
     }
