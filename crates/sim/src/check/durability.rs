@@ -61,7 +61,7 @@ impl Durability {
         found: &mut Found,
     ) {
         self.acknowledged = self.acknowledged.max(index);
-        let is_durable = |shadow: &Shadow| shadow.durable.agrees(&shadows.committed, index);
+        let is_durable = |shadow: &Shadow| shadow.is_durable(&shadows.committed, index);
         if has_quorum(shadows, conf, is_durable) {
             found.looked(Promise::W1);
             return;
@@ -99,15 +99,15 @@ impl Durability {
         }
         let shadow = shadows.of_mut(node);
         shadow.died_booting = false;
-        if std::mem::take(&mut shadow.lost_power) || !holds {
+        shadow.take_recovered();
+        if !holds {
             shadow.durable = shadow.log.clone();
-            shadow.batches.clear();
         }
         let (Some(conf), index) = (conf, self.acknowledged) else { return };
         if holds || index == 0 {
             return;
         }
-        let has = |shadow: &Shadow| shadow.durable.agrees(&shadows.committed, index);
+        let has = |shadow: &Shadow| shadow.is_durable(&shadows.committed, index);
         found.look(Promise::W1, has_quorum(shadows, conf, has), &[node], index, || {
             format!(
                 "entry {index} was acknowledged; after {node} recovered it is left on {}",
@@ -141,7 +141,7 @@ fn says_nothing(shadow: &Shadow, step: &Step<'_>, found: &mut Found) {
     let acknowledges = |message: &raft::Message| {
         message.msg_type == MessageType::AppResp
             && !message.reject
-            && message.index > shadow.durable.last_index()
+            && message.index > shadow.durable.last_index().max(shadow.cached.last_index())
     };
     let node = shadow.node;
     let told = step.messages().find(|(_, message)| acknowledges(message));

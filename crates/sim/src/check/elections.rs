@@ -7,7 +7,7 @@ use raft::{ConfState, HardState, MessageType};
 use super::Step;
 use super::durability::durable_state;
 use super::promise::Promise;
-use super::shadow::{Shadow, Shadows};
+use super::shadow::{Shadow, Shadows, view};
 use super::violation::Found;
 use crate::scenario::Node;
 use crate::view::Role;
@@ -42,6 +42,10 @@ impl Elections {
         found: &mut Found,
     ) {
         let shadow = shadows.of(step.node);
+        if shadow.has_recovered && !shadow.lost_power {
+            // What it read in the machine's cache counts as durable to it.
+            self.durable.insert(shadow.node, recovered_state(step));
+        }
         for (to, message) in step.messages() {
             self.sent(shadows, shadow, to, message, step, found);
         }
@@ -166,6 +170,14 @@ impl Elections {
     pub(crate) fn stopped(&mut self, node: Node) {
         self.durable.remove(&node);
     }
+}
+
+fn recovered_state(step: &Step<'_>) -> HardState {
+    view(step.machine).map_or_else(HardState::default, |view| HardState {
+        term: view.term(),
+        vote: view.vote(),
+        commit: 0,
+    })
 }
 
 fn is_for(shadows: &Shadows, state: &HardState, to: Node) -> bool {

@@ -142,7 +142,7 @@ fn commits_own_term(shadow: &Shadow, found: &mut Found) {
 fn commit_is_durable(shadows: &Shadows, leader: &Shadow, conf: &ConfState, found: &mut Found) {
     let (now, node) = (leader.now, leader.node);
     let index = now.commit;
-    let is_durable = |shadow: &Shadow| shadow.durable.agrees(&leader.log, index);
+    let is_durable = |shadow: &Shadow| shadow.is_durable(&leader.log, index);
     let holds = index <= now.last_index && has_quorum(shadows, conf, is_durable);
     found.look(Promise::R7, holds, &[node], index, || {
         format!("{node} commits up to {index}, which is durable on {}", list(shadows, is_durable))

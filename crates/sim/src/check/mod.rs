@@ -56,7 +56,7 @@ use history::{Asked, History};
 use liveness::Liveness;
 use logs::Logs;
 use membership::Membership;
-use shadow::{Log, Shadows};
+use shadow::{Log, Shadow, Shadows};
 use store::Stores;
 
 /// One input for one server, and what came of it.
@@ -231,7 +231,12 @@ impl Checks {
 
     /// The servers of the quorum that is left alone, if there is one.
     pub(crate) fn look_at_quorum(&mut self, quorum: Vec<Node>, patience_ns: u64) {
-        let Checks { shadows, liveness, found, .. } = self;
+        let Checks { shadows, liveness, membership, found, .. } = self;
+        let best = quorum.iter().max_by_key(|node| shadows.of(**node).now.applied);
+        let conf = best.and_then(|node| membership.of(*node));
+        let is_in = |shadow: &Shadow| quorum.contains(&shadow.node);
+        let is_quorum = conf.is_some_and(|conf| logs::has_quorum(shadows, conf, is_in));
+        let quorum = if is_quorum { quorum } else { Vec::new() };
         liveness.look(shadows, quorum, patience_ns, found);
     }
 

@@ -154,6 +154,9 @@ pub(crate) struct Shadow {
     /// What a power cut would leave of its log.
     pub(crate) durable: Log,
     pub(crate) batches: VecDeque<Batch>,
+    /// What it came up with after its process alone had died: as real servers do, it takes what it
+    /// reads for durable, although some may only be in the machine's cache.
+    pub(crate) cached: Log,
     /// In this life its torn log was repaired.
     pub(crate) repaired: bool,
     /// In this life an fsync failed.
@@ -180,6 +183,7 @@ impl Shadow {
             cut_to: None,
             durable: Log::default(),
             batches: VecDeque::new(),
+            cached: Log::default(),
             repaired: false,
             sync_failed: false,
             lost_power: false,
@@ -191,6 +195,24 @@ impl Shadow {
     /// The log that it can still come up with: its own while it is up, else what is durable.
     pub(crate) fn holds(&self) -> &Log {
         if self.is_up { &self.log } else { &self.durable }
+    }
+
+    /// Whether its log is durable up to this index and agrees there, as far as it can know.
+    pub(crate) fn is_durable(&self, log: &Log, index: u64) -> bool {
+        self.durable.agrees(log, index) || self.cached.agrees(log, index)
+    }
+
+    /// What it recovered is compared with what it had: now it is what it has.
+    pub(crate) fn take_recovered(&mut self) {
+        if std::mem::take(&mut self.lost_power) {
+            self.durable = self.log.clone();
+            self.batches.clear();
+            return;
+        }
+        self.cached = self.log.clone();
+        let log = &self.log;
+        let is_there = |batch: &Batch| log.get(batch.last_index()) == batch.entries.last().copied();
+        self.batches.retain(is_there);
     }
 
     /// What became durable since the last look.
@@ -212,6 +234,7 @@ impl Shadow {
         (self.before, self.now) = (Stand::default(), Stand::default());
         if !has_power {
             self.batches.clear();
+            self.cached = Log::default();
         }
     }
 

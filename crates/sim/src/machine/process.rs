@@ -86,6 +86,16 @@ pub struct Effects {
     pub watch_ended: Vec<u64>,
 }
 
+impl Effects {
+    /// Whether nothing left the process.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+            && self.replies.is_empty()
+            && self.trace.is_empty()
+            && self.watch.is_empty()
+    }
+}
+
 /// A response on a watch stream, in the engine's own words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WatchAnswer {

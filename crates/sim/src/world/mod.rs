@@ -227,6 +227,9 @@ impl World {
                 self.died(node, fatal.reason);
             }
             Stepped::PowerLost(survivors, said) => {
+                if !said.is_empty() {
+                    self.checks.after_step(&self.machines[node.index()], &said);
+                }
                 self.take_effects(node, said);
                 self.cut_power(node, survivors);
             }
