@@ -15,6 +15,9 @@ use crate::scenario::ClientCommand;
 /// Operations that are remembered; a longer history is not searched.
 pub const OPERATIONS_MAX: usize = 50_000;
 
+/// What a search at the end of a run may use: well below a second.
+const BOUNDS: Bounds = Bounds { configurations: 20_000, steps: 300_000 };
+
 /// A request on its way.
 pub(crate) struct Asked<'a> {
     pub(crate) request: u64,
@@ -123,7 +126,7 @@ impl History {
         if operations.is_empty() {
             return;
         }
-        match decide(&operations, Bounds::default()) {
+        match decide(&operations, BOUNDS) {
             Verdict::Ok => found.looked(promise),
             Verdict::Unknown(why) => found.undecided(promise, why),
             Verdict::Broken(window) => {
