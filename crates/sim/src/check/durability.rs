@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use disk::Disk;
 use etcd::proto::raftpb;
-use etcd::server::ServerEvent as EtcdEvent;
 use etcd::wal::{Decoder, RecordKind, Segment, SegmentName, WalError};
 use prost::Message as _;
 use raft::{ConfState, HardState, MessageType};
@@ -18,7 +17,7 @@ use super::logs::{has_quorum, list};
 use super::promise::Promise;
 use super::shadow::{Batch, Shadow, Shadows};
 use super::violation::Found;
-use crate::machine::{DATA_DIR, ServerEvent};
+use crate::machine::DATA_DIR;
 use crate::scenario::Node;
 
 /// What is remembered of acknowledgements.
@@ -38,10 +37,8 @@ impl Durability {
         found: &mut Found,
     ) {
         let node = step.node;
-        for ServerEvent::Etcd(event) in &step.effects.trace {
-            if let EtcdEvent::Synced { last_index } = event {
-                claimed(shadows.of(node), *last_index, step.disk(), found);
-            }
+        for batch in &shadows.of(node).claimed {
+            claimed(shadows.of(node), batch.as_ref(), step.disk(), found);
         }
         if shadows.of(node).sync_failed {
             says_nothing(shadows.of(node), step, found);
@@ -118,9 +115,8 @@ impl Durability {
 }
 
 /// W6, W5, W1: what a server takes for durable is so.
-fn claimed(shadow: &Shadow, last_index: u64, disk: &Disk, found: &mut Found) {
-    let is_claimed = |batch: &&Batch| batch.last_index() <= last_index;
-    let Some(batch) = shadow.batches.iter().find(is_claimed) else {
+fn claimed(shadow: &Shadow, batch: Option<&Batch>, disk: &Disk, found: &mut Found) {
+    let Some(batch) = batch else {
         found.looked(Promise::W6);
         return;
     };

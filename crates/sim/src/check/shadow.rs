@@ -154,6 +154,8 @@ pub(crate) struct Shadow {
     /// What a power cut would leave of its log.
     pub(crate) durable: Log,
     pub(crate) batches: VecDeque<Batch>,
+    /// For each time in this step that it took its log for durable: what of it was not.
+    pub(crate) claimed: Vec<Option<Batch>>,
     /// What it came up with after its process alone had died: as real servers do, it takes what it
     /// reads for durable, although some may only be in the machine's cache.
     pub(crate) cached: Log,
@@ -183,6 +185,7 @@ impl Shadow {
             cut_to: None,
             durable: Log::default(),
             batches: VecDeque::new(),
+            claimed: Vec::new(),
             cached: Log::default(),
             repaired: false,
             sync_failed: false,
@@ -318,8 +321,13 @@ impl Shadows {
         shadow.is_up = true;
         shadow.before = shadow.now;
         shadow.follow_log(view, committed);
+        shadow.claimed.clear();
         for ServerEvent::Etcd(event) in told {
             shadow.appended(event);
+            if let EtcdEvent::Synced { last_index } = event {
+                let is_claimed = |batch: &&Batch| batch.last_index() <= *last_index;
+                shadow.claimed.push(shadow.batches.iter().find(is_claimed).cloned());
+            }
         }
     }
 }
