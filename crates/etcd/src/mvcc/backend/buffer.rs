@@ -44,7 +44,7 @@ impl Buffer {
     /// Visits a range of what is committed with the changes laid over it.
     pub(super) fn scan(
         &self,
-        committed: &mut Cursor<'_>,
+        mut committed: Option<&mut Cursor<'_>>,
         from: &[u8],
         to: Option<&[u8]>,
         visit: &mut Visit<'_>,
@@ -53,7 +53,11 @@ impl Buffer {
         let first = if self.is_empty() { None } else { Some(Bytes::copy_from_slice(from)) };
         let changes = first.map(|first| self.changes.range(first..));
         let mut changes = changes.into_iter().flatten().peekable();
-        let mut item = committed.seek(from)?;
+        let mut item = match &mut committed {
+            Some(cursor) => cursor.seek(from)?,
+            None => None,
+        };
+        let mut next = || committed.as_mut().map(|cursor| cursor.next()).transpose();
         loop {
             let is_changed = match (&item, changes.peek()) {
                 (None, None) => return Ok(()),
@@ -68,7 +72,7 @@ impl Buffer {
                     return Ok(());
                 }
                 if replaces {
-                    item = committed.next()?;
+                    item = next()?.flatten();
                 }
                 value.as_ref().map_or(ControlFlow::Continue(()), |value| visit(key, value))
             } else {
@@ -77,7 +81,7 @@ impl Buffer {
                     return Ok(());
                 }
                 let visited = visit(&key, &value);
-                item = if visited.is_continue() { committed.next()? } else { None };
+                item = if visited.is_continue() { next()?.flatten() } else { None };
                 visited
             };
             if visited.is_break() {

@@ -58,7 +58,7 @@ pub enum Busy {
 
 /// The backend of a server. Cloning it costs nothing.
 ///
-/// * All buckets are there.
+/// * A bucket that is not there yet is made by the next batch, and is empty until then.
 /// * `trees` are those of the state that `db` reads.
 /// * While `work` is under way nothing is put into the buffers.
 #[derive(Debug, Clone)]
@@ -92,25 +92,9 @@ impl DiskBackend {
             work: None,
         };
         backend.find_trees();
+        // Each bucket that is to be made is a change of the first batch.
+        backend.pending = backend.trees.iter().filter(|tree| tree.is_none()).count();
         backend
-    }
-
-    /// Makes the buckets that are missing; `false` if none is.
-    pub(super) fn create_buckets(&mut self, disk: &mut Disk) -> Result<bool, BackendError> {
-        let missing: Vec<Bucket> =
-            Bucket::ALL.into_iter().filter(|bucket| self.tree(*bucket).is_none()).collect();
-        if missing.is_empty() {
-            return Ok(false);
-        }
-        let mut tx = self.db.begin();
-        for bucket in missing {
-            let made = tx.create_bucket(tx.root(), bucket.name().as_bytes());
-            made.expect("the bucket is missing");
-        }
-        let commit = self.db.commit(tx, disk).map_err(|error| self.failed(error))?;
-        self.work = Some(Work::Commit(commit));
-        self.find_trees();
-        Ok(true)
     }
 
     /// The file.
@@ -152,10 +136,11 @@ impl DiskBackend {
         let mut tx = self.db.begin();
         for bucket in Bucket::ALL {
             let buffer = &self.buffers[slot(bucket)];
-            if buffer.is_empty() {
+            if buffer.is_empty() && self.tree(bucket).is_some() {
                 continue;
             }
-            let id = tx.bucket(tx.root(), bucket.name().as_bytes()).expect("all buckets are there");
+            let made = tx.create_bucket_if_missing(tx.root(), bucket.name().as_bytes());
+            let id = made.expect("a key of the root that is etcd's is a bucket");
             if bucket == Bucket::Key {
                 tx.set_fill_percent(id, FILL_PERCENT_OF_REVISIONS);
             }
@@ -241,8 +226,9 @@ impl DiskBackend {
         self.trees[slot(bucket)].as_ref()
     }
 
-    fn committed(&self, bucket: Bucket) -> bolt::Bucket<'_> {
-        self.db.file().bucket_at(self.tree(bucket).expect("all buckets are there"))
+    /// The bucket without the open batch; `None` if that is what makes it.
+    fn committed(&self, bucket: Bucket) -> Option<bolt::Bucket<'_>> {
+        self.tree(bucket).map(|tree| self.db.file().bucket_at(tree))
     }
 
     fn changed(&mut self) {
@@ -260,13 +246,13 @@ impl Backend for DiskBackend {
     fn get(&self, bucket: Bucket, key: &[u8]) -> Option<Bytes> {
         match self.buffers[slot(bucket)].get(key) {
             Some(changed) => changed.clone(),
-            None => bolt::sound(self.committed(bucket).value(key)),
+            None => self.committed(bucket).and_then(|bucket| bolt::sound(bucket.value(key))),
         }
     }
 
     fn scan(&self, bucket: Bucket, from: &[u8], to: Option<&[u8]>, visit: &mut Visit<'_>) {
-        let mut committed = self.committed(bucket).cursor();
-        bolt::sound(self.buffers[slot(bucket)].scan(&mut committed, from, to, visit));
+        let mut committed = self.committed(bucket).map(|bucket| bucket.cursor());
+        bolt::sound(self.buffers[slot(bucket)].scan(committed.as_mut(), from, to, visit));
     }
 
     fn put(&mut self, bucket: Bucket, key: &[u8], value: Bytes) {

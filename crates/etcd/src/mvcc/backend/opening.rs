@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! no file ─→ create → sync file and directory ─┐
-//! file ────→ open, check, find free pages ─────┴→ missing buckets → commit ─→ backend
+//! file ────→ open, check, find free pages ─────┴→ backend, its first batch makes missing buckets
 //! ```
 //!
 //! One step more than etcd: the directory of a new file is synced too, so that a log that names
@@ -29,7 +29,7 @@ pub struct Opening {
 pub enum Opened {
     /// It waits for the disk.
     Waiting(Box<Opening>),
-    /// It is there, with all buckets.
+    /// It is there.
     Ready(Box<DiskBackend>),
 }
 
@@ -49,7 +49,7 @@ impl Opening {
         if let Some(id) = known.filter(|id| disk.len(*id) > 0) {
             let db = Db::open(disk, id, options.db).map_err(failed)?;
             let backend = DiskBackend::new(path, options, db);
-            return Self { backend, waits_for: BTreeSet::new() }.create_buckets(disk);
+            return Ok(Opened::Ready(Box::new(backend)));
         }
         let (db, synced) = match known {
             Some(id) => Db::create(disk, id, options.db),
@@ -66,24 +66,11 @@ impl Opening {
     }
 
     /// Takes a completed sync; others than its own change nothing.
-    pub fn on_synced(mut self, ticket: Ticket, disk: &mut Disk) -> Result<Opened, BackendError> {
-        if self.waits_for.remove(&ticket) {
-            return if self.waits_for.is_empty() {
-                self.create_buckets(disk)
-            } else {
-                Ok(Opened::Waiting(Box::new(self)))
-            };
+    pub fn on_synced(mut self, ticket: Ticket) -> Opened {
+        self.waits_for.remove(&ticket);
+        if self.waits_for.is_empty() {
+            return Opened::Ready(Box::new(self.backend));
         }
-        if self.backend.on_synced(ticket, disk)? {
-            return Ok(Opened::Ready(Box::new(self.backend)));
-        }
-        Ok(Opened::Waiting(Box::new(self)))
-    }
-
-    fn create_buckets(mut self, disk: &mut Disk) -> Result<Opened, BackendError> {
-        if self.backend.create_buckets(disk)? {
-            return Ok(Opened::Waiting(Box::new(self)));
-        }
-        Ok(Opened::Ready(Box::new(self.backend)))
+        Opened::Waiting(Box::new(self))
     }
 }

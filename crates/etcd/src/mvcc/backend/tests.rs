@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use ::disk::{Disk, Ticket};
+use ::disk::Disk;
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -11,30 +11,18 @@ use crate::mvcc::{KeyRange, RangeOptions, Rules, Store};
 
 const PATH: &str = "/member/snap/db";
 
-fn complete(disk: &mut Disk, tickets: &[Ticket]) {
-    for ticket in tickets {
-        disk.complete(*ticket);
-    }
-}
-
-/// A backend at the end of its opening.
+/// A backend at the end of its opening, with all buckets.
 fn open(disk: &mut Disk, options: BackendOptions) -> DiskBackend {
     let mut opened = Opening::begin(disk, PATH, options).unwrap();
-    loop {
-        opened = match opened {
-            Opened::Ready(backend) => return *backend,
-            Opened::Waiting(opening) => {
-                let tickets = disk.take_issued();
-                let ticket = tickets.first().copied().expect("it waits for a sync");
-                complete(disk, &tickets);
-                let opened = opening.on_synced(ticket, disk).unwrap();
-                tickets[1..].iter().fold(opened, |opened, ticket| match opened {
-                    Opened::Waiting(opening) => opening.on_synced(*ticket, disk).unwrap(),
-                    Opened::Ready(_) => opened,
-                })
-            }
-        };
+    for ticket in disk.take_issued() {
+        disk.complete(ticket);
+        if let Opened::Waiting(opening) = opened {
+            opened = opening.on_synced(ticket);
+        }
     }
+    let Opened::Ready(mut backend) = opened else { panic!("all syncs are done") };
+    commit(&mut backend, disk);
+    *backend
 }
 
 fn settle(backend: &mut DiskBackend, disk: &mut Disk) {
@@ -211,18 +199,18 @@ fn a_power_cut_in_the_first_boot_leaves_a_file_that_can_be_opened() {
         for survives in [false, true] {
             let mut disk = new_disk();
             disk.arm_crash(operation);
-            let opened = Opening::begin(&mut disk, PATH, BackendOptions::default());
-            if let Ok(Opened::Waiting(mut opening)) = opened {
-                loop {
-                    let tickets = disk.take_issued();
-                    complete(&mut disk, &tickets);
-                    let mut next = Ok(Opened::Waiting(opening));
-                    for ticket in tickets {
-                        let Ok(Opened::Waiting(opening)) = next else { break };
-                        next = opening.on_synced(ticket, &mut disk);
+            if let Ok(Opened::Waiting(mut opening)) =
+                Opening::begin(&mut disk, PATH, BackendOptions::default())
+            {
+                for ticket in disk.take_issued() {
+                    disk.complete(ticket);
+                    match opening.on_synced(ticket) {
+                        Opened::Waiting(next) => opening = next,
+                        Opened::Ready(mut backend) => {
+                            let _lost = backend.begin_commit(&mut disk);
+                            break;
+                        }
                     }
-                    let Ok(Opened::Waiting(waiting)) = next else { break };
-                    opening = waiting;
                 }
             }
             let is_over = !disk.tripped();
