@@ -13,6 +13,7 @@
 pub(crate) mod alarm;
 mod kv;
 mod quota;
+mod rows;
 mod txn;
 
 use bytes::Bytes;
@@ -187,6 +188,11 @@ impl<B: Backend> Applier<B> {
         self.watches.tick(&self.store, now_ns);
     }
 
+    /// The backend, to close its batches.
+    pub(crate) fn backend_mut(&mut self) -> &mut B {
+        self.store.backend_mut()
+    }
+
     /// The store.
     pub fn store(&self) -> &Store<B> {
         &self.store
@@ -269,9 +275,11 @@ impl<B: Backend> Applier<B> {
     }
 
     fn apply_v2(&mut self, index: u64, request: &V2Request) -> Result<Applied, ApplyError> {
+        let before = self.cluster.clone();
         self.cluster
             .apply_v2(&request.method, &text(&request.path), &text(&request.val))
             .map_err(|source| ApplyError::Membership { index, source })?;
+        rows::save(&mut self.store, &before, &self.cluster);
         Ok(Applied::V2 { proposal_id: request.id })
     }
 
@@ -356,6 +364,7 @@ impl<B: Backend> Applier<B> {
             change.node_id = raft::NONE;
             return Ok(Applied::ConfChange { change, refused: Some(refused) });
         }
+        let before = self.cluster.clone();
         let done = match change.change_type {
             ConfChangeType::AddNode | ConfChangeType::AddLearnerNode => {
                 self.cluster.add(id, context)
@@ -367,6 +376,7 @@ impl<B: Backend> Applier<B> {
             }
         };
         done.map_err(|source| ApplyError::Membership { index, source })?;
+        rows::save(&mut self.store, &before, &self.cluster);
         Ok(Applied::ConfChange { change, refused: None })
     }
 }

@@ -32,6 +32,14 @@ impl Stream {
         self.size_bytes().saturating_sub(self.at)
     }
 
+    /// All of it that is still to come.
+    pub fn bytes(self) -> Bytes {
+        let len = usize::try_from(self.remaining_bytes()).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(len);
+        self.for_each(|piece| bytes.extend_from_slice(&piece));
+        bytes.into()
+    }
+
     fn meta_page(&self, page: u64) -> Bytes {
         let own = *self.file.meta();
         let transaction = own.transaction.wrapping_sub(page);

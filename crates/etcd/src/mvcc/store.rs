@@ -171,7 +171,7 @@ impl<B: Backend> Store<B> {
         &mut self.index
     }
 
-    pub(super) fn backend_mut(&mut self) -> &mut B {
+    pub(crate) fn backend_mut(&mut self) -> &mut B {
         &mut self.backend
     }
 

@@ -1,10 +1,11 @@
 //! From a directory to a running server.
 //!
 //! ```text
-//! Boot ─ no log ─→ create directories and log ─ synced ─→ bootstrap: one ConfChange a peer ─┐
-//!      └ log ─→ orphans removed ─→ newest .snap that the log marks ─→ its backend ─→        │
-//!               log from its record on ─┬─────────────────────────────────────────────────┴→ running
-//!                                       └ torn: repaired once ─ synced ─→ all of it again
+//! Boot ─ directories, orphans removed ─→ backend opened, or created ─ synced ─┐
+//!      ┌──────────────────────────────────────────────────────────────────────┘
+//!      ├ no log ─→ created ─ synced ─→ bootstrap: one ConfChange a peer ──────────────────┐
+//!      └ log ─→ newest .snap that it marks ─→ its backend ─→ log from its record on ─┬────┴→ running
+//!                                                  torn: repaired once, all of it again
 //! ```
 //!
 //! A server that finds a log takes its ids from there, whatever it is told. Consensus starts from
@@ -24,7 +25,6 @@ use disk::{Disk, DiskError, Ticket};
 use prost::Message as _;
 use raft::{MemoryStorage, ReadOnlyOption};
 
-use super::database;
 use super::election::ElectionTimeouts;
 use super::install::{cluster_of, received_database, restore};
 use super::running::{Node, Running};
@@ -33,28 +33,36 @@ use super::{Effects, Fatal, ServerConfig, ServerEvent};
 use crate::apply::Applier;
 use crate::bugs::Bug;
 use crate::membership::{Cluster, join_context};
-use crate::mvcc::{MemoryBackend, Store};
+use crate::mvcc::backend::{BackendError, Opened, Opening};
+use crate::mvcc::{DiskBackend, Store};
 use crate::proto::etcdserverpb::Metadata;
 use crate::snap;
 use crate::wal::{self, Replay, SegmentName, SnapshotMark, Wal, WalError, WalOptions};
 
 /// A boot that waits for the disk.
 #[derive(Debug, Clone)]
-pub(super) struct Booting {
+pub(super) struct Waiting {
+    booting: Booting,
+    waits_for: WaitsFor,
+}
+
+/// What a boot begins with.
+#[derive(Debug, Clone)]
+struct Booting {
     config: Arc<ServerConfig>,
     seed: u64,
-    waits_for: WaitsFor,
 }
 
 #[derive(Debug, Clone)]
 enum WaitsFor {
-    NewLog(Box<Wal>),
-    Repair(Ticket),
+    Backend(Box<Opening>),
+    NewLog(Box<Wal>, Box<DiskBackend>),
+    Repair(Ticket, Box<DiskBackend>),
 }
 
 /// How far a boot has come.
 pub(super) enum Progress {
-    Booting(Booting),
+    Booting(Waiting),
     Running(Box<Running>),
 }
 
@@ -66,22 +74,48 @@ pub(super) fn begin(
     disk: &mut Disk,
     effects: &mut Effects,
 ) -> Result<Progress, Fatal> {
-    let booting = |waits_for| Booting { config: Arc::clone(config), seed, waits_for };
+    prepare_snap_dir(config, disk, effects)?;
     if !has_log(disk, &config.wal_dir()) {
-        let wal = create(config, disk)?;
-        return Ok(Progress::Booting(booting(WaitsFor::NewLog(Box::new(wal)))));
+        discard_backend(config, disk)?;
     }
-    match open(config, disk, effects)? {
-        Ok(found) => restart(config, seed, now_ns, found, effects),
-        Err(error) if wal::is_mendable(&error, config.bugs) => {
-            let ticket = repair(config, disk, &error, effects)?;
-            Ok(Progress::Booting(booting(WaitsFor::Repair(ticket))))
-        }
-        Err(error) => Err(unreadable(&error)),
-    }
+    let opened = Opening::begin(disk, &config.db_path(), config.backend_options());
+    let booting = Booting { config: Arc::clone(config), seed };
+    booting.backend_opened(opened.map_err(|error| not_opened(&error))?, now_ns, disk, effects)
 }
 
 impl Booting {
+    fn waiting(self, waits_for: WaitsFor) -> Progress {
+        Progress::Booting(Waiting { booting: self, waits_for })
+    }
+
+    /// The backend is there, or will be.
+    fn backend_opened(
+        self,
+        opened: Opened,
+        now_ns: u64,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<Progress, Fatal> {
+        let backend = match opened {
+            Opened::Waiting(opening) => return Ok(self.waiting(WaitsFor::Backend(opening))),
+            Opened::Ready(backend) => backend,
+        };
+        if !has_log(disk, &self.config.wal_dir()) {
+            let wal = create(&self.config, disk)?;
+            return Ok(self.waiting(WaitsFor::NewLog(Box::new(wal), backend)));
+        }
+        match open(&self.config, (*backend).clone(), disk, effects)? {
+            Ok(found) => restart(&self.config, self.seed, now_ns, found, effects),
+            Err(error) if wal::is_mendable(&error, self.config.bugs) => {
+                let ticket = repair(&self.config, disk, &error, effects)?;
+                Ok(self.waiting(WaitsFor::Repair(ticket, backend)))
+            }
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+}
+
+impl Waiting {
     /// Takes a completed sync.
     pub(super) fn on_synced(
         self,
@@ -90,21 +124,26 @@ impl Booting {
         disk: &mut Disk,
         effects: &mut Effects,
     ) -> Result<Progress, Fatal> {
-        let Self { config, seed, waits_for } = self;
+        let Self { booting, waits_for } = self;
+        let (config, seed) = (&booting.config, booting.seed);
         match waits_for {
-            WaitsFor::NewLog(mut wal) => {
+            WaitsFor::Backend(opening) => {
+                booting.backend_opened(opening.on_synced(ticket), now_ns, disk, effects)
+            }
+            WaitsFor::NewLog(mut wal, backend) => {
                 wal.on_synced(disk, ticket).map_err(|error| not_created(&error))?;
                 if wal.is_idle() {
-                    return start(&config, seed, now_ns, *wal, effects);
+                    let store = restore(config, *backend)?;
+                    return start(config, seed, now_ns, *wal, store, effects);
                 }
-                let waits_for = WaitsFor::NewLog(wal);
-                Ok(Progress::Booting(Self { config, seed, waits_for }))
+                Ok(booting.waiting(WaitsFor::NewLog(wal, backend)))
             }
-            WaitsFor::Repair(repaired) if repaired == ticket => {
-                let found = open(&config, disk, effects)?.map_err(|error| unreadable(&error))?;
-                restart(&config, seed, now_ns, found, effects)
+            WaitsFor::Repair(repaired, backend) if repaired == ticket => {
+                let found = open(config, *backend, disk, effects)?;
+                let found = found.map_err(|error| unreadable(&error))?;
+                restart(config, seed, now_ns, found, effects)
             }
-            WaitsFor::Repair(_) => Ok(Progress::Booting(Self { config, seed, waits_for })),
+            waits_for @ WaitsFor::Repair(..) => Ok(booting.waiting(waits_for)),
         }
     }
 }
@@ -120,7 +159,6 @@ fn has_log(disk: &Disk, wal_dir: &str) -> bool {
 }
 
 fn create(config: &ServerConfig, disk: &mut Disk) -> Result<Wal, Fatal> {
-    disk.create_dir_all(&config.snap_dir()).map_err(|error| not_created(&error.into()))?;
     let metadata = Metadata { node_id: config.id, cluster_id: config.cluster_id };
     Wal::create(disk, &config.wal_dir(), &metadata.encode_to_vec(), options(config))
         .map_err(|error| not_created(&error))
@@ -130,7 +168,7 @@ fn create(config: &ServerConfig, disk: &mut Disk) -> Result<Wal, Fatal> {
 struct Found {
     snapshot: raft::Snapshot,
     cluster: Cluster,
-    store: Store,
+    store: Store<DiskBackend>,
     wal: Wal,
     replay: Replay,
 }
@@ -138,11 +176,10 @@ struct Found {
 /// Reads a directory with a log. The inner error is of the log, and may be mended.
 fn open(
     config: &ServerConfig,
+    mut backend: DiskBackend,
     disk: &mut Disk,
     effects: &mut Effects,
 ) -> Result<Result<Found, WalError>, Fatal> {
-    prepare_snap_dir(config, disk, effects)?;
-    let mut backend = database::open(disk, &config.db_path())?;
     let marks = match wal::valid_snapshots_on(disk, &config.wal_dir()) {
         Ok(marks) => marks,
         Err(error) => return Ok(Err(error)),
@@ -202,9 +239,9 @@ fn load_snapshot(
 fn recover_backend(
     config: &ServerConfig,
     index: u64,
-    backend: MemoryBackend,
+    backend: DiskBackend,
     disk: &mut Disk,
-) -> Result<MemoryBackend, Fatal> {
+) -> Result<DiskBackend, Fatal> {
     if restore(config, backend.clone())?.consistent_index() >= index {
         return Ok(backend);
     }
@@ -213,7 +250,11 @@ fn recover_backend(
     })
 }
 
-fn check_consistent_index(config: &ServerConfig, store: &Store, index: u64) -> Result<(), Fatal> {
+fn check_consistent_index(
+    config: &ServerConfig,
+    store: &Store<DiskBackend>,
+    index: u64,
+) -> Result<(), Fatal> {
     let consistent_index = store.consistent_index();
     if consistent_index == 0 || consistent_index >= index {
         return Ok(());
@@ -256,6 +297,7 @@ fn start(
     seed: u64,
     now_ns: u64,
     wal: Wal,
+    store: Store<DiskBackend>,
     effects: &mut Effects,
 ) -> Result<Progress, Fatal> {
     let mut node = new_node(config, config.id, seed, MemoryStorage::new())?;
@@ -275,7 +317,7 @@ fn start(
         commit: 0,
     });
     let ids = Metadata { node_id: config.id, cluster_id: config.cluster_id };
-    let mut applier = Applier::new(restore(config, MemoryBackend::default())?);
+    let mut applier = Applier::new(store);
     configure(&mut applier, config);
     let snapshot = raft::SnapshotMetadata::default();
     Ok(Progress::Running(Box::new(Running::new(
@@ -294,7 +336,7 @@ fn restart(
     let Found { snapshot, cluster, store, wal, replay } = found;
     let (metadata, id) = (snapshot.metadata.clone(), snapshot.id());
     if snapshot.is_empty() && replay.entries.is_empty() && replay.hard_state.is_empty() {
-        return start(config, seed, now_ns, wal, effects);
+        return start(config, seed, now_ns, wal, store, effects);
     }
     let ids = Metadata::decode(replay.metadata.unwrap_or_default())
         .map_err(|error| Fatal { reason: format!("unmarshal should never fail ({error})") })?;
@@ -351,13 +393,27 @@ const MAX_SIZE_PER_MESSAGE: u64 = 512 * 1024;
 const MAX_INFLIGHT_MESSAGES: usize = 4096 / 8;
 
 /// Tells a state machine what the flags say.
-fn configure(applier: &mut Applier, config: &ServerConfig) {
+fn configure(applier: &mut Applier<DiskBackend>, config: &ServerConfig) {
     applier.set_lease_rules(config.lease_rules());
     applier.set_quota(config.quota_backend_bytes);
     applier.watches_mut().set_progress_interval(config.watch_progress_ns);
     if config.bugs.has(Bug::SlowWatcherSkips) {
         applier.watches_mut().skip_compacted();
     }
+}
+
+/// Without a log nothing was ever promised, and what a power cut in the first boot has left of the
+/// backend may not even be a database. A real server would refuse that one for ever.
+fn discard_backend(config: &ServerConfig, disk: &mut Disk) -> Result<(), Fatal> {
+    if disk.exists(&config.db_path()) {
+        disk.remove(&config.db_path())
+            .map_err(|error| not_opened(&BackendError::of_disk(&config.db_path(), error)))?;
+    }
+    Ok(())
+}
+
+fn not_opened(error: &BackendError) -> Fatal {
+    Fatal { reason: format!("failed to open database: {error}") }
 }
 
 fn not_created(error: &WalError) -> Fatal {

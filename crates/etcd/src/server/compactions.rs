@@ -6,9 +6,11 @@
 //! answered when its own compaction is done, or the store was replaced and nothing below it is left
 //! to do. Source: etcd release-3.4, `mvcc/{kvstore,kvstore_compaction}.go`, `pkg/schedule`.
 
+use disk::Disk;
+
 use super::running::Running;
-use super::{Effects, ServerEvent};
-use crate::mvcc::{Backend as _, Step};
+use super::{Effects, Fatal, ServerEvent};
+use crate::mvcc::Step;
 use crate::request::{CompactReply, Reply, RequestId};
 
 /// Revisions that are looked at between two commits.
@@ -42,24 +44,34 @@ impl Running {
     }
 
     /// Walks what is due, and tells who waited for it.
-    pub(super) fn walk_compactions(&mut self, now_ns: u64, effects: &mut Effects) {
+    pub(super) fn walk_compactions(
+        &mut self,
+        now_ns: u64,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
         for _ in 0..STEPS {
             let Some(revision) = self.applier.compaction() else { break };
             let made_up_ns = now_ns.saturating_sub(STEPS * PAUSE_NS);
             let due_ns = self.compactions.due_ns.unwrap_or(now_ns).max(made_up_ns);
             self.compactions.due_ns = Some(due_ns);
-            if due_ns > now_ns || self.applier.store().backend().wants_commit() {
-                return;
+            if due_ns > now_ns || self.is_closing_batch() {
+                return Ok(());
             }
             if self.applier.step_compaction(BATCH) == Some(Step::Backend) {
                 self.compactions.due_ns = Some(due_ns + PAUSE_NS);
             }
+            self.close_wanted_batch(disk)?;
             if self.applier.compaction() != Some(revision) {
                 self.compactions.due_ns = None;
                 effects.trace.push(ServerEvent::CompactionFinished { revision });
             }
         }
-        self.answer_physical(effects);
+        // The end of the walk is durable before anybody hears of it.
+        if !self.is_closing_batch() {
+            self.answer_physical(effects);
+        }
+        Ok(())
     }
 
     fn answer_physical(&mut self, effects: &mut Effects) {

@@ -9,6 +9,7 @@ use crate::bugs::{Bug, Bugs};
 use crate::lease::{LeaseRules, NANOS_PER_SECOND};
 use crate::membership::{self, Member};
 use crate::mvcc::Rules;
+use crate::mvcc::backend::BackendOptions;
 use crate::watch::PROGRESS_NS;
 
 /// Flags of one server. The same cluster needs the same `peers` and `cluster_id` in all of them.
@@ -43,6 +44,10 @@ pub struct ServerConfig {
     pub max_wals: usize,
     /// `--max-snapshots`: files of each kind of snapshot that a purge leaves; 0 for all.
     pub max_snapshots: usize,
+    /// `--backend-batch-interval`: time after which a batch of the backend is closed.
+    pub batch_interval_ns: u64,
+    /// `--backend-batch-limit`: changes after which it is closed before that.
+    pub batch_limit: usize,
     /// `--data-dir`, an absolute path.
     pub data_dir: String,
     /// The release whose rules the server follows.
@@ -76,6 +81,8 @@ pub struct Peer {
 
 /// A tick of etcd's default `--heartbeat-interval`.
 const TICK_NS: u64 = 100_000_000;
+/// etcd's default `--backend-batch-interval`.
+const BATCH_INTERVAL_NS: u64 = 100_000_000;
 /// Size of a segment in real servers.
 const SEGMENT_BYTES: u64 = 64_000_000;
 /// `--snapshot-count` up to release 3.5; later ones take 10,000.
@@ -112,6 +119,8 @@ impl ServerConfig {
             catch_up_entries: CATCH_UP_ENTRIES,
             max_wals: 5,
             max_snapshots: 5,
+            batch_interval_ns: BATCH_INTERVAL_NS,
+            batch_limit: BackendOptions::default().batch_limit,
             data_dir: "/var/lib/etcd".to_owned(),
             version: Version::default(),
             strict_reconfig_check: true,
@@ -171,8 +180,12 @@ impl ServerConfig {
         format!("{}/member/snap", self.data_dir)
     }
 
+    pub(super) fn backend_options(&self) -> BackendOptions {
+        BackendOptions { batch_limit: self.batch_limit, ..BackendOptions::default() }
+    }
+
     pub(super) fn db_path(&self) -> String {
-        format!("{}/{}", self.snap_dir(), super::database::NAME)
+        format!("{}/{}", self.snap_dir(), "db")
     }
 }
 

@@ -10,9 +10,10 @@ use disk::Disk;
 use raft::Snapshot;
 
 use super::running::Running;
-use super::{Effects, Fatal, ServerConfig, ServerEvent, database};
+use super::{Effects, Fatal, ServerConfig, ServerEvent};
 use crate::membership::Cluster;
-use crate::mvcc::{MemoryBackend, Store};
+use crate::mvcc::backend::{Opened, Opening};
+use crate::mvcc::{DiskBackend, Store};
 use crate::snap::DatabaseName;
 use crate::v2store::V2Store;
 
@@ -59,7 +60,7 @@ pub(super) fn received_database(
     config: &ServerConfig,
     index: u64,
     disk: &mut Disk,
-) -> Result<MemoryBackend, String> {
+) -> Result<DiskBackend, String> {
     let received = format!("{}/{}", config.snap_dir(), DatabaseName { index });
     if !disk.exists(&received) {
         let missing = "failed to find database snapshot file (snap: snapshot file doesn't exist)";
@@ -67,11 +68,18 @@ pub(super) fn received_database(
     }
     let renamed = disk.rename(&received, &config.db_path());
     renamed.map_err(|error| format!("failed to rename database snapshot file ({error})"))?;
-    database::open(disk, &config.db_path()).map_err(|fatal| fatal.reason)
+    match Opening::begin(disk, &config.db_path(), config.backend_options()) {
+        Ok(Opened::Ready(backend)) => Ok(*backend),
+        Ok(Opened::Waiting(_)) => Err("invalid database: the file is empty".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The store in a backend.
-pub(super) fn restore(config: &ServerConfig, backend: MemoryBackend) -> Result<Store, Fatal> {
+pub(super) fn restore(
+    config: &ServerConfig,
+    backend: DiskBackend,
+) -> Result<Store<DiskBackend>, Fatal> {
     Store::restore(backend, config.rules())
         .map_err(|error| Fatal { reason: format!("failed to recover store from backend: {error}") })
 }

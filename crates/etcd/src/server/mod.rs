@@ -33,11 +33,11 @@
 //! Left out so far: the check of members against each other at run time, users and roles.
 //! Source: etcd release-3.4, `etcdserver/{server,raft,v3_server,apply}.go`.
 
+mod batches;
 mod boot;
 mod compactions;
 mod config;
 mod connections;
-mod database;
 mod election;
 mod event;
 mod ids;
@@ -67,7 +67,7 @@ use std::sync::Arc;
 
 use disk::{Disk, DiskError, Ticket};
 
-use boot::{Booting, Progress};
+use boot::{Progress, Waiting};
 use running::Running;
 
 use crate::apply::ApplyError;
@@ -167,7 +167,7 @@ pub struct Server {
 #[derive(Debug, Clone)]
 enum State {
     Off,
-    Booting(Box<Booting>),
+    Booting(Box<Waiting>),
     Running(Box<Running>),
 }
 

@@ -1,7 +1,7 @@
 //! One `Ready` of raft, from taking it to `advance`: the order that etcd keeps.
 
 use disk::{Disk, Ticket};
-use raft::{Entry, Message, MessageType, Ready, Role};
+use raft::{Entry, EntryType, Message, MessageType, Ready, Role};
 
 use super::install::snapshot_failed;
 use super::running::{Running, save_failed};
@@ -19,6 +19,8 @@ pub(super) struct Saving {
     ready: Ready,
     stage: Stage,
     was_leader: bool,
+    /// Raft goes on only when this entry is applied.
+    must_be_applied: u64,
 }
 
 /// How far saving has come.
@@ -43,7 +45,9 @@ impl Running {
         for state in &ready.read_states {
             self.reads.confirmed(&state.request_context, state.index);
         }
-        self.apply(now_ns, &ready.committed_entries, effects)?;
+        let must_be_applied = must_be_applied(&ready);
+        self.to_apply.extend(std::mem::take(&mut ready.committed_entries));
+        self.apply_queued(now_ns, disk, effects)?;
         let was_leader = self.told.soft.role == Role::Leader;
         if was_leader || self.config.bugs.has(Bug::AcknowledgeBeforeSync) {
             self.send(std::mem::take(&mut ready.messages), effects);
@@ -52,7 +56,7 @@ impl Running {
             Some(snapshot) if !snapshot.is_empty() => self.save_received(snapshot, disk)?,
             Some(_) | None => Stage::Log(self.save_log(&ready, disk)?),
         };
-        self.saving = Some(Saving { ready, stage, was_leader });
+        self.saving = Some(Saving { ready, stage, was_leader, must_be_applied });
         self.tell_wal(effects);
         self.finish_if_saved(now_ns, disk, effects)
     }
@@ -105,9 +109,14 @@ impl Running {
         disk: &mut Disk,
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
-        let durable = self.wal.saved();
-        let is_saved =
-            |saving: &mut Saving| matches!(saving.stage, Stage::Log(save) if save <= durable);
+        let (durable, applied) = (self.wal.saved(), self.applier.applied().index);
+        let is_closing_batch = self.is_closing_batch();
+        let is_saved = |saving: &mut Saving| {
+            let is_installable = saving.ready.snapshot.is_none() || !is_closing_batch;
+            matches!(saving.stage, Stage::Log(save) if save <= durable)
+                && saving.must_be_applied <= applied
+                && is_installable
+        };
         let Some(saving) = self.saving.take_if(is_saved) else { return Ok(()) };
         let Saving { mut ready, was_leader, .. } = saving;
         if let Some(snapshot) = ready.snapshot.take().filter(|snapshot| !snapshot.is_empty()) {
@@ -125,8 +134,7 @@ impl Running {
             self.node.tick()?;
         }
         self.trigger_snapshot(disk, effects)?;
-        self.send_snapshot(now_ns, effects);
-        Ok(())
+        self.send_snapshot(now_ns, disk, effects)
     }
 
     /// Sends messages, but of several answers to appends only the last, which says it all, and
@@ -148,33 +156,39 @@ impl Running {
         }
     }
 
-    fn apply(
+    /// Applies what is committed, until the backend closes a batch.
+    pub(super) fn apply_queued(
         &mut self,
         now_ns: u64,
-        entries: &[Entry],
+        disk: &mut Disk,
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
         self.applier.set_now(now_ns);
-        for entry in entries {
-            let applied =
-                self.applier.apply(entry).map_err(|error| Fatal { reason: error.to_string() })?;
-            let revision = self.applier.store().revision();
-            effects.trace.push(ServerEvent::Applied { index: entry.index, revision });
-            match applied {
-                Applied::Skipped => {}
-                Applied::Empty => {
-                    if self.is_leader() && entry.term == self.told.term {
-                        self.promote_lessor(now_ns);
-                    }
-                    self.propose_cluster_version(now_ns);
+        while !self.is_closing_batch() {
+            let Some(entry) = self.to_apply.pop_front() else { break };
+            self.apply(now_ns, &entry, effects)?;
+            self.close_wanted_batch(disk)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, now_ns: u64, entry: &Entry, effects: &mut Effects) -> Result<(), Fatal> {
+        let applied =
+            self.applier.apply(entry).map_err(|error| Fatal { reason: error.to_string() })?;
+        let revision = self.applier.store().revision();
+        effects.trace.push(ServerEvent::Applied { index: entry.index, revision });
+        match applied {
+            Applied::Skipped => {}
+            Applied::Empty => {
+                if self.is_leader() && entry.term == self.told.term {
+                    self.promote_lessor(now_ns);
                 }
-                Applied::V3 { proposal_id, result } => {
-                    self.applied_v3(proposal_id, result, effects);
-                }
-                Applied::V2 { proposal_id } => self.applied_v2(now_ns, proposal_id, effects),
-                Applied::ConfChange { change, refused } => {
-                    self.applied_change(now_ns, &change, refused, effects)?;
-                }
+                self.propose_cluster_version(now_ns);
+            }
+            Applied::V3 { proposal_id, result } => self.applied_v3(proposal_id, result, effects),
+            Applied::V2 { proposal_id } => self.applied_v2(now_ns, proposal_id, effects),
+            Applied::ConfChange { change, refused } => {
+                self.applied_change(now_ns, &change, refused, effects)?;
             }
         }
         Ok(())
@@ -252,4 +266,14 @@ impl Saving {
     fn first_and_last(&self) -> Option<(&Entry, &Entry)> {
         Some((self.ready.entries.first()?, self.ready.entries.last()?))
     }
+}
+
+/// The committed entry that must be applied before raft goes on: the last change of the
+/// configuration, or with a snapshot all that came before it.
+fn must_be_applied(ready: &Ready) -> u64 {
+    let entries = &ready.committed_entries;
+    let has_snapshot = ready.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_empty());
+    let is_awaited =
+        |entry: &&Entry| has_snapshot || !matches!(entry.entry_type, EntryType::Normal);
+    entries.iter().rev().find(is_awaited).map_or(0, |entry| entry.index)
 }

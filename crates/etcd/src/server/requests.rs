@@ -7,12 +7,13 @@ use super::reads::{Ask, Read};
 use super::running::{Held, Running, unless_fatal};
 use super::{Effects, Fatal, ServerEvent};
 use crate::apply::alarm;
+use crate::mvcc::Backend as _;
 use crate::proto::etcdserverpb::InternalRaftRequest;
 use crate::proto::rpc;
 use crate::request::{
-    AlarmAction, AlarmChange, AlarmKind, DoneReply, HashKvReply, HashReply, LeaseGrant,
-    LeasesReply, MemberListReply, Range, Reply, Request, RequestError, RequestId, ResponseHeader,
-    StatusReply, Txn, WatchRequest, WatchStreamId,
+    AlarmAction, AlarmChange, AlarmKind, HashKvReply, HashReply, LeaseGrant, LeasesReply,
+    MemberListReply, Range, Reply, Request, RequestError, RequestId, ResponseHeader, StatusReply,
+    Txn, WatchRequest, WatchStreamId,
 };
 
 type Answer = Result<Reply, RequestError>;
@@ -63,7 +64,10 @@ impl Running {
             Request::Status => return Ok(Some(Reply::Status(self.status()))),
             Request::HashKv { revision } => return self.hash_kv(revision).map(Some),
             Request::Hash => return Ok(Some(self.hash())),
-            Request::Defragment => return Ok(Some(self.defragment())),
+            Request::Defragment => {
+                self.defragment(id);
+                return Ok(None);
+            }
             Request::Leases => return Ok(Some(self.leases())),
             Request::LeaseKeepAlive { id: lease } => {
                 return self.ask_leader(id, Ask::KeepAlive { lease });
@@ -250,11 +254,6 @@ impl Running {
         Reply::Leases(LeasesReply { header: self.header_now(), leases })
     }
 
-    fn defragment(&mut self) -> Reply {
-        self.applier.defragment();
-        Reply::Defragment(DoneReply { header: self.header_now() })
-    }
-
     fn hash(&self) -> Reply {
         let hash = self.applier.store().hash();
         Reply::Hash(HashReply { header: self.header_now(), hash })
@@ -283,7 +282,7 @@ impl Running {
             header: self.header(store.revision()),
             version: self.config.version.to_string(),
             db_size_bytes: store.size_bytes(),
-            db_size_in_use_bytes: store.size_bytes(),
+            db_size_in_use_bytes: store.backend().in_use_bytes(),
             leader,
             raft_index: self.told.commit,
             raft_term: self.told.term,

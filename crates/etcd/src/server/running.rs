@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use disk::{Disk, DiskError, Ticket};
-use raft::{MemoryStorage, Message, RawNode, Role, Silent, SoftState};
+use raft::{Entry, MemoryStorage, Message, RawNode, Role, Silent, SoftState};
 
+use super::batches::Batches;
 use super::compactions::Compactions;
 use super::connections::Connections;
 use super::election::ElectionTimeouts;
@@ -21,6 +22,7 @@ use super::transfer::Transfers;
 use super::{Effects, Fatal, Input, ServerConfig};
 use crate::apply::Applier;
 use crate::bugs::Bug;
+use crate::mvcc::DiskBackend;
 use crate::proto::etcdserverpb::Metadata;
 use crate::request::{Request, RequestError, RequestId};
 use crate::wal::Wal;
@@ -41,7 +43,10 @@ pub(super) struct Running {
     pub(super) cluster_id: u64,
     pub(super) node: Node,
     pub(super) wal: Wal,
-    pub(super) applier: Applier,
+    pub(super) applier: Applier<DiskBackend>,
+    /// Committed, and waiting for the backend.
+    pub(super) to_apply: VecDeque<Entry>,
+    pub(super) batches: Batches,
     pub(super) saving: Option<Saving>,
     pub(super) owes_tick: bool,
     /// What was last told of role, leader, term and commit index.
@@ -87,7 +92,7 @@ impl Running {
         now_ns: u64,
         node: Node,
         wal: Wal,
-        applier: Applier,
+        applier: Applier<DiskBackend>,
         snapshot: &raft::SnapshotMetadata,
     ) -> Self {
         let status = node.basic_status();
@@ -101,6 +106,8 @@ impl Running {
             node,
             wal,
             applier,
+            to_apply: VecDeque::new(),
+            batches: Batches::default(),
             saving: None,
             owes_tick: false,
             told,
@@ -148,7 +155,7 @@ impl Running {
             Input::SyncFailed(ticket, _) if self.config.bugs.has(Bug::SyncRetried) => {
                 self.synced(now_ns, ticket, disk, effects)?;
             }
-            Input::SyncFailed(_, error) => return Err(not_saved(&error)),
+            Input::SyncFailed(ticket, error) => return Err(self.sync_failed(ticket, &error)),
             Input::Request { id, request } => self.request(now_ns, id, request, effects),
             Input::Watch { stream, request } => self.watch(now_ns, stream, request, effects),
             Input::Removed => return Err(Fatal { reason: REMOVED.to_owned() }),
@@ -166,6 +173,8 @@ impl Running {
     /// Does all that can be done without another input.
     fn pump(&mut self, now_ns: u64, disk: &mut Disk, effects: &mut Effects) -> Result<(), Fatal> {
         loop {
+            self.apply_queued(now_ns, disk, effects)?;
+            self.finish_if_saved(now_ns, disk, effects)?;
             self.propose_queued(effects)?;
             self.ask_reads(now_ns)?;
             if self.saving.is_some() || !self.node.has_ready() {
@@ -173,7 +182,9 @@ impl Running {
             }
             self.take_ready(now_ns, disk, effects)?;
         }
-        self.walk_compactions(now_ns, effects);
+        self.walk_compactions(now_ns, disk, effects)?;
+        self.defragment_if_asked(disk)?;
+        self.close_due_batch(now_ns, disk)?;
         self.answer_reads(now_ns, effects);
         self.answer_late(now_ns, effects);
         self.answer_moving(now_ns, effects);
@@ -192,7 +203,6 @@ impl Running {
             self.node.tick()?;
         }
         self.stop_if_removed(now_ns)?;
-        self.applier.commit();
         self.expire(now_ns, effects);
         self.check_leases(now_ns);
         self.applier.tick_watches(now_ns);
@@ -230,7 +240,8 @@ impl Running {
             || self.received_synced(ticket, disk)?
             || self.snapshot_synced(disk, ticket)?
             || self.transfer_synced(now_ns, ticket, disk, effects)?
-            || self.purge_synced(ticket, disk, effects)?;
+            || self.purge_synced(ticket, disk, effects)?
+            || self.backend_synced(now_ns, ticket, disk, effects)?;
         if is_taken {
             self.tell_wal(effects);
             self.finish_if_saved(now_ns, disk, effects)?;
@@ -291,7 +302,16 @@ pub(super) fn unless_fatal(error: raft::Error) -> Result<(), Fatal> {
     if matches!(error, raft::Error::Fatal(_)) { Err(error.into()) } else { Ok(()) }
 }
 
-/// Dies of a sync that failed: what is durable is not known any more, so nothing may be said.
+impl Running {
+    /// Dies of a sync that failed: what is durable is not known any more, so nothing may be said.
+    fn sync_failed(&self, ticket: Ticket, error: &DiskError) -> Fatal {
+        if self.backend().waits_for() == Some(ticket) {
+            return Fatal { reason: format!("failed to commit tx: {error}") };
+        }
+        not_saved(error)
+    }
+}
+
 fn not_saved(error: &DiskError) -> Fatal {
     Fatal { reason: format!("failed to save Raft hard state and entries: {error}") }
 }

@@ -1,7 +1,7 @@
 //! Snapshots of the server's own state, taken when enough entries were applied since the last one.
 //!
 //! ```text
-//! Ready saved ─ enough applied? ─→ backend's file ─ synced ─→ .snap ─ file, directory synced ─→
+//! Ready saved ─ enough applied? ─→ backend's batch closed ─→ .snap ─ file, directory synced ─→
 //!   record in the log ─ synced ─→ segments given up ─→ log in memory compacted
 //! ```
 //!
@@ -16,7 +16,6 @@
 use disk::{Disk, DiskError, Ticket};
 use raft::{ConfState, Snapshot, StorageError};
 
-use super::database;
 use super::running::{Running, save_failed};
 use super::{Effects, Fatal, ServerEvent};
 use crate::snap::{SaveFile, SnapName, release_databases};
@@ -43,9 +42,13 @@ struct Taking {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Database(SaveFile),
+    /// The backend closes its batch.
+    Database,
     File(SaveFile),
-    Record { save: SaveId, file: String },
+    Record {
+        save: SaveId,
+        file: String,
+    },
 }
 
 impl Snapshots {
@@ -71,7 +74,8 @@ impl Running {
     ) -> Result<(), Fatal> {
         let applied = self.applier.applied();
         let since = applied.index - self.snapshots.index;
-        if since <= self.config.snapshot_count || self.snapshots.taking.is_some() {
+        let is_blocked = self.is_closing_batch() || self.saving.is_some();
+        if since <= self.config.snapshot_count || self.snapshots.taking.is_some() || is_blocked {
             return Ok(());
         }
         self.snapshots.index = applied.index;
@@ -85,19 +89,22 @@ impl Running {
                 Err(StorageError::SnapOutOfDate) => return Ok(()),
                 Err(error) => return Err(raft::Error::from(error).into()),
             };
-        let (directory, image) = (self.config.snap_dir(), self.database_image());
-        let database =
-            SaveFile::replace(disk, &directory, database::TEMPORARY, database::NAME, &image);
-        let step = Step::Database(database.map_err(|error| not_saved(&error))?);
-        self.snapshots.taking = Some(Taking { snapshot, step });
+        self.snapshots.taking = Some(Taking { snapshot, step: Step::Database });
+        self.close_batch(disk)?;
         let (index, term) = (applied.index, applied.term);
         effects.trace.push(ServerEvent::SnapshotTaken { index, term });
         Ok(())
     }
 
-    /// The backend as one file; what is open in it must be flushed.
-    pub(super) fn database_image(&self) -> bytes::Bytes {
-        database::image(self.applier.store().backend())
+    /// The backend has closed its batch: what waited for that is written.
+    pub(super) fn snapshot_committed(&mut self, disk: &mut Disk) -> Result<(), Fatal> {
+        let Some(Taking { snapshot, step: step @ Step::Database }) = &mut self.snapshots.taking
+        else {
+            return Ok(());
+        };
+        let file = SaveFile::snap(disk, &self.config.snap_dir(), snapshot);
+        *step = Step::File(file.map_err(|error| not_saved(&error))?.with_bugs(self.config.bugs));
+        Ok(())
     }
 
     /// Takes a completed sync of a snapshot that is being saved.
@@ -107,25 +114,14 @@ impl Running {
         ticket: Ticket,
     ) -> Result<bool, Fatal> {
         let Some(Taking { snapshot, step }) = &mut self.snapshots.taking else { return Ok(false) };
-        let (Step::Database(file) | Step::File(file)) = step else { return Ok(false) };
-        let failed = |error: DiskError| not_saved(&error);
-        if !file.on_synced(disk, ticket).map_err(failed)? {
+        let Step::File(file) = step else { return Ok(false) };
+        if !file.on_synced(disk, ticket).map_err(|error| not_saved(&error))? {
             return Ok(false);
         }
         if file.is_done() {
-            *step = match step {
-                Step::Database(_) => {
-                    let directory = self.config.snap_dir();
-                    let file = SaveFile::snap(disk, &directory, snapshot).map_err(failed)?;
-                    Step::File(file.with_bugs(self.config.bugs))
-                }
-                Step::File(file) => {
-                    let save = self.wal.save_snapshot(disk, &mark_of(snapshot));
-                    let save = save.map_err(|error| save_failed(&error))?;
-                    Step::Record { save, file: file.name().to_owned() }
-                }
-                Step::Record { .. } => unreachable!("a record is no file"),
-            };
+            let save = self.wal.save_snapshot(disk, &mark_of(snapshot));
+            let save = save.map_err(|error| save_failed(&error))?;
+            *step = Step::Record { save, file: file.name().to_owned() };
         }
         Ok(true)
     }

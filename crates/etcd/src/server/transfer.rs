@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use disk::{Disk, Ticket};
-use raft::{Message, Snapshot, SnapshotMetadata, SnapshotStatus as Sent};
+use raft::{EntryId, Message, Snapshot, SnapshotMetadata, SnapshotStatus as Sent};
 use serde::{Deserialize, Serialize};
 
 use super::running::{Running, unless_fatal};
@@ -54,6 +54,8 @@ pub struct SnapshotStatus {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Transfers {
     asked: VecDeque<Message>,
+    /// The last entry whose changes the backend's file was told to hold for the next one.
+    flushed: Option<EntryId>,
     sending: Vec<Sending>,
     receiving: Vec<Receiving>,
     received: u64,
@@ -114,11 +116,24 @@ impl Transfers {
 }
 
 impl Running {
-    /// Sends the state to one member that raft asked it for.
-    pub(super) fn send_snapshot(&mut self, now_ns: u64, effects: &mut Effects) {
-        let Some(mut message) = self.transfers.asked.pop_front() else { return };
-        self.applier.flush();
+    /// Sends the state to one member that raft asked it for, once the backend's file has it.
+    pub(super) fn send_snapshot(
+        &mut self,
+        now_ns: u64,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        if self.transfers.asked.is_empty() || self.is_closing_batch() {
+            return Ok(());
+        }
         let applied = self.applier.applied();
+        if self.transfers.flushed != Some(applied) {
+            self.transfers.flushed = Some(applied);
+            self.applier.flush();
+            return self.close_batch(disk);
+        }
+        self.transfers.flushed = None;
+        let Some(mut message) = self.transfers.asked.pop_front() else { return Ok(()) };
         let metadata = SnapshotMetadata {
             conf_state: self.snapshots.conf_state.clone(),
             index: applied.index,
@@ -126,12 +141,13 @@ impl Running {
         };
         let data = Bytes::from(self.applier.cluster().v2().to_json());
         message.snapshot = Some(Box::new(Snapshot { data, metadata }));
-        let (to, index, database) = (message.to, applied.index, self.database_image());
+        let (to, index, database) = (message.to, applied.index, self.backend().stream().bytes());
         let bytes = u64::try_from(database.len()).expect("a length fits 64 bits");
         effects.trace.push(ServerEvent::SnapshotSent { to, index, bytes });
         effects.snapshots.push(SnapshotMessage { message, database });
         let deadline_ns = now_ns + ANSWER_TIMEOUT_NS;
         self.transfers.sending.push(Sending { to, state: SendState::UnderWay { deadline_ns } });
+        Ok(())
     }
 
     /// Saves the backend of a snapshot that comes in.

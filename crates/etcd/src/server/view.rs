@@ -7,7 +7,7 @@ use raft::{BasicStatus, Entry, EntryId, Role, Status};
 use super::running::Running;
 use super::{Server, ServerConfig, State};
 use crate::membership::Cluster;
-use crate::mvcc::Store;
+use crate::mvcc::{DiskBackend, Store};
 use crate::wal::Wal;
 
 /// How far the process has come.
@@ -162,7 +162,7 @@ impl<'a> View<'a> {
     }
 
     /// The key-value store.
-    pub fn store(self) -> Option<&'a Store> {
+    pub fn store(self) -> Option<&'a Store<DiskBackend>> {
         self.running().map(|running| running.applier.store())
     }
 

@@ -2,7 +2,7 @@
 
 use disk::{Disk, EntryKind};
 use etcd::mvcc::key_index::KeyIndex;
-use etcd::mvcc::{KeyRange, RangeOptions, Store};
+use etcd::mvcc::{DiskBackend, KeyRange, RangeOptions, Store};
 use etcd::server::View as EtcdView;
 
 use super::cluster::NodeView;
@@ -82,7 +82,7 @@ fn entry_type(kind: raft::EntryType) -> i32 {
     }
 }
 
-fn keys(store: &Store, window: Window) -> StoreView {
+fn keys(store: &Store<DiskBackend>, window: Window) -> StoreView {
     let rows = store.index().iter().skip(window.first as usize).take(window.rows as usize);
     StoreView {
         revision: store.revision(),
@@ -92,7 +92,7 @@ fn keys(store: &Store, window: Window) -> StoreView {
     }
 }
 
-fn key_view(store: &Store, key: &bytes::Bytes, index: &KeyIndex) -> KeyView {
+fn key_view(store: &Store<DiskBackend>, key: &bytes::Bytes, index: &KeyIndex) -> KeyView {
     let at = |revision| {
         let options = RangeOptions { revision, ..RangeOptions::default() };
         let found = store.range(&KeyRange::One(key.clone()), options).ok()?;

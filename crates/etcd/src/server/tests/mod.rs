@@ -1,6 +1,7 @@
 //! Servers with real steps and real disks; the test is the network, the clock and the cable.
 
 mod answers;
+mod backend;
 mod chaos;
 mod crashes;
 mod durability;

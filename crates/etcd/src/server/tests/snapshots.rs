@@ -230,6 +230,7 @@ fn a_backend_behind_the_snapshot_stops_the_boot_with_etcds_words() {
     lab.power_cut(0, false);
     lab.machines[0].disk.remove(&format!("{SNAP}/db")).unwrap();
     lab.boot(0);
+    lab.settle();
     let reason = lab.machines[0].died_of.clone().expect("it died").reason;
     assert_eq!(
         reason,
