@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use etcd::mvcc::{KeyRange, RangeOptions, Store};
+use etcd::mvcc::{DiskBackend, KeyRange, RangeOptions, Store};
 use etcd::request::KeyValue;
 use etcd::server::{ServerEvent as EtcdEvent, View};
 use imbl::Vector;
@@ -72,7 +72,7 @@ impl Stores {
     }
 
     /// M2: the store that came back is that of the index which it says.
-    fn recovered(&mut self, shadow: &Shadow, store: &Store, found: &mut Found) {
+    fn recovered(&mut self, shadow: &Shadow, store: &Store<DiskBackend>, found: &mut Found) {
         // Entries may have been applied in the same step; what they did is looked at below.
         let index = store.consistent_index();
         let is_first_look = shadow.now.applied == 0 || shadow.now.applied < index;
@@ -103,7 +103,7 @@ impl Stores {
     }
 
     /// M5.
-    fn hash(&mut self, node: Node, store: &Store, found: &mut Found) {
+    fn hash(&mut self, node: Node, store: &Store<DiskBackend>, found: &mut Found) {
         let revision = store.revision();
         let next = self.next_hash.entry(node).or_insert(HASH_EVERY);
         if revision < *next {
@@ -115,7 +115,7 @@ impl Stores {
         self.compare_hash(node, store, at, found);
     }
 
-    fn compare_hash(&mut self, node: Node, store: &Store, at: i64, found: &mut Found) {
+    fn compare_hash(&mut self, node: Node, store: &Store<DiskBackend>, at: i64, found: &mut Found) {
         let Ok(hash) = store.hash_kv(at) else { return };
         let key = (at, store.compact_revision());
         if store.compactions().next().is_some() {
@@ -165,7 +165,7 @@ impl Stores {
 }
 
 /// M4.
-fn compacted(node: Node, store: &Store, model: &Model, found: &mut Found) {
+fn compacted(node: Node, store: &Store<DiskBackend>, model: &Model, found: &mut Found) {
     let at = store.compact_revision();
     equals_model(Promise::M4, node, store, model, at, found);
     equals_model(Promise::M4, node, store, model, store.revision(), found);
@@ -188,7 +188,7 @@ fn compacted(node: Node, store: &Store, model: &Model, found: &mut Found) {
 fn equals_model(
     promise: Promise,
     node: Node,
-    store: &Store,
+    store: &Store<DiskBackend>,
     model: &Model,
     at: i64,
     found: &mut Found,
@@ -206,7 +206,7 @@ fn equals_model(
 }
 
 /// M7.
-fn rebuilt(node: Node, store: &Store, found: &mut Found) {
+fn rebuilt(node: Node, store: &Store<DiskBackend>, found: &mut Found) {
     let again = match Store::restore(store.backend().clone(), store.rules()) {
         Ok(again) => again,
         Err(error) => {
