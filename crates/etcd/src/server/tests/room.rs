@@ -15,10 +15,14 @@ fn alarms(lab: &mut Lab, node: usize, action: AlarmAction, member_id: u64) -> us
 
 #[test]
 fn a_full_server_raises_its_alarm_and_deletes_are_still_allowed() {
-    let mut lab = Lab::with(3, |config| config.quota_backend_bytes = 64 * 1024);
+    let mut lab = Lab::with(3, |config| config.quota_backend_bytes = 112 * 1024);
     let leader = lab.elect();
     let value = "v".repeat(8 * 1024);
-    let refused = (0..20).find_map(|number| lab.put(leader, &format!("k{number}"), &value).err());
+    // The size is that of the last batch that was closed.
+    let refused = (0..60).find_map(|number| {
+        lab.tick();
+        lab.put(leader, &format!("k{number}"), &value).err()
+    });
     assert_eq!(refused, Some(RequestError::NoSpace), "the backend has no room");
     lab.ticks(2);
     let other = (leader + 1) % 3;
