@@ -2,9 +2,10 @@
 
 use super::cluster::{
     ClientsView, ClusterView, Condition, Endpoint, ExpectationView, LoadView, MessageClass,
-    MessageView, NodeView, OperationView, WatcherView,
+    MessageView, NodeView, OperationView, PromiseView, WatcherView,
 };
 use super::{Query, View, inside, text, wal};
+use crate::check::{PROMISES, Promise};
 use crate::client::{Clients, Ended, Operation, Stage, Watcher};
 use crate::judge::Judgement;
 use crate::machine::{Power, print_event};
@@ -57,7 +58,19 @@ pub fn cluster(world: &World) -> ClusterView {
         clients: clients(world),
         log: text::log_lines(world.trace(), LOG_LINES_SHOWN),
         expectations: world.judgements().iter().map(expectation).collect(),
+        promises: promises(world),
+        violations: world.checks().found().violations().to_vec(),
     }
+}
+
+fn promises(world: &World) -> Vec<PromiseView> {
+    let found = world.checks().found();
+    let view = |promise: &Promise| PromiseView {
+        id: promise.id().to_owned(),
+        says: promise.info().says.to_owned(),
+        state: found.state(*promise),
+    };
+    PROMISES.iter().map(view).collect()
 }
 
 fn node(world: &World, node: Node) -> NodeView {

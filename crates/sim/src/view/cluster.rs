@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::{State, Violation};
 use crate::scenario::Node;
 
 /// The cluster at one moment.
@@ -31,6 +32,21 @@ pub struct ClusterView {
     pub log: Vec<LogLine>,
     /// Every `expect` so far.
     pub expectations: Vec<ExpectationView>,
+    /// Every promise, in the order of their table.
+    pub promises: Vec<PromiseView>,
+    /// What broke promises, in the order in which it was found.
+    pub violations: Vec<Violation>,
+}
+
+/// How a promise of the cluster stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromiseView {
+    /// `R1`.
+    pub id: String,
+    /// The promise.
+    pub says: String,
+    /// Kept, broken, or unknown and why.
+    pub state: State,
 }
 
 /// One server on the stage.

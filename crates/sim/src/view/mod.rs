@@ -21,7 +21,8 @@ use crate::scenario::Node;
 pub use build::{Viewer, cluster as cluster_view};
 pub use cluster::{
     ClientsView, ClusterView, Condition, Endpoint, ExpectationView, LoadView, LogLine,
-    MessageClass, MessageView, NodeView, OperationView, Outcome, Role, Timer, Tone, WatcherView,
+    MessageClass, MessageView, NodeView, OperationView, Outcome, PromiseView, Role, Timer, Tone,
+    WatcherView,
 };
 pub use server::{
     DiskView, EntryState, EntryView, FieldView, FileView, KeyRevision, KeyView, RaftView,
