@@ -58,6 +58,8 @@ enum WaitsFor {
     Backend(Box<Opening>),
     NewLog(Box<Wal>, Box<DiskBackend>),
     Repair(Ticket, Box<DiskBackend>),
+    /// What was read: a process that died leaves it in the machine's cache at least.
+    Log(Box<Found>),
 }
 
 /// How far a boot has come.
@@ -70,7 +72,6 @@ pub(super) enum Progress {
 pub(super) fn begin(
     config: &Arc<ServerConfig>,
     seed: u64,
-    now_ns: u64,
     disk: &mut Disk,
     effects: &mut Effects,
 ) -> Result<Progress, Fatal> {
@@ -80,7 +81,7 @@ pub(super) fn begin(
     }
     let opened = Opening::begin(disk, &config.db_path(), config.backend_options());
     let booting = Booting { config: Arc::clone(config), seed };
-    booting.backend_opened(opened.map_err(|error| not_opened(&error))?, now_ns, disk, effects)
+    booting.backend_opened(opened.map_err(|error| not_opened(&error))?, disk, effects)
 }
 
 impl Booting {
@@ -92,7 +93,6 @@ impl Booting {
     fn backend_opened(
         self,
         opened: Opened,
-        now_ns: u64,
         disk: &mut Disk,
         effects: &mut Effects,
     ) -> Result<Progress, Fatal> {
@@ -105,7 +105,7 @@ impl Booting {
             return Ok(self.waiting(WaitsFor::NewLog(Box::new(wal), backend)));
         }
         match open(&self.config, (*backend).clone(), disk, effects)? {
-            Ok(found) => restart(&self.config, self.seed, now_ns, found, effects),
+            Ok(found) => Ok(self.waiting(WaitsFor::Log(Box::new(found)))),
             Err(error) if wal::is_mendable(&error, self.config.bugs) => {
                 let ticket = repair(&self.config, disk, &error, effects)?;
                 Ok(self.waiting(WaitsFor::Repair(ticket, backend)))
@@ -128,7 +128,7 @@ impl Waiting {
         let (config, seed) = (&booting.config, booting.seed);
         match waits_for {
             WaitsFor::Backend(opening) => {
-                booting.backend_opened(opening.on_synced(ticket), now_ns, disk, effects)
+                booting.backend_opened(opening.on_synced(ticket), disk, effects)
             }
             WaitsFor::NewLog(mut wal, backend) => {
                 wal.on_synced(disk, ticket).map_err(|error| not_created(&error))?;
@@ -141,7 +141,14 @@ impl Waiting {
             WaitsFor::Repair(repaired, backend) if repaired == ticket => {
                 let found = open(config, *backend, disk, effects)?;
                 let found = found.map_err(|error| unreadable(&error))?;
-                restart(config, seed, now_ns, found, effects)
+                Ok(booting.waiting(WaitsFor::Log(Box::new(found))))
+            }
+            WaitsFor::Log(mut found) => {
+                found.wal.on_synced(disk, ticket).map_err(|error| not_created(&error))?;
+                if found.wal.is_idle() {
+                    return restart(config, seed, now_ns, *found, effects);
+                }
+                Ok(booting.waiting(WaitsFor::Log(found)))
             }
             waits_for @ WaitsFor::Repair(..) => Ok(booting.waiting(waits_for)),
         }
@@ -165,6 +172,7 @@ fn create(config: &ServerConfig, disk: &mut Disk) -> Result<Wal, Fatal> {
 }
 
 /// What a directory with a log holds.
+#[derive(Debug, Clone)]
 struct Found {
     snapshot: raft::Snapshot,
     cluster: Cluster,

@@ -12,7 +12,7 @@ use raft::Snapshot;
 use super::running::Running;
 use super::{Effects, Fatal, ServerConfig, ServerEvent};
 use crate::membership::Cluster;
-use crate::mvcc::backend::{Opened, Opening};
+use crate::mvcc::backend::Opening;
 use crate::mvcc::{DiskBackend, Store};
 use crate::snap::DatabaseName;
 use crate::v2store::V2Store;
@@ -68,11 +68,8 @@ pub(super) fn received_database(
     }
     let renamed = disk.rename(&received, &config.db_path());
     renamed.map_err(|error| format!("failed to rename database snapshot file ({error})"))?;
-    match Opening::begin(disk, &config.db_path(), config.backend_options()) {
-        Ok(Opened::Ready(backend)) => Ok(*backend),
-        Ok(Opened::Waiting(_)) => Err("invalid database: the file is empty".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
+    let backend = Opening::of_durable(disk, &config.db_path(), config.backend_options());
+    backend.map_err(|error| error.to_string())
 }
 
 /// The store in a backend.

@@ -213,9 +213,7 @@ impl Server {
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
         let progress = match (state, input) {
-            (State::Off, Input::Boot) => {
-                boot::begin(&self.config, self.seed, now_ns, disk, effects)?
-            }
+            (State::Off, Input::Boot) => boot::begin(&self.config, self.seed, disk, effects)?,
             (State::Booting(booting), Input::Synced(ticket)) => {
                 booting.on_synced(ticket, now_ns, disk, effects)?
             }

@@ -32,18 +32,16 @@ pub(crate) fn valid_snapshots_on(
     valid_snapshots(&segments?)
 }
 
-/// Zeros from `end` to the end of the file, which keeps its length. False when all is zero
-/// already.
-pub(super) fn zero_tail(disk: &mut Disk, file: FileId, end: u64) -> Result<bool, WalError> {
+/// Zeros from `end` to the end of the file, which keeps its length.
+pub(super) fn zero_tail(disk: &mut Disk, file: FileId, end: u64) -> Result<(), WalError> {
     let len = disk.len(file);
     let data_end = disk.data_end(file);
     let rest = disk.read_range(file, end..data_end)?;
-    let has_garbage = rest.iter().any(|byte| *byte != 0);
-    if has_garbage {
+    if rest.iter().any(|byte| *byte != 0) {
         disk.set_len(file, end)?;
         disk.set_len(file, len)?;
     }
-    Ok(has_garbage)
+    Ok(())
 }
 
 pub(super) fn remove_all(disk: &mut Disk, directory: &str) -> Result<(), WalError> {

@@ -1,13 +1,17 @@
 //! From a path to a backend.
 //!
 //! ```text
-//! no file ─→ create → sync file and directory ─┐
-//! file ────→ open, check, find free pages ─────┴→ backend, its first batch makes missing buckets
+//! no file ─→ create ──────────────────────┐
+//! file ────→ open, check, find free pages ─┴→ sync file and directory → backend, its first batch
+//!                                            makes missing buckets
 //! ```
 //!
-//! One step more than etcd: the directory of a new file is synced too, so that a log that names
-//! entries of it is never without it. Source: etcd release-3.4, `mvcc/backend/backend.go`
-//! (`newBackend`), and the places that create their buckets at boot.
+//! Two steps more than etcd. The directory of a new file is synced too, so that a log that names
+//! entries of it is never without it. And so is a file that was there: when only the process died,
+//! the last commit's meta page may be in the machine's cache alone. The next transaction writes
+//! over pages that the meta page before it still needs, and a power cut could leave that one.
+//! Source: etcd release-3.4, `mvcc/backend/backend.go` (`newBackend`), and the places that create
+//! their buckets at boot.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +20,11 @@ use ::disk::{Disk, Ticket};
 use super::disk::{BackendError, BackendOptions, DiskBackend};
 use crate::bolt::{Db, DbError, directory_of};
 
-/// A backend that is being made.
+/// A backend that is being made or made durable.
 #[derive(Debug, Clone)]
 pub struct Opening {
     backend: DiskBackend,
-    /// Syncs of a new file and its name.
+    /// Syncs of the file and its name.
     waits_for: BTreeSet<Ticket>,
 }
 
@@ -48,8 +52,8 @@ impl Opening {
         };
         if let Some(id) = known.filter(|id| disk.len(*id) > 0) {
             let db = Db::open(disk, id, options.db).map_err(failed)?;
-            let backend = DiskBackend::new(path, options, db);
-            return Ok(Opened::Ready(Box::new(backend)));
+            let synced = disk.sync_file(id).map_err(|error| failed(error.into()))?;
+            return Opening::synced(disk, DiskBackend::new(path, options, db), synced);
         }
         let (db, synced) = match known {
             Some(id) => Db::create(disk, id, options.db),
@@ -59,9 +63,27 @@ impl Opening {
                 .and_then(|id| Db::create(disk, id, options.db)),
         }
         .map_err(failed)?;
-        let named = disk.sync_dir(directory_of(path)).map_err(|error| failed(error.into()))?;
-        let backend = DiskBackend::new(path, options, db);
-        let waits_for = BTreeSet::from([synced, named]);
+        Opening::synced(disk, DiskBackend::new(path, options, db), synced)
+    }
+
+    /// Opens a file whose bytes are durable, under whatever name.
+    pub fn of_durable(
+        disk: &Disk,
+        path: &str,
+        options: BackendOptions,
+    ) -> Result<DiskBackend, BackendError> {
+        let opened = disk.open(path).map_err(DbError::from);
+        let db = opened.and_then(|id| Db::open(disk, id, options.db));
+        let db = db.map_err(|source| BackendError { path: path.to_owned(), source })?;
+        Ok(DiskBackend::new(path, options, db))
+    }
+
+    fn synced(disk: &mut Disk, backend: DiskBackend, file: Ticket) -> Result<Opened, BackendError> {
+        let path = backend.path();
+        let named = disk.sync_dir(directory_of(path));
+        let named =
+            named.map_err(|error| BackendError { path: path.to_owned(), source: error.into() })?;
+        let waits_for = BTreeSet::from([file, named]);
         Ok(Opened::Waiting(Box::new(Self { backend, waits_for })))
     }
 

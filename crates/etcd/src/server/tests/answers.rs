@@ -112,6 +112,7 @@ fn a_server_that_restarts_without_a_quorum_serves_nobody() {
     lab.elect();
     (0..3).for_each(|node| lab.power_cut(node, false));
     lab.boot(0);
+    lab.settle();
     let status = lab.ask(0, Request::Status);
     lab.ticks(60);
     assert_eq!(lab.answer(status), None, "it has not published itself");

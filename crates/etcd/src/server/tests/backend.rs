@@ -72,6 +72,7 @@ fn a_restart_begins_with_what_the_file_has() {
     let hashes = lab.hashes();
     lab.power_cut(0, false);
     lab.boot(0);
+    lab.settle();
     let revision = lab.view(0).store().unwrap().revision();
     assert!(revision > 100, "restored to {revision} before anything is applied");
     lab.elect();

@@ -82,8 +82,8 @@ impl Chaos {
             0..580 => self.network(),
             580..600 => self.stream(),
             600..780 => {
-                let node = self.node();
-                self.one_sync(node);
+                let (node, syncs) = (self.node(), 1 + self.below(4));
+                (0..syncs).for_each(|_| self.one_sync(node));
             }
             780..880 => self.one_tick(),
             880..990 => self.ask(),

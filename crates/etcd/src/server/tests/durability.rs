@@ -94,7 +94,9 @@ fn what_survived_by_luck_is_taken_up() {
     let written = lab.view(near).log().last_index;
     lab.power_cut(near, true);
     lab.machines[near].is_slow = false;
+    lab.cut_off.insert(near);
     lab.boot(near);
+    lab.settle();
     assert_eq!(lab.view(near).log().last_index, written, "the entry was there after all");
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use disk::{Disk, Ticket};
+use disk::{Disk, Ticket, Unsynced};
 use raft::{Message, Role};
 
 use crate::request::{
@@ -116,12 +116,29 @@ impl Lab {
         self.input(node, Input::Boot);
     }
 
-    /// Cuts the power. What was not synced survives or not, all of it.
-    pub(super) fn power_cut(&mut self, node: usize, unsynced_survives: bool) {
+    /// Ends the process, at an armed operation or now. What it wrote stays in the machine's cache,
+    /// and no sync of it is under way.
+    pub(super) fn kill(&mut self, node: usize) {
         let machine = &mut self.machines[node];
         machine.server = None;
         machine.syncs.clear();
-        let _report = machine.disk.crash(&mut |_| unsynced_survives);
+        machine.disk.take_issued();
+        machine.disk.disarm_crash();
+        let id = self.configs[node].id;
+        self.streams.retain(|stream| stream.from() != id);
+    }
+
+    /// Cuts the power. What was not synced survives or not, all of it.
+    pub(super) fn power_cut(&mut self, node: usize, unsynced_survives: bool) {
+        self.power_cut_to(node, &mut |_| unsynced_survives);
+    }
+
+    /// Cuts the power, with a decision for each thing that was not synced.
+    pub(super) fn power_cut_to(&mut self, node: usize, survives: &mut dyn FnMut(Unsynced) -> bool) {
+        let machine = &mut self.machines[node];
+        machine.server = None;
+        machine.syncs.clear();
+        let _report = machine.disk.crash(survives);
         let id = self.configs[node].id;
         self.wire.retain(|message| message.from != id);
         self.streams.retain(|stream| stream.from() != id);

@@ -5,6 +5,7 @@ mod backend;
 mod chaos;
 mod crashes;
 mod durability;
+mod kills;
 mod lab;
 mod leases;
 mod members;

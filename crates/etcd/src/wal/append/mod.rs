@@ -4,7 +4,7 @@
 //! hands each completed ticket to [`Wal::on_synced`], which drives what must wait for it:
 //!
 //! ```text
-//! open     rest of the last segment zeroed, if it was not ─ sync ─► ready
+//! open     rest of the last segment zeroed, if it was not ─ sync file, wal and parents ─► ready
 //! create   wal.tmp/0-0.wal written ─ sync file and wal.tmp ─► rename to wal ─ sync parents ─► ready
 //! save     frames appended ─ sync ─► saved
 //! cut      old segment cut to its length ─ sync ─► n.tmp with header ─ sync ─►
@@ -22,11 +22,14 @@
 //! segment's first entry must not overtake its header. As in etcd, one save is never split, and a change of
 //! the commit index alone is appended without a sync.
 //!
-//! Two steps more than etcd. The directory is synced before it gets its final name: etcd relies on
+//! Three steps more than etcd. The directory is synced before it gets its final name: etcd relies on
 //! file systems that make a new file's name durable together with its bytes; the disk below does
 //! not. And the zeroed rest is durable before anything is written over it: otherwise a power cut
 //! could leave a new record whose lost sectors hold remains of an older one instead of zeros, and
-//! the torn record would look like damage.
+//! the torn record would look like damage. And what an opened log was read from is durable before
+//! anything is said of it: when only the process died, its last records and the name of its last
+//! segment may be in the machine's cache alone. A real server takes them for durable all the same,
+//! and a power cut then takes what it has acknowledged.
 
 mod phases;
 mod writing;
@@ -39,7 +42,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bugs::Bugs;
 
-use super::directory::{directory_names, read_segment, remove_all, zero_tail};
+use super::directory::{ancestors, directory_names, read_segment, remove_all, zero_tail};
 use super::{
     Encoder, ReadMode, Replay, Segment, SegmentName, SnapshotMark, WalError, WalEvent, replay,
     replay_as_released, select,
@@ -80,7 +83,7 @@ enum Save {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Ready,
-    /// The zeroed rest of the segment.
+    /// All that was read, and the zeroed rest of the segment.
     OpenSync,
     /// The temporary directory and its segment.
     CreateSync,
@@ -173,7 +176,8 @@ impl Wal {
     }
 
     /// Opens a log to go on writing, and reads it from a snapshot on. What follows the last good
-    /// record is zeroed, which the log may have to wait for. [`WalError::UnexpectedEof`] asks for [`super::repair`], once.
+    /// record is zeroed. Until the log is idle, what was read may not be durable: nobody may be
+    /// told of it. [`WalError::UnexpectedEof`] asks for [`super::repair`], once.
     pub fn open(
         disk: &mut Disk,
         directory: &str,
@@ -194,9 +198,11 @@ impl Wal {
         wal.state = replay.hard_state;
         wal.last_index = replay.entries.last().map_or(from.index, |entry| entry.index);
         wal.held = names.iter().copied().collect();
-        if zero_tail(disk, file, wal.end)? {
-            wal.waiting.insert(disk.sync_file(file)?);
-            wal.phase = Phase::OpenSync;
+        zero_tail(disk, file, wal.end)?;
+        wal.phase = Phase::OpenSync;
+        wal.waiting = BTreeSet::from([disk.sync_file(file)?, disk.sync_dir(directory)?]);
+        for parent in ancestors(directory) {
+            wal.waiting.insert(disk.sync_dir(parent)?);
         }
         wal.prepare_next(disk)?;
         Ok((wal, replay))
