@@ -14,24 +14,38 @@ use crate::request::{
     SortOrder, SortTarget,
 };
 
-/// Whether a put can be carried out, by the state before it.
+/// Whether a put alone can be carried out, by the state before it: etcd asks for the lease first.
 pub(super) fn check_put<B: Backend>(
     store: &Store<B>,
     lessor: &Lessor,
     put: &PutRequest,
 ) -> Result<(), RequestError> {
-    let keeps = put.ignore_value || put.ignore_lease;
-    if keeps && store.index().get(&put.key, store.revision()).is_none() {
-        return Err(RequestError::KeyNotFound);
-    }
-    if put.lease != 0 && !lessor.exists(put.lease) {
-        return Err(RequestError::LeaseNotFound);
-    }
-    Ok(())
+    check_lease(lessor, put)?;
+    check_kept(store, put)
 }
 
-/// Carries out a put that was checked. One that keeps what a deletion in the same transaction took
-/// away keeps nothing: etcd stops there, and no server lets such a request in.
+/// The same of a put in a transaction: there etcd asks for the lease last.
+pub(super) fn check_put_in_txn<B: Backend>(
+    store: &Store<B>,
+    lessor: &Lessor,
+    put: &PutRequest,
+) -> Result<(), RequestError> {
+    check_kept(store, put)?;
+    check_lease(lessor, put)
+}
+
+fn check_lease(lessor: &Lessor, put: &PutRequest) -> Result<(), RequestError> {
+    let is_missing = put.lease != 0 && !lessor.exists(put.lease);
+    if is_missing { Err(RequestError::LeaseNotFound) } else { Ok(()) }
+}
+
+fn check_kept<B: Backend>(store: &Store<B>, put: &PutRequest) -> Result<(), RequestError> {
+    let keeps = put.ignore_value || put.ignore_lease;
+    let is_missing = keeps && store.index().get(&put.key, store.revision()).is_none();
+    if is_missing { Err(RequestError::KeyNotFound) } else { Ok(()) }
+}
+
+/// Carries out a put that was checked: what it keeps is there.
 pub(super) fn put<B: Backend>(txn: &mut WriteTxn<'_, B>, put: PutRequest) -> PutReply {
     let mut before = None;
     if put.ignore_value || put.ignore_lease || put.prev_kv {

@@ -99,6 +99,13 @@ pub enum ApplyError {
         /// The entry.
         index: u64,
     },
+    /// A put keeps what a deletion in the same transaction took away. etcd's check of overlaps does
+    /// not see a deletion of all keys from one on, lets the request in, and every server stops.
+    #[error("entry {index}: unexpected error during txn: etcdserver: key not found")]
+    KeptKeyDeleted {
+        /// The entry.
+        index: u64,
+    },
 }
 
 impl<B: Backend> Applier<B> {
@@ -268,6 +275,9 @@ impl<B: Backend> Applier<B> {
             LoggedRequest::V2(request) => self.apply_v2(index, &request),
             LoggedRequest::V3(request) => match request.v2 {
                 Some(request) => self.apply_v2(index, &request),
+                None if is_new && self.dies_of(&request) => {
+                    Err(ApplyError::KeptKeyDeleted { index })
+                }
                 None if is_new => Ok(self.apply_v3(*request)),
                 None => Ok(Applied::Skipped),
             },
@@ -281,6 +291,12 @@ impl<B: Backend> Applier<B> {
             .map_err(|source| ApplyError::Membership { index, source })?;
         rows::save(&mut self.store, &before, &self.cluster);
         Ok(Applied::V2 { proposal_id: request.id })
+    }
+
+    fn dies_of(&self, request: &InternalRaftRequest) -> bool {
+        let txn = request.txn.as_ref();
+        txn.is_some_and(|txn| txn::keeps_what_it_deletes(&self.store, &self.lessor, txn))
+            && alarm::permit(&self.store, request).is_ok()
     }
 
     fn apply_v3(&mut self, request: InternalRaftRequest) -> Applied {

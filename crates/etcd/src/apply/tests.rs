@@ -316,3 +316,29 @@ fn an_alarm_for_space_forbids_what_takes_room_until_it_is_cleared() {
     applier.apply(&put(6, "b", "1")).unwrap();
     assert_eq!(applier.store().revision(), 4, "room again");
 }
+
+#[test]
+fn a_put_that_keeps_what_its_transaction_deleted_stops_the_server_as_it_does_etcd() {
+    let mut applier = applier();
+    applier.apply(&put(1, "k", "v")).unwrap();
+    let all = DeleteRangeRequest {
+        key: "a".into(),
+        range_end: Bytes::from_static(b"\0"),
+        ..DeleteRangeRequest::default()
+    };
+    let keeps = PutRequest { key: "k".into(), ignore_value: true, ..PutRequest::default() };
+    let txn = TxnRequest {
+        success: vec![
+            operation(request_op::Request::RequestDeleteRange(all)),
+            operation(request_op::Request::RequestPut(keeps)),
+        ],
+        ..TxnRequest::default()
+    };
+    let request = InternalRaftRequest { txn: Some(txn), ..InternalRaftRequest::default() };
+    let died = applier.apply(&v3(2, request)).unwrap_err();
+    assert_eq!(
+        died.to_string(),
+        "entry 2: unexpected error during txn: etcdserver: key not found",
+        "the last word of a real 3.4.23"
+    );
+}

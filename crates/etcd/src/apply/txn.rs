@@ -4,6 +4,7 @@
 //! does the check whether each operation can be carried out. Then the operations follow in order,
 //! each seeing those before it. Source: etcd release-3.4, `etcdserver/apply.go`.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
@@ -26,12 +27,36 @@ pub(super) fn txn<B: Backend>(
 ) -> Result<(TxnReply, Committed), RequestError> {
     let mut path = VecDeque::new();
     choose(store, &request, &mut path);
-    check(store, lessor, &request, &mut path.iter())?;
+    check_all(store, lessor, &request, &path)?;
     let mut txn = store.write();
     let mut reply = carry_out(&mut txn, request, &mut path);
     let committed = txn.end();
     reply.header = kv::at(committed.revision);
     Ok((reply, committed))
+}
+
+/// Whether a put would find that a deletion before it has taken away what it is to keep.
+pub(super) fn keeps_what_it_deletes<B: Backend>(
+    store: &Store<B>,
+    lessor: &Lessor,
+    request: &TxnRequest,
+) -> bool {
+    let mut path = VecDeque::new();
+    choose(store, request, &mut path);
+    let deleted = RefCell::new(Vec::new());
+    let walked = check(request, &mut path.iter(), &|operation| {
+        if let Operation::RequestDeleteRange(delete) = operation {
+            deleted.borrow_mut().push(KeyRange::new(&delete.key, &delete.range_end));
+        }
+        if let Operation::RequestPut(put) = operation
+            && (put.ignore_value || put.ignore_lease)
+            && deleted.borrow().iter().any(|range| range.contains(&put.key))
+        {
+            return Err(RequestError::KeyNotFound);
+        }
+        Ok(())
+    });
+    walked.is_err() && check_all(store, lessor, request, &path).is_ok()
 }
 
 /// Answers a transaction that only reads.
@@ -74,19 +99,45 @@ fn choose<B: Backend>(store: &Store<B>, request: &TxnRequest, path: &mut VecDequ
     }
 }
 
-/// Whether all chosen operations can be carried out, by the state before the transaction.
-fn check<'a, B: Backend>(
+/// Makes a check on all chosen operations, in the order in which they are carried out.
+fn check<'a>(
+    request: &TxnRequest,
+    path: &mut impl Iterator<Item = &'a bool>,
+    one: &impl Fn(&Operation) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    let succeeded = *path.next().expect("a choice for each transaction on the way");
+    let chosen =
+        branch(request, succeeded).iter().filter_map(|operation| operation.request.as_ref());
+    for operation in chosen {
+        match operation {
+            Operation::RequestTxn(inner) => check(inner, path, one)?,
+            Operation::RequestPut(_)
+            | Operation::RequestRange(_)
+            | Operation::RequestDeleteRange(_) => one(operation)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether all chosen operations can be carried out, by the state before the transaction. As etcd
+/// does it, all puts are looked at before the first range.
+fn check_all<B: Backend>(
     store: &Store<B>,
     lessor: &Lessor,
     request: &TxnRequest,
-    path: &mut impl Iterator<Item = &'a bool>,
+    path: &VecDeque<bool>,
 ) -> Result<(), RequestError> {
-    let succeeded = *path.next().expect("a choice for each transaction on the way");
-    branch(request, succeeded).iter().try_for_each(|operation| match &operation.request {
-        Some(Operation::RequestPut(put)) => kv::check_put(store, lessor, put),
-        Some(Operation::RequestRange(range)) => check_range(store, range),
-        Some(Operation::RequestTxn(inner)) => check(store, lessor, inner, path),
-        Some(Operation::RequestDeleteRange(_)) | None => Ok(()),
+    check(request, &mut path.iter(), &|operation| {
+        if let Operation::RequestPut(put) = operation {
+            return kv::check_put_in_txn(store, lessor, put);
+        }
+        Ok(())
+    })?;
+    check(request, &mut path.iter(), &|operation| {
+        if let Operation::RequestRange(range) = operation {
+            return check_range(store, range);
+        }
+        Ok(())
     })
 }
 
