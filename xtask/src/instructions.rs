@@ -25,6 +25,7 @@ const CASES: &[(&str, &str)] = &[
     ("propose/256B/5-nodes", "16"),
     ("batch64/one-message/3-nodes", "16"),
     ("batch64/64-messages/3-nodes", "16"),
+    ("batch64/64-messages-coalesced/3-nodes", "16"),
     ("heartbeat/3-nodes", "16"),
     ("heartbeat/9-nodes", "16"),
     ("election/pre-vote/3-nodes", "16"),

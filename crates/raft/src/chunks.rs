@@ -9,7 +9,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::types::{Entry, EntryType};
+use crate::config::NO_LIMIT;
+use crate::entries::Entries;
+use crate::types::{Entry, EntryType, encoded_size};
 
 /// Entries in a chunk: what an append copies at most after a clone.
 const CHUNK: usize = 256;
@@ -73,9 +75,11 @@ impl Chunk {
         }
     }
 
-    fn entry(&self, at: usize, index: u64) -> Entry {
-        let Run { term, entry_type, .. } = self.run(at);
-        Entry { entry_type, term, index, data: self.payloads[at].clone() }
+    /// The payloads from a position on that are of one term and type.
+    fn row_from(&self, at: usize) -> (Run, &[Bytes]) {
+        let next = self.runs.partition_point(|run| run.start <= at);
+        let end = self.runs.get(next).map_or(self.len(), |run| run.start);
+        (self.runs[next - 1], &self.payloads[at..end])
     }
 }
 
@@ -101,12 +105,57 @@ impl Chunks {
         Some(self.parts[at / CHUNK].run(at % CHUNK).term)
     }
 
-    /// The entries at these positions, all of which must be there; the first has this index.
-    pub(crate) fn range(&self, range: Range<usize>, index: u64) -> impl Iterator<Item = Entry> {
+    /// As many of the entries at these positions, all of which must be there, as fit in `max_size`
+    /// encoded bytes; at least one. The first has this index.
+    pub(crate) fn fitting(&self, range: Range<usize>, index: u64, max_size: u64) -> Entries {
         assert!(range.end <= self.len, "entries are read where there are some");
-        range.zip(index..).map(|(position, index)| {
-            let at = self.skipped + position;
-            self.parts[at / CHUNK].entry(at % CHUNK, index)
+        let count = self.count_fitting(range.clone(), index, max_size);
+        let range = range.start..range.start + count;
+        let entry = |run: Run, index, data: &Bytes| {
+            let Run { term, entry_type, .. } = run;
+            Entry { entry_type, term, index, data: data.clone() }
+        };
+        let mut taken = Vec::new();
+        for (run, payloads) in self.rows(range) {
+            if count == 1 {
+                return Entries::from(entry(run, index, &payloads[0]));
+            }
+            taken.reserve_exact(count - taken.len());
+            let indexes = index + taken.len() as u64..;
+            taken.extend(payloads.iter().zip(indexes).map(|(data, index)| entry(run, index, data)));
+        }
+        Entries::from(taken)
+    }
+
+    fn count_fitting(&self, range: Range<usize>, index: u64, max_size: u64) -> usize {
+        if max_size == NO_LIMIT {
+            return range.len();
+        }
+        let (mut size, mut count) = (0_u64, 0);
+        for (run, payloads) in self.rows(range) {
+            for data in payloads {
+                let entry = encoded_size(run.term, index + count as u64, data.len());
+                size = size.saturating_add(entry);
+                if count > 0 && size > max_size {
+                    return count;
+                }
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// The payloads at these positions, those of one run and chunk together.
+    fn rows(&self, range: Range<usize>) -> impl Iterator<Item = (Run, &[Bytes])> {
+        let (mut at, end) = (self.skipped + range.start, self.skipped + range.end);
+        std::iter::from_fn(move || {
+            if at == end {
+                return None;
+            }
+            let (run, payloads) = self.parts[at / CHUNK].row_from(at % CHUNK);
+            let payloads = &payloads[..payloads.len().min(end - at)];
+            at += payloads.len();
+            Some((run, payloads))
         })
     }
 
@@ -188,7 +237,8 @@ mod tests {
             assert_eq!(chunks.term(position), Some(found.term), "at position {position}");
             number
         };
-        chunks.range(0..chunks.len(), 1000).enumerate().map(read).collect()
+        let all = chunks.fitting(0..chunks.len(), 1000, u64::MAX);
+        all.into_iter().enumerate().map(read).collect()
     }
 
     #[test]

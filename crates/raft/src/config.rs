@@ -55,6 +55,12 @@ pub struct Config {
     pub step_down_on_removal: bool,
     /// Writes and applying are messages to local threads, see [`Ready`](crate::Ready).
     pub async_storage_writes: bool,
+    /// What a leader would tell its followers at once, new entries and commit indexes, waits for the
+    /// next [`Ready`](crate::Ready) and goes out in one message for all that came in between.
+    ///
+    /// Off by default: etcd sends a message for each. With it, many proposals before a `Ready` cost
+    /// a follower one write and one answer; a proposal before each is sent as ever.
+    pub coalesce_appends: bool,
     /// Rules to break on purpose; without the cargo feature `bugs` it has no effect.
     pub bugs: Bugs,
 }
@@ -78,6 +84,7 @@ impl Default for Config {
             disable_conf_change_validation: false,
             step_down_on_removal: false,
             async_storage_writes: false,
+            coalesce_appends: false,
             bugs: Bugs::default(),
         }
     }

@@ -35,19 +35,49 @@ impl Entries {
     /// Some of the entries, shared with these.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {
-        if range.is_empty() {
-            return Self::default();
-        }
-        match &self.0 {
-            Held::Nothing => panic!("a part of nothing is empty"),
-            Held::One(entry) => {
-                assert_eq!(range, 0..1, "a part lies within the whole");
-                Self::from(entry.clone())
-            }
-            Held::Shared(Shared { all, start, .. }) => {
+        match (&self[range.clone()], &self.0) {
+            ([], _) => Self::default(),
+            // Not shared, so that one entry on its way to a member ties up no others.
+            ([only], _) => Self::from(only.clone()),
+            (_, Held::Shared(Shared { all, start, .. })) => {
                 let start = *start as usize;
                 Self::shared(Arc::clone(all), start + range.start..start + range.end)
             }
+            (_, Held::Nothing | Held::One(_)) => unreachable!("several entries are shared"),
+        }
+    }
+
+    /// Puts more entries behind these where nobody else looks at them; gives them back otherwise.
+    /// Memory of entries that a part left out does not grow further.
+    pub(crate) fn try_append(&mut self, more: Self) -> Result<(), Self> {
+        match &mut self.0 {
+            Held::Nothing => *self = more,
+            Held::One(first) => {
+                let mut all = Vec::with_capacity(1 + more.len());
+                all.push(std::mem::take(first));
+                more.move_into(&mut all);
+                *self = Self::from(all);
+            }
+            Held::Shared(Shared { all, start: 0, end }) => match Arc::get_mut(all) {
+                Some(all) if all.len() == *end as usize => {
+                    more.move_into(all);
+                    *end = bound(all.len());
+                }
+                _ => return Err(more),
+            },
+            Held::Shared(_) => return Err(more),
+        }
+        Ok(())
+    }
+
+    fn move_into(self, row: &mut Vec<Entry>) {
+        match self.0 {
+            Held::Nothing => {}
+            Held::One(entry) => row.push(entry),
+            Held::Shared(Shared { all, start, end }) => match Arc::try_unwrap(all) {
+                Ok(mut all) => row.extend(all.drain(start as usize..end as usize)),
+                Err(all) => row.extend_from_slice(&all[start as usize..end as usize]),
+            },
         }
     }
 
@@ -64,9 +94,13 @@ impl Entries {
 
     fn shared(all: Arc<Vec<Entry>>, range: Range<usize>) -> Self {
         assert!(!range.is_empty() && range.end <= all.len(), "a part lies within the whole");
-        let bound = |at| u32::try_from(at).expect("a message holds less than 2^32 entries");
         Self(Held::Shared(Shared { start: bound(range.start), end: bound(range.end), all }))
     }
+}
+
+/// A position in shared entries.
+fn bound(at: usize) -> u32 {
+    u32::try_from(at).expect("a row of entries in memory is shorter than 2^32")
 }
 
 impl Deref for Entries {
@@ -217,6 +251,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn entries_are_put_behind_those_that_nobody_shares() {
+        for (count, more) in [(0, 2), (1, 0), (1, 1), (1, 3), (2, 1), (3, 3)] {
+            let mut both = row(count);
+            both.extend(row(more));
+            let mut entries = Entries::from(row(count));
+            entries.try_append(Entries::from(row(more))).expect("nobody shares them");
+            assert_eq!(entries, both, "{more} behind {count}");
+        }
+        let mut entries = Entries::from(row(4));
+        let clone = entries.clone();
+        let refused = entries.try_append(Entries::from(row(2))).expect_err("they are shared");
+        assert_eq!((&entries[..], &refused[..]), (&clone[..], &row(2)[..]), "nothing changed");
+        drop(clone);
+        for range in [0..3, 1..4] {
+            let mut part = std::mem::take(&mut entries).part(range);
+            let refused = part.try_append(Entries::from(row(1)));
+            refused.expect_err("what a part left out is not kept for longer");
+            entries = Entries::from(row(4));
+        }
+        let lasting = Entries::from(row(3));
+        entries.try_append(lasting.clone()).expect("these are not shared, the others may be");
+        assert_eq!((entries.len(), lasting), (7, Entries::from(row(3))), "copied");
     }
 
     #[test]

@@ -295,12 +295,35 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         );
     }
 
+    /// Tells every follower what is new, at once or with the next `Ready`.
     pub(crate) fn broadcast_append(&mut self) -> Result<()> {
+        if self.coalesce_appends {
+            self.appends_due = true;
+            return Ok(());
+        }
         for slot in 0..self.tracker.progress.len() {
             let id = self.tracker.progress.id_at(slot);
             if id != self.id {
                 self.send_append(id)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Sends what waited for the next `Ready`; nothing to those who have heard it meanwhile.
+    pub(crate) fn send_due_appends(&mut self) -> Result<()> {
+        if !take(&mut self.appends_due) {
+            return Ok(());
+        }
+        for slot in 0..self.tracker.progress.len() {
+            let id = self.tracker.progress.id_at(slot);
+            if id == self.id {
+                continue;
+            }
+            if self.can_bump_commit_of(id) {
+                self.send_append(id)?;
+            }
+            while self.maybe_send_append(id, false)? {}
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::chunks::Chunks;
 use crate::entries::Entries;
-use crate::storage::{Storage, StorageError, position, take_fitting};
+use crate::storage::{Storage, StorageError, position};
 use crate::types::{ConfState, Entry, EntryId, HardState, Snapshot};
 
 /// [`Storage`] in memory; what etcd's servers read their log from. A clone shares the entries.
@@ -170,7 +170,7 @@ impl Storage for MemoryStorage {
         }
         let offset = self.sentinel.index + 1;
         let range = position(lo - offset)..position(hi - offset);
-        Ok(take_fitting(self.entries.range(range, lo), max_size))
+        Ok(self.entries.fitting(range, lo, max_size))
     }
 
     fn term(&self, index: u64) -> Result<u64, StorageError> {

@@ -32,6 +32,8 @@ pub(crate) struct Raft<S, R, L> {
     pub(crate) log: RaftLog<S, L>,
     pub(crate) tracker: Tracker,
 
+    /// With `coalesce_appends`: the followers are to be told of what is new.
+    pub(crate) appends_due: bool,
     /// To be sent at once.
     pub(crate) messages: Vec<Message>,
     /// To be sent when what is appended now is durable; may be addressed to this node.
@@ -60,6 +62,7 @@ pub(crate) struct Raft<S, R, L> {
     pub(crate) disable_proposal_forwarding: bool,
     pub(crate) disable_conf_change_validation: bool,
     pub(crate) step_down_on_removal: bool,
+    pub(crate) coalesce_appends: bool,
     pub(crate) bugs: Bugs,
 }
 
@@ -94,6 +97,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             is_learner: false,
             log,
             tracker: Tracker::new(config.max_inflight_msgs, config.max_inflight_bytes),
+            appends_due: false,
             messages: Vec::new(),
             messages_after_append: Vec::new(),
             read_states: Vec::new(),
@@ -115,6 +119,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             disable_proposal_forwarding: config.disable_proposal_forwarding,
             disable_conf_change_validation: config.disable_conf_change_validation,
             step_down_on_removal: config.step_down_on_removal,
+            coalesce_appends: config.coalesce_appends,
             bugs: config.bugs,
         }
     }
@@ -214,6 +219,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         self.reset_progress()?;
         self.pending_conf_index = 0;
         self.uncommitted_size = 0;
+        self.appends_due = false;
         self.read_only = ReadOnly::new(self.read_only.option);
         Ok(())
     }

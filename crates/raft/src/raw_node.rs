@@ -229,6 +229,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         raft.soft_state() != self.previous_soft_state
             || !hard_state.is_empty() && hard_state != self.previous_hard_state
             || raft.log.unstable.next_snapshot().is_some()
+            || raft.appends_due
             || !raft.messages.is_empty()
             || !raft.messages_after_append.is_empty()
             || raft.log.unstable.has_next_entries()
@@ -267,6 +268,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
     fn collect(&mut self, ready: &mut Ready) -> Result<()> {
         let allow_unstable = self.applies_unstable();
         let raft = &mut self.raft;
+        raft.send_due_appends()?;
         let (soft_state, mut hard_state) = (raft.soft_state(), raft.hard_state());
         if raft.bugs.has(Bug::VoteNotPersisted) {
             hard_state.vote = NONE;

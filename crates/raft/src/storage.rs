@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::config::NO_LIMIT;
 use crate::entries::Entries;
 use crate::types::{ConfState, Entry, HardState, Snapshot};
 
@@ -51,6 +52,9 @@ pub trait Storage {
 
 /// How many of the entries fit in `max_size` bytes; at least one.
 pub(crate) fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, max_size: u64) -> usize {
+    if max_size == NO_LIMIT {
+        return entries.count();
+    }
     let mut size = 0_u64;
     let mut count = 0;
     for entry in entries {
@@ -61,28 +65,6 @@ pub(crate) fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, max_size: u6
         count += 1;
     }
     count
-}
-
-/// As many of the entries as fit in `max_size` bytes; at least one.
-pub(crate) fn take_fitting(mut entries: impl Iterator<Item = Entry>, max_size: u64) -> Entries {
-    let Some(first) = entries.next() else { return Entries::default() };
-    let Some(second) = entries.next() else { return Entries::from(first) };
-    let mut size = first.encoded_size().saturating_add(second.encoded_size());
-    if size > max_size {
-        return Entries::from(first);
-    }
-    // As many as there would be if all were as large as these two.
-    let expected = usize::try_from(max_size / (size / 2)).unwrap_or(usize::MAX);
-    let mut taken = Vec::with_capacity(expected.min(entries.size_hint().0).saturating_add(2));
-    taken.extend([first, second]);
-    for entry in entries {
-        size = size.saturating_add(entry.encoded_size());
-        if size > max_size {
-            break;
-        }
-        taken.push(entry);
-    }
-    Entries::from(taken)
 }
 
 /// Bytes of all entries in their encoded form.

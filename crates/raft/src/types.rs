@@ -67,13 +67,19 @@ impl Entry {
 
     /// Bytes of the entry in its protobuf form: what the limits per message count.
     pub fn encoded_size(&self) -> u64 {
-        let kind = 2;
-        let data = match self.data.len() as u64 {
-            0 => 0,
-            len => 1 + varint_size(len) + len,
-        };
-        kind + 1 + varint_size(self.term) + 1 + varint_size(self.index) + data
+        encoded_size(self.term, self.index, self.data.len())
     }
+}
+
+/// Bytes of an entry in its protobuf form.
+#[inline]
+pub(crate) fn encoded_size(term: u64, index: u64, payload: usize) -> u64 {
+    let kind = 2;
+    let data = match payload as u64 {
+        0 => 0,
+        len => 1 + varint_size(len) + len,
+    };
+    kind + 1 + varint_size(term) + 1 + varint_size(index) + data
 }
 
 /// How many bytes a protobuf varint takes.

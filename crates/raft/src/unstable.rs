@@ -14,8 +14,9 @@ use crate::types::{Entry, EntryId, Snapshot};
 
 /// Entries, and perhaps a snapshot below them, that storage does not have yet.
 ///
-/// Entries stay in the pieces in which they came, so that what came in one piece goes on to
-/// storage and to every member without being copied.
+/// Entries stay in pieces as they came, and what was handed out is never moved, so that a piece
+/// goes on to storage and to every member without being copied. What comes before the last piece
+/// was handed out becomes part of it.
 ///
 /// Invariants: the pieces are not empty and follow one another from `offset` to just before `end`;
 /// `offset <= offset_in_progress <= end`; with a snapshot, `offset` is one beyond it; a snapshot
@@ -172,7 +173,11 @@ impl Unstable {
             self.offset_in_progress = self.offset_in_progress.min(from);
         }
         self.end = from + entries.len() as u64;
-        self.pieces.push_back(entries);
+        let apart = match self.pieces.back_mut() {
+            Some(last) => last.try_append(entries).err(),
+            None => Some(entries),
+        };
+        self.pieces.extend(apart);
         self.check();
     }
 

@@ -91,6 +91,7 @@ impl Cluster for Group {
                 election_tick: 1 << 30,
                 pre_vote: setup.pre_vote,
                 max_size_per_msg: setup.max_message_bytes,
+                coalesce_appends: setup.may_batch,
                 ..Config::new(id)
             };
             let storage = MemoryStorage::with_conf_state(ConfState::of_voters(voters.clone()));

@@ -31,6 +31,7 @@ const TARGETS: &[Target] = &[
     target("propose/256B/3-nodes", Some(780.0), Some(5.0)),
     target("batch64/one-message/3-nodes", Some(190.0), Some(3.0)),
     target("batch64/64-messages/3-nodes", None, Some(3.0)),
+    target("batch64/64-messages-coalesced/3-nodes", None, Some(3.0)),
     target("heartbeat/3-nodes", Some(300.0), Some(3.0)),
     target("heartbeat/5-nodes", Some(500.0), Some(3.0)),
     target("heartbeat/9-nodes", Some(1000.0), Some(3.0)),

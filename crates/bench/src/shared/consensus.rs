@@ -52,6 +52,12 @@ pub fn run<C: Cluster, L: Log>(
             (0..64).for_each(|_| cluster.propose(payload));
         })
     });
+    case("batch64/64-messages-coalesced/3-nodes", &mut |name| {
+        let setup = Setup { may_batch: true, ..setup(3) };
+        batches::<C>(name, setup, effort, |cluster, payload| {
+            (0..64).for_each(|_| cluster.propose(payload));
+        })
+    });
     for nodes in [3, 5, 9] {
         case(&format!("heartbeat/{nodes}-nodes"), &mut |name| {
             heartbeats::<C>(name, setup(nodes), effort)
