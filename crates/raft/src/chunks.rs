@@ -42,6 +42,13 @@ struct Run {
     entry_type: EntryType,
 }
 
+impl Run {
+    fn entry(self, index: u64, data: &Bytes) -> Entry {
+        let Self { term, entry_type, .. } = self;
+        Entry { entry_type, term, index, data: data.clone() }
+    }
+}
+
 impl Chunk {
     fn with_room(count: usize) -> Self {
         Self { payloads: Vec::with_capacity(count), ..Self::default() }
@@ -110,25 +117,22 @@ impl Chunks {
     pub(crate) fn fitting(&self, range: Range<usize>, index: u64, max_size: u64) -> Entries {
         assert!(range.end <= self.len, "entries are read where there are some");
         let count = self.count_fitting(range.clone(), index, max_size);
-        let range = range.start..range.start + count;
-        let entry = |run: Run, index, data: &Bytes| {
-            let Run { term, entry_type, .. } = run;
-            Entry { entry_type, term, index, data: data.clone() }
-        };
-        let mut taken = Vec::new();
-        for (run, payloads) in self.rows(range) {
-            if count == 1 {
-                return Entries::from(entry(run, index, &payloads[0]));
-            }
-            taken.reserve_exact(count - taken.len());
+        if count == 1 {
+            let at = self.skipped + range.start;
+            let chunk = &self.parts[at / CHUNK];
+            return Entries::from(chunk.run(at % CHUNK).entry(index, &chunk.payloads[at % CHUNK]));
+        }
+        let mut taken = Vec::with_capacity(count);
+        for (run, payloads) in self.rows(range.start..range.start + count) {
             let indexes = index + taken.len() as u64..;
-            taken.extend(payloads.iter().zip(indexes).map(|(data, index)| entry(run, index, data)));
+            taken.extend(payloads.iter().zip(indexes).map(|(data, index)| run.entry(index, data)));
         }
         Entries::from(taken)
     }
 
     fn count_fitting(&self, range: Range<usize>, index: u64, max_size: u64) -> usize {
-        if max_size == NO_LIMIT {
+        // One is given whatever its size.
+        if max_size == NO_LIMIT || range.len() <= 1 {
             return range.len();
         }
         let (mut size, mut count) = (0_u64, 0);

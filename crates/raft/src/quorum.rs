@@ -4,8 +4,6 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
-
 use crate::ids::IdSet;
 use crate::types::NodeId;
 
@@ -75,12 +73,18 @@ pub(crate) fn majority_index(voters: &IdSet, acked: impl Fn(NodeId) -> Option<u6
     if voters.is_empty() {
         return u64::MAX;
     }
-    let mut indexes = SmallVec::<[u64; 7]>::new();
-    for id in voters.iter() {
-        let index = acked(id).unwrap_or(0);
-        let slot = indexes.iter().position(|other| *other > index).unwrap_or(indexes.len());
-        indexes.insert(slot, index);
+    let (mut few, mut many) = ([0; 7], Vec::new());
+    let indexes = match few.get_mut(..voters.len()) {
+        Some(few) => few,
+        None => {
+            many.resize(voters.len(), 0);
+            &mut many[..]
+        }
+    };
+    for (index, id) in indexes.iter_mut().zip(voters.iter()) {
+        *index = acked(id).unwrap_or(0);
     }
+    indexes.sort_unstable();
     indexes[voters.len() - (voters.len() / 2 + 1)]
 }
 

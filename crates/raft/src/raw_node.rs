@@ -226,12 +226,13 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         if raft.bugs.has(Bug::VoteNotPersisted) {
             hard_state.vote = NONE;
         }
-        raft.soft_state() != self.previous_soft_state
-            || !hard_state.is_empty() && hard_state != self.previous_hard_state
+        // What is most often the reason comes first.
+        !raft.messages.is_empty()
+            || !raft.messages_after_append.is_empty()
+            || hard_state != self.previous_hard_state && !hard_state.is_empty()
+            || raft.soft_state() != self.previous_soft_state
             || raft.log.unstable.next_snapshot().is_some()
             || raft.appends_due
-            || !raft.messages.is_empty()
-            || !raft.messages_after_append.is_empty()
             || raft.log.unstable.has_next_entries()
             || raft.log.has_next_committed(self.applies_unstable())
             || !raft.read_states.is_empty()

@@ -226,6 +226,9 @@ impl Unstable {
         let piece = &self.pieces[self.piece_at(lo)];
         let start = position(lo - piece[0].index);
         let end = start + position(hi - lo);
+        if end == start + 1 {
+            return Entries::from(piece[start].clone());
+        }
         if end <= piece.len() {
             return piece.part(start..start + fitting(piece[start..end].iter(), max_size));
         }

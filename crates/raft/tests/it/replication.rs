@@ -1,6 +1,6 @@
 //! Raft 5.3, 5.4.2 and 7: entries reach everyone, and commit only when they are safe.
 
-use crate::group::{self, Group, store};
+use crate::group::{self, Group, ack, leader, pump, store, to};
 use raft::{Config, Error, HardState, MemoryStorage, Message, MessageType, Snapshot, Storage};
 
 #[test]
@@ -248,4 +248,63 @@ fn applying_is_limited_in_bytes_at_a_time() {
         group.at(1).advance().unwrap();
     }
     assert_eq!(sizes, [0, 1, 1], "one at a time");
+}
+
+#[test]
+fn coalesced_appends_go_out_with_the_next_ready_as_one_message_to_each() {
+    let mut one = leader(Config { coalesce_appends: true, ..Config::new(1) }, &[1, 2, 3]);
+    for from in [2, 3] {
+        ack(&mut one, from, 1);
+    }
+    for data in ["a", "b", "c"] {
+        one.propose(data).unwrap();
+    }
+    let sent = pump(&mut one);
+    for member in [2, 3] {
+        let [append] = &to(&sent, member, MessageType::App)[..] else { panic!("one: {sent:?}") };
+        assert_eq!((append.entries.len(), append.commit), (3, 1), "all that came in between");
+    }
+    let sent = ack(&mut one, 2, 4);
+    for member in [2, 3] {
+        let [append] = &to(&sent, member, MessageType::App)[..] else { panic!("one: {sent:?}") };
+        assert_eq!((append.entries.len(), append.commit), (0, 4), "what is committed now");
+    }
+    assert_eq!(ack(&mut one, 3, 4), [], "both have heard it");
+}
+
+#[test]
+fn coalesced_appends_keep_to_the_limit_of_a_message() {
+    let config = Config { coalesce_appends: true, max_size_per_msg: 0, ..Config::new(1) };
+    let mut one = leader(config, &[1, 2]);
+    ack(&mut one, 2, 1);
+    for data in ["a", "b"] {
+        one.propose(data).unwrap();
+    }
+    let sent = to(&pump(&mut one), 2, MessageType::App);
+    let entries: Vec<_> = sent.iter().map(|append| append.entries.len()).collect();
+    assert_eq!(entries, [1, 1], "one entry a message, and all of them");
+}
+
+#[test]
+fn a_leader_that_steps_down_sends_no_appends_that_waited() {
+    let mut one = leader(Config { coalesce_appends: true, ..Config::new(1) }, &[1, 2]);
+    ack(&mut one, 2, 1);
+    one.propose("a").unwrap();
+    let sent = group::step(&mut one, group::message(MessageType::Heartbeat, 2, 1, 9));
+    assert_eq!(to(&sent, 2, MessageType::App), [], "it leads no more");
+}
+
+#[test]
+fn groups_that_coalesce_appends_come_to_the_same_log() {
+    let mut group = Group::new(3, |config| config.coalesce_appends = true);
+    group.elect(1);
+    for _ in 0..3 {
+        for data in ["a", "b", "c"] {
+            group.at(1).propose(data).unwrap();
+        }
+        group.settle();
+    }
+    for id in 1..=3 {
+        assert_eq!(group.payloads(id).concat(), b"abcabcabc", "on node {id}");
+    }
 }

@@ -83,6 +83,7 @@ impl World {
             check_quorum: bit(2),
             async_storage_writes: bit(3),
             step_down_on_removal: bit(4),
+            coalesce_appends: bit(6),
             max_size_per_msg: if bit(5) { 0 } else { raft::NO_LIMIT },
             max_inflight_msgs: 3,
             election_tick: 5,
