@@ -8,6 +8,7 @@ import { survival } from "./survival.mjs";
 import { damage } from "./damage.mjs";
 import { links } from "./links.mjs";
 import { tabs } from "./tabs.mjs";
+import { reading } from "./reading.mjs";
 import { looks } from "./looks.mjs";
 
 const [directory, ...words] = process.argv.slice(2);
@@ -21,7 +22,7 @@ console.log(`end to end, seed ${seed} (SEED=${seed} repeats it)`);
 
 const server = await serve(resolve(directory));
 let [passed, failed] = [0, 0];
-for (const { claim, test } of [session, links, tabs, damage, survival, looks].flat()) {
+for (const { claim, test } of [session, links, tabs, damage, survival, reading, looks].flat()) {
   if (words.length > 0 && !words.some((word) => claim.includes(word))) continue;
   const began = Date.now();
   try {

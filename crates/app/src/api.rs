@@ -12,7 +12,7 @@
 //! | `state()` | `{event, virtual_ns, playing, leader, nodes: [{name, role, term, commit, applied, up}]}` |
 //! | `fingerprint()` | 16 hexadecimal digits |
 //! | `link()` | `#s1=…` |
-//! | `importFile(file)` | not there yet |
+//! | `importFile(file)` | what `quorarium inspect --json` prints of that `File`, which is open on the page from then on |
 //! | `flushed()` | nothing, when everything shown as acknowledged is in IndexedDB |
 //! | `reset()` | nothing, when a fresh session runs |
 //!
@@ -20,16 +20,24 @@
 //! `run` resolves with `ok: false`. 64-bit integers are `BigInt`.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use js_sys::{Error, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
+use web_sys::File;
 
 use crate::bridge::{Bridge, to_js};
 use crate::protocol::{Answer, Command, ConsoleAnswer, Refusal, Speed};
 
-/// Puts `quorarium` on the window.
-pub fn install(bridge: &Bridge) -> Result<(), JsValue> {
+/// The inspection of an imported file, or why there is none.
+pub type Imported = Pin<Box<dyn Future<Output = Result<JsValue, String>>>>;
+
+/// Puts `quorarium` on the window; `import` opens a file.
+pub fn install(
+    bridge: &Bridge,
+    import: impl Fn(File) -> Imported + 'static,
+) -> Result<(), JsValue> {
     let api = Object::new();
     Reflect::set(&api, &"version".into(), &env!("CARGO_PKG_VERSION").into())?;
     call(&api, bridge, "load", |bridge, text| {
@@ -86,8 +94,9 @@ pub fn install(bridge: &Bridge) -> Result<(), JsValue> {
     call(&api, bridge, "link", |bridge, _| async move {
         text(bridge.request(|id| Command::Link { id }).await)
     })?;
-    call(&api, bridge, "importFile", |_, _| async move {
-        Err(Error::new("importFile is not there yet: `quorarium inspect` reads directories").into())
+    call(&api, bridge, "importFile", move |_, file| {
+        let opened = file.dyn_into::<File>().map(&import);
+        async move { opened.map_err(|_| wanted("a File"))?.await.map_err(|why| Error::new(&why).into()) }
     })?;
     call(&api, bridge, "flushed", |bridge, _| async move {
         done(bridge.request(|id| Command::Flushed { id }).await)

@@ -4,5 +4,6 @@ pub mod api;
 pub mod bridge;
 pub mod page;
 pub mod protocol;
+pub mod reader;
 pub mod store;
 pub mod worker;

@@ -12,6 +12,7 @@ use super::log::EventLog;
 use super::motion::SharedMotion;
 use super::notice::{Notices, Props as NoticeProps};
 use super::outside;
+use super::reading::{self, ReadingCard};
 use super::scene::Scene;
 use super::server::Server;
 use super::stage::Stage;
@@ -34,6 +35,7 @@ pub(crate) fn App() -> Html {
     outside::use_address(&page, &wire);
     outside::use_clipboard(&page, &wire);
     use_selection(&page, &wire);
+    reading::use_drop(wire.reader());
     html! {
         <ContextProvider<Wire> context={wire}>
             <main class="screen" data-panel={page.panel.id()} inert={page.covered()}>{ panels(&page, &motion) }</main>
@@ -59,8 +61,9 @@ fn use_worker(page: &UseReducerHandle<Page>, motion: &SharedMotion) -> Wire {
         });
         match bridge {
             Ok(bridge) => {
-                outside::offer_api(&bridge);
-                Wire::new(turns, Some(bridge))
+                let wire = Wire::new(turns, Some(bridge.clone()));
+                outside::offer_api(&bridge, reading::importer(wire.reader()));
+                wire
             }
             Err(error) => {
                 turns.dispatch(Turn::Failed(format!("{error:?}")));
@@ -135,6 +138,7 @@ fn stage(page: &Page, motion: &SharedMotion, noticed: bool) -> Html {
 fn cards(page: &Page) -> Html {
     html! {
         <>
+            <ReadingCard reading={page.reading.clone()} />
             <ShareCard share={page.share.clone()} />
             if page.help { <HelpCard /> }
             if let Engine::Stopped { message, link } = &page.engine {

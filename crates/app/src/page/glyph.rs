@@ -68,6 +68,8 @@ pub(crate) enum Icon {
     ThemeLight,
     /// The moon.
     ThemeDark,
+    /// A folder.
+    Open,
     /// A question.
     Help,
     /// A cross.
@@ -86,6 +88,7 @@ impl Icon {
             Icon::Pause => html! { <path class="solid" d="M4 3h2.8v10H4zM9.2 3H12v10H9.2z" /> },
             Icon::Step => html! { <path class="solid" d="M3.5 3v10L10 8zM11 3h1.8v10H11z" /> },
             Icon::Share => html! { <path d="M8 10V2m0 0L5 5m3-3 3 3M3.5 8.5v4.7h9V8.5" /> },
+            Icon::Open => html! { <path d="M2 12.8V3.4h4l1.4 1.8H14v7.6z" /> },
             Icon::ThemeAuto => html! {
                 <><circle cx="8" cy="8" r="5.5" /><path class="solid" d="M8 2.5a5.5 5.5 0 0 1 0 11z" /></>
             },

@@ -17,6 +17,7 @@ mod motion;
 mod notice;
 mod outside;
 mod quantity;
+mod reading;
 mod ring;
 mod scene;
 mod server;

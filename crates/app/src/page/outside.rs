@@ -3,9 +3,10 @@
 
 use gloo::events::{EventListener, EventListenerOptions};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Document, Element, HtmlElement, KeyboardEvent, Storage, Window};
+use web_sys::{Document, Element, File, HtmlElement, KeyboardEvent, Storage, Window};
 use yew::prelude::*;
 
+use crate::api::Imported;
 use crate::bridge::Bridge;
 use crate::protocol::Command;
 
@@ -38,8 +39,8 @@ pub(crate) fn link() -> Option<String> {
 }
 
 /// `window.quorarium`.
-pub(crate) fn offer_api(bridge: &Bridge) {
-    if let Err(error) = crate::api::install(bridge) {
+pub(crate) fn offer_api(bridge: &Bridge, import: impl Fn(File) -> Imported + 'static) {
+    if let Err(error) = crate::api::install(bridge, import) {
         web_sys::console::error_2(&"window.quorarium could not be offered:".into(), &error);
     }
 }
@@ -227,6 +228,7 @@ fn go_to_prompt(wire: &Wire) {
 fn close(page: &Page, wire: &Wire) {
     match page {
         Page { help: true, .. } => wire.turn(Turn::Help(false)),
+        Page { reading, share: Share::Closed, .. } if reading.covers() => wire.reader().close(),
         Page { share: Share::Closed, refusal: Some(_), .. } => wire.turn(Turn::RefusalRead),
         Page { share: Share::Closed, .. } => {
             page.marked.iter().for_each(|node| wire.turn(Turn::Mark(*node)));

@@ -18,6 +18,7 @@ use crate::protocol::{
     StorageStatus, Window,
 };
 
+use super::reading::{ReadTurn, Reading};
 use super::scene::{Depth, Part, Picture, Scene};
 use super::transcript::Transcript;
 
@@ -224,6 +225,8 @@ pub(crate) struct Page {
     pub(crate) share: Share,
     /// Whether the page of help is open.
     pub(crate) help: bool,
+    /// The directory that lies over the laboratory.
+    pub(crate) reading: Rc<Reading>,
     /// Light or dark.
     pub(crate) theme: Theme,
     /// What the visitor has seen.
@@ -255,6 +258,7 @@ impl Default for Page {
             console: Rc::default(),
             share: Share::Closed,
             help: false,
+            reading: Rc::default(),
             theme: Theme::Auto,
             seen: Seen::default(),
             said: String::new(),
@@ -304,6 +308,8 @@ pub(crate) enum Turn {
     ShareClosed,
     /// Help was opened or closed.
     Help(bool),
+    /// Something about the directory that is open.
+    Reading(ReadTurn),
     /// A theme was chosen.
     Theme(Theme),
     /// The sentence about how the session began was read.
@@ -343,6 +349,9 @@ impl Page {
             Turn::Copied(done) => self.copied(done),
             Turn::ShareClosed => self.share = Share::Closed,
             Turn::Help(open) => self.help = open,
+            Turn::Reading(turn) => {
+                self.reading = Rc::new(Rc::unwrap_or_clone(self.reading).after(turn));
+            }
             Turn::Theme(theme) => self.theme = theme,
             Turn::OpeningRead => self.opening = None,
             Turn::RefusalRead => self.refusal = None,
@@ -365,7 +374,10 @@ impl Page {
 
     /// Whether a card lies over the screen.
     pub(crate) fn covered(&self) -> bool {
-        self.help || self.share != Share::Closed || matches!(self.engine, Engine::Stopped { .. })
+        self.help
+            || self.share != Share::Closed
+            || self.reading.covers()
+            || matches!(self.engine, Engine::Stopped { .. })
     }
 
     /// What the worker should put into its pictures: the list that is on the screen alone.

@@ -5,6 +5,7 @@ use yew::prelude::*;
 use crate::protocol::{Command, StorageStatus};
 
 use super::glyph::{Icon, mark};
+use super::reading::ReadTurn;
 use super::state::{Theme, Turn};
 use super::wire::use_wire;
 use super::words;
@@ -38,6 +39,10 @@ pub(crate) fn TopBar(props: &Props) -> Html {
             if let Some(title) = &props.title { <span class="scenario">{ title }</span> }
             <div class="end">
                 if let Some(status) = &props.storage { { storage(status) } }
+                <button class="plain" onclick={wire.turning(|_| Turn::Reading(ReadTurn::Choose))}
+                    aria-label={words::OPEN} title={words::OPEN_TITLE}>
+                    { Icon::Open.draw() }<span class="word">{ words::OPEN }</span>
+                </button>
                 <button class="plain" onclick={share} aria-label={words::SHARE}>
                     { Icon::Share.draw() }<span class="word">{ words::SHARE }</span>
                 </button>

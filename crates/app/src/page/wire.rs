@@ -6,6 +6,7 @@ use yew::prelude::*;
 use crate::bridge::Bridge;
 use crate::protocol::{Command, RequestId};
 
+use super::reading::Reader;
 use super::state::{Page, Turn};
 use super::transcript::addressed;
 
@@ -15,12 +16,19 @@ pub(crate) struct Wire {
     page: UseReducerDispatcher<Page>,
     /// `None` when no worker could be started: the page says so, and what is sent goes nowhere.
     worker: Option<Bridge>,
+    reader: Reader,
 }
 
 impl Wire {
     /// Ties a page to a worker.
     pub(crate) fn new(page: UseReducerDispatcher<Page>, worker: Option<Bridge>) -> Wire {
-        Wire { page, worker }
+        let reader = Reader::new(page.clone());
+        Wire { page, worker, reader }
+    }
+
+    /// The reader of directories.
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// Changes the page.

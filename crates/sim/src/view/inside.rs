@@ -2,7 +2,7 @@
 
 use disk::{Disk, EntryKind};
 use etcd::mvcc::key_index::KeyIndex;
-use etcd::mvcc::{DiskBackend, KeyRange, RangeOptions, Store};
+use etcd::mvcc::{Backend, KeyRange, RangeOptions, Store};
 use etcd::server::View as EtcdView;
 
 use super::cluster::NodeView;
@@ -36,7 +36,7 @@ pub(super) fn server(
         summary,
         raft: etcd.map_or_else(RaftView::default, |view| raft_log(view, query.log)),
         wal: wal::view(cache, node, &machine.disk, query.wal),
-        store: store.map_or_else(StoreView::default, |store| keys(store, query.keys)),
+        store: store.map_or_else(StoreView::default, |store| store_view(store, 0, query.keys)),
         disk: DiskView { files: files(&machine.disk), syncs: machine.syncs() },
     }
 }
@@ -82,24 +82,46 @@ fn entry_type(kind: raft::EntryType) -> i32 {
     }
 }
 
-fn keys(store: &Store<DiskBackend>, window: Window) -> StoreView {
-    let rows = store.index().iter().skip(window.first as usize).take(window.rows as usize);
+/// Keys of a store in key order, the part of them that a window asks for: as of a revision, or at 0
+/// as they are now, deleted ones with history included. The revision is one that can be read.
+pub fn store_view<B: Backend>(store: &Store<B>, revision: i64, window: Window) -> StoreView {
+    let (first, rows) = (window.first as usize, window.rows as usize);
+    let (keys, total) = if revision > 0 {
+        let all = KeyRange::From(bytes::Bytes::new());
+        let found = || store.index().range(&all, revision).map(|(key, _)| key);
+        let shown = found().skip(first).take(rows);
+        let indexed = shown.filter_map(|key| Some((key, store.index().key(key)?)));
+        let views = indexed.map(|(key, index)| key_view(store, revision, key, index)).collect();
+        (views, found().count())
+    } else {
+        let shown = store.index().iter().skip(first).take(rows);
+        let views = shown.map(|(key, index)| key_view(store, 0, key, index)).collect();
+        (views, store.index().len())
+    };
     StoreView {
-        revision: store.revision(),
+        revision: if revision > 0 { revision } else { store.revision() },
         compact_revision: store.compact_revision().max(0),
-        keys: rows.map(|(key, index)| key_view(store, key, index)).collect(),
-        total: store.index().len() as u64,
+        keys,
+        total: total as u64,
     }
 }
 
-fn key_view(store: &Store<DiskBackend>, key: &bytes::Bytes, index: &KeyIndex) -> KeyView {
+fn key_view<B: Backend>(
+    store: &Store<B>,
+    revision: i64,
+    key: &bytes::Bytes,
+    index: &KeyIndex,
+) -> KeyView {
     let at = |revision| {
         let options = RangeOptions { revision, ..RangeOptions::default() };
         let found = store.range(&KeyRange::One(key.clone()), options).ok()?;
         found.kvs.into_iter().next()
     };
-    let mod_revision = index.modified().main;
-    let current = at(0);
+    let current = at(revision);
+    let mod_revision = match &current {
+        Some(pair) => pair.mod_revision,
+        None => index.modified().main,
+    };
     let oldest = store.compact_revision();
     let earlier = index
         .revisions()

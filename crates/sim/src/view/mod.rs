@@ -24,12 +24,14 @@ pub use cluster::{
     MessageClass, MessageView, NodeView, OperationView, Outcome, PromiseView, Role, Timer, Tone,
     WatcherView,
 };
+pub use inside::store_view;
 pub use server::{
     DiskView, EntryState, EntryView, FieldView, FileView, KeyRevision, KeyView, RaftView,
     SegmentView, ServerView, StoreView, WalRow, WalView,
 };
 pub(crate) use text::is_notable;
 pub use trail::{RecordPlace, Trail, TrailKind, TrailStep};
+pub use wal::wal_row;
 
 /// One picture of the world.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

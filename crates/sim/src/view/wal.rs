@@ -183,24 +183,30 @@ impl Log {
     fn row(&self, disk: &Disk, place: &Place) -> Option<WalRow> {
         let segment = &self.segments[place.segment];
         let frame = self.frame(disk, place)?;
-        let record_bytes = record_bytes(&frame);
-        let record = decode(&frame);
-        let said = record.as_ref().map_or_else(Said::unreadable, Said::of);
-        let shown = usize::try_from(ROW_BYTES_MAX).unwrap_or(usize::MAX).min(frame.len());
-        Some(WalRow {
-            segment: segment.name.sequence,
-            offset: place.offset,
-            length: place.length,
-            kind: said.kind,
-            index: said.index,
-            term: said.term,
-            crc: record.as_ref().map_or(place.crc, |record| record.crc),
-            crc_ok: record.is_some_and(|record| is_chained(&record, place.chain)),
-            synced: disk.is_durable(segment.file, place.range()),
-            summary: said.summary,
-            fields: fields(&frame, record_bytes),
-            bytes: frame[..shown].to_vec(),
-        })
+        let synced = disk.is_durable(segment.file, place.range());
+        Some(WalRow { synced, ..wal_row(segment.name.sequence, place.offset, &frame, place.chain) })
+    }
+}
+
+/// A record as a row, from the bytes of its frame. `chain` is the checksum over the records before
+/// it, 0 for the first. Any bytes make a row: what cannot be read says so.
+pub fn wal_row(segment: u64, offset: u64, frame: &[u8], chain: u32) -> WalRow {
+    let record = decode(frame);
+    let said = record.as_ref().map_or_else(Said::unreadable, Said::of);
+    let shown = usize::try_from(ROW_BYTES_MAX).unwrap_or(usize::MAX).min(frame.len());
+    WalRow {
+        segment,
+        offset,
+        length: frame.len() as u64,
+        kind: said.kind,
+        index: said.index,
+        term: said.term,
+        crc: record.as_ref().map_or(0, |record| record.crc),
+        crc_ok: record.is_some_and(|record| is_chained(&record, chain)),
+        synced: true,
+        summary: said.summary,
+        fields: fields(frame, record_bytes(frame)),
+        bytes: frame[..shown].to_vec(),
     }
 }
 

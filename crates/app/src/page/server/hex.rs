@@ -13,12 +13,14 @@ const LINE: usize = 8;
 
 /// What is shown.
 #[derive(Properties, PartialEq)]
-pub(super) struct Props {
-    pub(super) row: WalRow,
+pub(crate) struct Props {
+    /// The record.
+    pub(crate) row: WalRow,
 }
 
+/// A record beside its bytes.
 #[component]
-pub(super) fn Record(props: &Props) -> Html {
+pub(crate) fn Record(props: &Props) -> Html {
     let row = &props.row;
     let lit = use_state_eq(|| None::<usize>);
     let light = {
@@ -50,21 +52,28 @@ fn field_at(fields: &[FieldView], byte: usize) -> Option<usize> {
 }
 
 #[derive(Properties, PartialEq)]
-struct BytesProps {
-    bytes: Vec<u8>,
-    fields: Vec<FieldView>,
-    lit: Option<usize>,
-    light: Callback<Option<usize>>,
+pub(crate) struct BytesProps {
+    /// Where the first byte stands.
+    #[prop_or_default]
+    pub(crate) from: u64,
+    pub(crate) bytes: Vec<u8>,
+    #[prop_or_default]
+    pub(crate) fields: Vec<FieldView>,
+    #[prop_or_default]
+    pub(crate) lit: Option<usize>,
+    #[prop_or_default]
+    pub(crate) light: Callback<Option<usize>>,
 }
 
+/// Bytes, eight to a line.
 #[component]
-fn Bytes(props: &BytesProps) -> Html {
+pub(crate) fn Bytes(props: &BytesProps) -> Html {
     let cells: Vec<Cell> = cells(props);
     html! {
         <div class="hex" role="img" aria-label={format!("{} bytes", props.bytes.len())}>
             { for cells.chunks(LINE).enumerate().map(|(n, line)| html! {
                 <div class="hex-row">
-                    <span class="at">{ format!("{:04x}", n * LINE) }</span>
+                    <span class="at">{ format!("{:04x}", props.from + (n * LINE) as u64) }</span>
                     <span class="bytes">{ for line.iter().map(|cell| cell.draw(format!("{:02x}", cell.byte), &props.light)) }</span>
                     <span class="chars">{ for line.iter().map(|cell| cell.draw(printable(cell.byte), &props.light)) }</span>
                 </div>
@@ -115,9 +124,12 @@ fn printable(byte: u8) -> String {
 
 #[derive(Properties, PartialEq)]
 struct FieldsProps {
-    fields: Vec<FieldView>,
-    lit: Option<usize>,
-    light: Callback<Option<usize>>,
+    #[prop_or_default]
+    pub(crate) fields: Vec<FieldView>,
+    #[prop_or_default]
+    pub(crate) lit: Option<usize>,
+    #[prop_or_default]
+    pub(crate) light: Callback<Option<usize>>,
 }
 
 #[component]

@@ -42,19 +42,26 @@ fn table(wire: &Wire, props: &Props) -> Html {
     let more = (props.store.keys.len() as u64) < props.store.total;
     html! {
         <>
-            <table class="keys-table">
-                <thead><tr>
-                    <th>{ "key" }</th><th>{ "value" }</th><th class="number">{ "create" }</th>
-                    <th class="number">{ "mod" }</th><th class="number">{ "version" }</th>
-                </tr></thead>
-                <tbody>
-                    { for props.store.keys.iter().map(|key| html! {
-                        <Key key={key.key.clone()} view={key.clone()} open={props.open.contains(&key.key)} />
-                    }) }
-                </tbody>
-            </table>
+            { rows(&props.store.keys, &props.open, &wire.turning(Turn::ToggleKey)) }
             if more { <button class="plain" onclick={wire.turning(|_| Turn::MoreRows)}>{ words::MORE_KEYS }</button> }
         </>
+    }
+}
+
+/// Keys, and the history of those that are open.
+pub(crate) fn rows(keys: &[KeyView], open: &BTreeSet<String>, toggle: &Callback<String>) -> Html {
+    html! {
+        <table class="keys-table">
+            <thead><tr>
+                <th>{ "key" }</th><th>{ "value" }</th><th class="number">{ "create" }</th>
+                <th class="number">{ "mod" }</th><th class="number">{ "version" }</th>
+            </tr></thead>
+            <tbody>
+                { for keys.iter().map(|key| html! {
+                    <Key key={key.key.clone()} view={key.clone()} open={open.contains(&key.key)} toggle={toggle.clone()} />
+                }) }
+            </tbody>
+        </table>
     }
 }
 
@@ -62,16 +69,16 @@ fn table(wire: &Wire, props: &Props) -> Html {
 struct KeyProps {
     view: KeyView,
     open: bool,
+    toggle: Callback<String>,
 }
 
 #[component]
 fn Key(props: &KeyProps) -> Html {
-    let wire = use_wire();
     let view = &props.view;
     html! {
         <>
             <tr class={classes!(view.value.is_none().then_some("tombstone"))}>
-                <td class="key">{ toggle(&wire, view, props.open) }</td>
+                <td class="key">{ toggle(&props.toggle, view, props.open) }</td>
                 <td class="value" title={view.value.clone()}>{ value(view.value.as_ref()) }</td>
                 <td class="number">{ positive(view.create_revision) }</td>
                 <td class="number">{ view.mod_revision }</td>
@@ -83,14 +90,14 @@ fn Key(props: &KeyProps) -> Html {
 }
 
 /// Opens and closes the history of a key, when it has one.
-fn toggle(wire: &Wire, view: &KeyView, open: bool) -> Html {
+fn toggle(toggle: &Callback<String>, view: &KeyView, open: bool) -> Html {
     if view.earlier.is_empty() {
         return html! { <span class="pick alone">{ &view.key }</span> };
     }
-    let key = view.key.clone();
+    let (key, toggle) = (view.key.clone(), toggle.clone());
+    let click = Callback::from(move |_| toggle.emit(key.clone()));
     html! {
-        <button class="pick" aria-expanded={open.to_string()}
-            onclick={wire.turning(move |_| Turn::ToggleKey(key.clone()))}>{ &view.key }</button>
+        <button class="pick" aria-expanded={open.to_string()} onclick={click}>{ &view.key }</button>
     }
 }
 

@@ -1,9 +1,9 @@
 //! The selected server: who it is, and three looks inside.
 
-mod hex;
-mod keys;
+pub(crate) mod hex;
+pub(crate) mod keys;
 mod raft;
-mod wal;
+pub(crate) mod wal;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;

@@ -87,7 +87,7 @@ fn use_stay_at_end(list: &NodeRef, following: bool, total: u64) {
 
 /// A picked row can be seen, whoever picked it.
 #[hook]
-fn use_bring_into_sight(row: &NodeRef, picked: bool) {
+pub(crate) fn use_bring_into_sight(row: &NodeRef, picked: bool) {
     let row = row.clone();
     use_effect_with(picked, move |picked| {
         if let Some(row) = row.cast::<web_sys::Element>().filter(|_| *picked) {
@@ -139,20 +139,24 @@ struct RowFacts {
 
 impl RowFacts {
     fn of(row: &WalRow) -> RowFacts {
-        let numbers = match (row.index, row.term) {
-            (Some(index), Some(term)) => format!("{index}/{term}"),
-            (None, Some(term)) => format!("–/{term}"),
-            (Some(index), None) => index.to_string(),
-            (None, None) => String::new(),
-        };
         RowFacts {
             place: place(row),
             kind: row.kind.clone().into(),
-            numbers,
+            numbers: numbers(row),
             crc_ok: row.crc_ok,
             synced: row.synced,
             summary: row.summary.clone().into(),
         }
+    }
+}
+
+/// Index and term of a record.
+pub(crate) fn numbers(row: &WalRow) -> String {
+    match (row.index, row.term) {
+        (Some(index), Some(term)) => format!("{index}/{term}"),
+        (None, Some(term)) => format!("–/{term}"),
+        (Some(index), None) => index.to_string(),
+        (None, None) => String::new(),
     }
 }
 
@@ -181,7 +185,8 @@ fn Row(props: &RowProps) -> Html {
     }
 }
 
-pub(super) fn crc(ok: bool) -> Html {
+/// A checksum's mark.
+pub(crate) fn crc(ok: bool) -> Html {
     if ok {
         html! { <span class="crc-ok" title="the checksum fits the records before it">{ "✓" }</span> }
     } else {
