@@ -51,18 +51,29 @@ fn candidates(before: &str, servers: &[Node], keys: &[String]) -> Vec<String> {
         }
     }
     let Some(found) = verbs().find(|known| known.name == verb) else { return Vec::new() };
+    let typed = words.next();
     let mut offered = Vec::new();
-    if found.usage.contains("SERVER") {
-        offered.extend(servers.iter().map(ToString::to_string));
-        offered.extend(named(found.usage, &["leader", "all"]));
+    for usage in found.usage.split(" · ") {
+        let fixed = usage.split_whitespace().nth(1).filter(|word| is_plain(word));
+        match (fixed, typed) {
+            (Some(fixed), None) => offered.push(fixed.to_owned()),
+            (Some(fixed), Some(typed)) if fixed != typed => {}
+            _ => after(usage, servers, keys, &mut offered),
+        }
     }
-    if found.usage.contains("KEY") {
+    offered
+}
+
+/// What can follow in one of the forms of a command.
+fn after(usage: &str, servers: &[Node], keys: &[String], offered: &mut Vec<String>) {
+    if usage.contains("SERVER") {
+        offered.extend(servers.iter().map(ToString::to_string));
+        offered.extend(named(usage, &["leader", "all"]));
+    }
+    if usage.contains("KEY") {
         offered.extend(keys.iter().cloned());
     }
-    offered.extend(flags(found.usage));
-    let fixed = found.usage.split_whitespace().nth(1).filter(|word| is_plain(word));
-    offered.extend(fixed.map(ToOwned::to_owned));
-    offered
+    offered.extend(flags(usage));
 }
 
 fn names() -> Vec<String> {
@@ -114,7 +125,17 @@ mod tests {
         let keys = ["greeting".to_owned()];
         assert_eq!(tab("get gr", &servers(), &keys), Some("get greeting ".into()));
         assert_eq!(offers("get greeting --re", &servers(), &keys), ["--rev"]);
-        assert_eq!(offers("member ", &servers(), &keys), ["list"]);
+    }
+
+    #[test]
+    fn forms_of_a_command_are_offered_first_and_then_what_follows_in_that_form() {
+        let first = offers("member ", &servers(), &[]);
+        assert!(
+            ["list", "add", "remove"].iter().all(|form| first.contains(&(*form).to_owned())),
+            "{first:?}"
+        );
+        assert_eq!(offers("member list ", &servers(), &[]), Vec::<String>::new());
+        assert!(offers("member add n3 ", &servers(), &[]).contains(&"--learner".to_owned()));
     }
 
     #[test]
