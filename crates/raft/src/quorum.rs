@@ -74,12 +74,11 @@ pub(crate) fn majority_index(voters: &IdSet, acked: impl Fn(NodeId) -> Option<u6
         return u64::MAX;
     }
     let (mut few, mut many) = ([0; 7], Vec::new());
-    let indexes = match few.get_mut(..voters.len()) {
-        Some(few) => few,
-        None => {
-            many.resize(voters.len(), 0);
-            &mut many[..]
-        }
+    let indexes = if let Some(few) = few.get_mut(..voters.len()) {
+        few
+    } else {
+        many.resize(voters.len(), 0);
+        &mut many[..]
     };
     for (index, id) in indexes.iter_mut().zip(voters.iter()) {
         *index = acked(id).unwrap_or(0);

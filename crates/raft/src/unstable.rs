@@ -81,6 +81,8 @@ impl Unstable {
     /// The piece that holds the entry at `index`, which must be here.
     fn piece_at(&self, index: u64) -> usize {
         match self.pieces.back() {
+            // Most often everything is in one piece.
+            _ if self.pieces.len() == 1 => 0,
             Some(last) if last[0].index <= index => self.pieces.len() - 1,
             _ => self.pieces.partition_point(|piece| piece[0].index <= index) - 1,
         }
@@ -183,15 +185,16 @@ impl Unstable {
 
     /// Drops entries before `offset`, which is within the log or at its end.
     fn drop_front(&mut self, offset: u64) {
-        self.offset = offset;
-        while let Some(piece) = self.pieces.front_mut()
-            && piece[0].index < offset
+        let mut start = std::mem::replace(&mut self.offset, offset);
+        while start < offset
+            && let Some(piece) = self.pieces.front_mut()
         {
-            let dropped = position(offset - piece[0].index);
-            if dropped < piece.len() {
-                *piece = piece.part(dropped..piece.len());
+            let (dropped, len) = (position(offset - start), piece.len());
+            if dropped < len {
+                *piece = piece.part(dropped..len);
                 break;
             }
+            start += len as u64;
             self.pieces.pop_front();
         }
     }
