@@ -14,6 +14,7 @@ mod hunt;
 mod inspect;
 mod link;
 mod log;
+mod node_disk;
 mod open;
 mod output;
 mod repair;

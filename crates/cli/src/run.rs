@@ -14,7 +14,7 @@ use sim::{World, judge};
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{bugs, violation};
+use crate::{bugs, node_disk, violation};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +34,8 @@ pub(crate) struct Arguments {
     /// Writes every event as a JSON line
     #[arg(long, value_name = "OUT")]
     trace: Option<PathBuf>,
+    #[command(flatten)]
+    node: node_disk::NodeDisk,
     /// Prints one JSON document
     #[arg(long)]
     json: bool,
@@ -94,10 +96,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     scenario = hunt::with_bugs(&scenario, &bugs::parse(&arguments.bug)?);
     let until_ns = arguments.until_ns(&scenario)?;
+    let node = arguments.node.node(&scenario)?;
     let world = match &arguments.trace {
         None => run_watched(&scenario, until_ns, &mut |_| {}),
         Some(path) => run_traced(&scenario, until_ns, path)?,
     };
+    if let Some(node) = node {
+        arguments.node.write(&world, node)?;
+    }
     let report = Report::of(&world, &scenario);
     let mut output = Output::new();
     if arguments.json {

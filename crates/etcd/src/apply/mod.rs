@@ -141,11 +141,6 @@ impl<B: Backend> Applier<B> {
         self.store.size_bytes().saturating_add(u64::try_from(cost).unwrap_or(u64::MAX)) < quota
     }
 
-    /// Closes the open batch, and gives the free pages of the backend back.
-    pub fn defragment(&mut self) {
-        self.store.flush();
-    }
-
     /// Tells the time, before entries are applied.
     pub fn set_now(&mut self, now_ns: u64) {
         self.now_ns = now_ns;

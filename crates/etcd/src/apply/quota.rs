@@ -14,13 +14,14 @@ const KEY_OVERHEAD: usize = 256;
 /// What a lease costs.
 const LEASE_OVERHEAD: usize = 64;
 
-/// Bytes that a request may add to the backend; `None` if it is not asked about room.
+/// Bytes that a request may add to the backend; `None` if it is not asked about room, as what adds
+/// nothing is since 3.4.20.
 pub(super) fn cost(request: &InternalRaftRequest) -> Option<usize> {
     if let Some(put) = &request.put {
         return Some(cost_of_put(put));
     }
     if let Some(txn) = &request.txn {
-        return Some(cost_of_txn(txn));
+        return Some(cost_of_txn(txn)).filter(|cost| *cost > 0);
     }
     request.lease_grant.is_some().then_some(LEASE_OVERHEAD)
 }

@@ -84,6 +84,16 @@ impl Compact {
         }
     }
 
+    /// The name of the copy until it takes the place of the original.
+    pub fn temporary(&self) -> &str {
+        &self.temporary
+    }
+
+    /// Whether the copy is durable and has the name of the original.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.phase, Phase::Rename(_))
+    }
+
     /// Takes a completed sync; others than its own change nothing.
     pub fn on_synced(
         mut self,

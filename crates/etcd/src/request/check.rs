@@ -30,7 +30,8 @@ impl Request {
             | Self::Hash
             | Self::MemberRemove { .. }
             | Self::MemberPromote { .. }
-            | Self::MoveLeader { .. } => Ok(()),
+            | Self::MoveLeader { .. }
+            | Self::Snapshot => Ok(()),
         }
     }
 
@@ -57,7 +58,9 @@ impl Request {
             | Self::MemberRemove { .. }
             | Self::MemberUpdate(_)
             | Self::MemberPromote { .. }
-            | Self::MoveLeader { .. } => false,
+            | Self::MoveLeader { .. }
+            // From 3.5 on a learner streams this.
+            | Self::Snapshot => false,
         }
     }
 }

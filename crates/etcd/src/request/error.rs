@@ -112,6 +112,9 @@ pub enum RequestError {
     /// Leadership cannot be given to that member.
     #[error("etcdserver: bad leader transferee")]
     BadLeaderTransferee,
+    /// The copy of a defragmentation could not be written; the words are the disk's.
+    #[error("{0}")]
+    NotDefragmented(String),
 }
 
 impl RequestError {

@@ -1,5 +1,6 @@
 //! One server and its state: the requests of etcd's `Maintenance` service, and the answers.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::ResponseHeader;
@@ -97,6 +98,16 @@ pub struct HashReply {
     pub header: ResponseHeader,
     /// CRC-32C over names, keys and values of all buckets.
     pub hash: u32,
+}
+
+/// The whole database of one server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotReply {
+    /// Who answers.
+    pub header: ResponseHeader,
+    /// All that the stream of `Maintenance.Snapshot` carries: a bbolt file of the last closed
+    /// batch, then its SHA-256 (32 bytes).
+    pub blob: Bytes,
 }
 
 /// It is done; nothing more is to be said.

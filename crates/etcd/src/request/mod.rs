@@ -12,7 +12,7 @@
 //! | KV | `Range`, `Put`, `DeleteRange`, `Txn`, `Compact` |
 //! | Lease | `LeaseGrant`, `LeaseRevoke`, `LeaseKeepAlive`, `LeaseTimeToLive`, `Leases` |
 //! | Cluster | `MemberAdd`, `MemberRemove`, `MemberUpdate`, `MemberPromote`, `MemberList` |
-//! | Maintenance | `Status`, `Alarm`, `Defragment`, `Hash`, `HashKv`, `MoveLeader` |
+//! | Maintenance | `Status`, `Alarm`, `Defragment`, `Hash`, `HashKv`, `MoveLeader`, `Snapshot` |
 //!
 //! Which server answers: any takes writes and linearizable reads and passes them on through raft;
 //! keep-alives, times to live, promotions and `MoveLeader` are the leader's alone; the rest is
@@ -42,7 +42,7 @@ pub use lease::{
 };
 pub use maintenance::{
     Alarm, AlarmAction, AlarmChange, AlarmKind, AlarmReply, DoneReply, HashKvReply, HashReply,
-    StatusReply,
+    SnapshotReply, StatusReply,
 };
 pub use txn::{
     Compare, CompareResult, CompareTarget, Operation, OperationReply, TXN_OPS_MAX, Txn, TxnReply,
@@ -122,6 +122,8 @@ pub enum Request {
         /// The member that is to lead.
         target: u64,
     },
+    /// `Maintenance.Snapshot`.
+    Snapshot,
 }
 
 impl Request {
@@ -193,6 +195,8 @@ pub enum Reply {
     MemberChange(MemberChangeReply),
     /// To [`Request::MoveLeader`].
     MoveLeader(DoneReply),
+    /// To [`Request::Snapshot`].
+    Snapshot(SnapshotReply),
 }
 
 impl Reply {
@@ -215,6 +219,7 @@ impl Reply {
             Self::Hash(reply) => &mut reply.header,
             Self::MemberChange(reply) => &mut reply.header,
             Self::Defragment(reply) | Self::MoveLeader(reply) => &mut reply.header,
+            Self::Snapshot(reply) => &mut reply.header,
         }
     }
 
@@ -238,6 +243,7 @@ impl Reply {
             Self::Hash(reply) => &reply.header,
             Self::MemberChange(reply) => &reply.header,
             Self::Defragment(reply) | Self::MoveLeader(reply) => &reply.header,
+            Self::Snapshot(reply) => &reply.header,
         }
     }
 }

@@ -3,24 +3,40 @@
 //! ```text
 //! interval over, batch full, or asked for ─→ commit: data, sync, meta, sync ─→ apply goes on
 //! defragment ─→ batch closed ─→ copied into a new file ─→ renamed ─→ answer
+//! snapshot ─→ batch closed ─→ answer with the file
 //! ```
 //!
 //! While it happens nothing is applied: etcd holds the lock of the batch. Consensus goes on, so that
-//! committed entries may queue up. A failed write or sync is deadly, as in etcd.
-//! Source: etcd release-3.4, `mvcc/backend/{backend,batch_tx}.go`, `etcdserver/api/v3rpc/maintenance.go`.
+//! committed entries may queue up. A failed write or sync is deadly, as in etcd, but for the copy of
+//! a defragmentation: that is given up, and whoever asked is told. Releases before 3.4.35 have then
+//! lost their transactions, and die when they next need one.
+//! Source: etcd release-3.4, `mvcc/backend/{backend,batch_tx}.go`, `etcdserver/api/v3rpc/maintenance.go`;
+//! etcd-io/etcd#18843.
 
+use bytes::{BufMut as _, BytesMut};
 use disk::{Disk, Ticket};
+use sha2::{Digest as _, Sha256};
 
 use super::running::Running;
-use super::{Effects, Fatal};
+use super::{Effects, Fatal, Version};
 use crate::mvcc::backend::{Backend as _, BackendError, Busy, DiskBackend};
-use crate::request::{DoneReply, Reply, RequestId};
+use crate::request::{DoneReply, Reply, RequestError, RequestId, SnapshotReply};
 
-/// When the next batch is closed, and who waits for a defragmentation.
+/// The first release that goes on after a defragmentation that failed.
+const DEFRAGMENTATION_MAY_FAIL: Version = Version { major: 3, minor: 4, patch: 35 };
+/// What Go dies with when it needs a transaction that is not there.
+const NO_TRANSACTION: &str =
+    "panic: runtime error: invalid memory address or nil pointer dereference";
+
+/// When the next batch is closed, and who waits for that.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Batches {
     next_ns: u64,
     defragmenting: Vec<RequestId>,
+    /// Who waits for a snapshot.
+    saving: Vec<RequestId>,
+    /// A defragmentation failed, and left no transaction.
+    has_no_transaction: bool,
 }
 
 impl Running {
@@ -62,15 +78,75 @@ impl Running {
     }
 
     /// Begins to copy the file, after the batch was closed.
-    pub(super) fn defragment_if_asked(&mut self, disk: &mut Disk) -> Result<(), Fatal> {
+    pub(super) fn defragment_if_asked(
+        &mut self,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
         if self.batches.defragmenting.is_empty() || self.is_closing_batch() {
             return Ok(());
         }
         if self.backend().pending() > 0 {
             return self.close_batch(disk);
         }
-        let begun = self.applier.backend_mut().begin_defragmentation(disk);
-        begun.map_err(|error| Fatal { reason: format!("failed to defragment: {error}") })
+        match self.applier.backend_mut().begin_defragmentation(disk) {
+            Ok(()) => Ok(()),
+            Err(error) => self.backend_failed(&error, effects),
+        }
+    }
+
+    /// Takes a request for the whole database.
+    pub(super) fn ask_snapshot(&mut self, client: RequestId) {
+        self.batches.saving.push(client);
+    }
+
+    /// Gives the database to who asked for it, after the batch was closed.
+    pub(super) fn give_snapshots(
+        &mut self,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        if self.batches.saving.is_empty() || self.is_closing_batch() {
+            return Ok(());
+        }
+        if self.backend().pending() > 0 {
+            return self.close_batch(disk);
+        }
+        let stream = self.backend().stream();
+        let mut blob = BytesMut::new();
+        stream.for_each(|piece| blob.put(piece));
+        let digest = Sha256::digest(&blob);
+        blob.put_slice(&digest);
+        let reply = SnapshotReply { header: self.header_now(), blob: blob.freeze() };
+        for client in std::mem::take(&mut self.batches.saving) {
+            self.reply(client, Ok(Reply::Snapshot(reply.clone())), effects);
+        }
+        Ok(())
+    }
+
+    /// Dies of a backend that cannot be written; tells who asked for a copy that it could not be.
+    pub(super) fn backend_failed(
+        &mut self,
+        error: &BackendError,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        if !error.is_of_copy {
+            return Err(not_committed(error));
+        }
+        for client in std::mem::take(&mut self.batches.defragmenting) {
+            let told = RequestError::NotDefragmented(error.to_string());
+            self.reply(client, Err(told), effects);
+        }
+        self.batches.has_no_transaction = self.config.version < DEFRAGMENTATION_MAY_FAIL;
+        Ok(())
+    }
+
+    /// Dies if the backend is needed and has no transaction.
+    pub(super) fn use_backend(&self) -> Result<(), Fatal> {
+        if self.batches.has_no_transaction {
+            return Err(Fatal { reason: NO_TRANSACTION.to_owned() });
+        }
+        Ok(())
     }
 
     /// Takes a completed sync of the backend; what waited for it goes on.
@@ -85,9 +161,13 @@ impl Running {
             return Ok(false);
         }
         let work = self.backend().busy();
-        let synced = self.applier.backend_mut().on_synced(ticket, disk);
-        if !synced.map_err(|error| not_committed(&error))? {
-            return Ok(true);
+        match self.applier.backend_mut().on_synced(ticket, disk) {
+            Ok(true) => {}
+            Ok(false) => return Ok(true),
+            Err(error) => {
+                self.backend_failed(&error, effects)?;
+                return Ok(true);
+            }
         }
         if work == Some(Busy::Defragmentation) {
             for client in std::mem::take(&mut self.batches.defragmenting) {

@@ -22,7 +22,7 @@ const HEALTH_NS: u64 = 5_000_000_000;
 const REMOVED_DELAY_NS: u64 = 1_000_000_000;
 
 /// What a server says when it learns that it was removed.
-pub(super) const REMOVED: &str = "the member has been permanently removed from the cluster";
+pub const REMOVED: &str = "the member has been permanently removed from the cluster";
 
 /// A hand-over of leadership whose client waits.
 #[derive(Debug, Clone, Copy)]

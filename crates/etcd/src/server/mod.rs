@@ -60,6 +60,7 @@ mod tests;
 
 pub use config::{Peer, ServerConfig, UnknownVersion, Version};
 pub use event::ServerEvent;
+pub use members::REMOVED;
 pub use transfer::{SnapshotMessage, SnapshotStatus};
 pub use view::{LogView, Phase, Ticks, View};
 

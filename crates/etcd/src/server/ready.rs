@@ -166,6 +166,7 @@ impl Running {
         self.applier.set_now(now_ns);
         while !self.is_closing_batch() {
             let Some(entry) = self.to_apply.pop_front() else { break };
+            self.use_backend()?;
             self.apply(now_ns, &entry, effects)?;
             self.close_wanted_batch(disk)?;
         }

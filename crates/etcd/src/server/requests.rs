@@ -68,6 +68,10 @@ impl Running {
                 self.defragment(id);
                 return Ok(None);
             }
+            Request::Snapshot => {
+                self.ask_snapshot(id);
+                return Ok(None);
+            }
             Request::Leases => return Ok(Some(self.leases())),
             Request::LeaseKeepAlive { id: lease } => {
                 return self.ask_leader(id, Ask::KeepAlive { lease });

@@ -155,8 +155,13 @@ impl Running {
             Input::SyncFailed(ticket, _) if self.config.bugs.has(Bug::SyncRetried) => {
                 self.synced(now_ns, ticket, disk, effects)?;
             }
-            Input::SyncFailed(ticket, error) => return Err(self.sync_failed(ticket, &error)),
-            Input::Request { id, request } => self.request(now_ns, id, request, effects),
+            Input::SyncFailed(ticket, error) => {
+                self.sync_failed(ticket, error, disk, effects)?;
+            }
+            Input::Request { id, request } => {
+                self.use_backend()?;
+                self.request(now_ns, id, request, effects);
+            }
             Input::Watch { stream, request } => self.watch(now_ns, stream, request, effects),
             Input::Removed => return Err(Fatal { reason: REMOVED.to_owned() }),
             Input::Unreachable(id) => {
@@ -183,7 +188,8 @@ impl Running {
             self.take_ready(now_ns, disk, effects)?;
         }
         self.walk_compactions(now_ns, disk, effects)?;
-        self.defragment_if_asked(disk)?;
+        self.defragment_if_asked(disk, effects)?;
+        self.give_snapshots(disk, effects)?;
         self.close_due_batch(now_ns, disk)?;
         self.answer_reads(now_ns, effects);
         self.answer_late(now_ns, effects);
@@ -303,12 +309,20 @@ pub(super) fn unless_fatal(error: raft::Error) -> Result<(), Fatal> {
 }
 
 impl Running {
-    /// Dies of a sync that failed: what is durable is not known any more, so nothing may be said.
-    fn sync_failed(&self, ticket: Ticket, error: &DiskError) -> Fatal {
-        if self.backend().waits_for() == Some(ticket) {
-            return Fatal { reason: format!("failed to commit tx: {error}") };
+    /// Dies of a sync that failed, unless it was that of a copy: what is durable is not known any
+    /// more, so nothing may be said.
+    fn sync_failed(
+        &mut self,
+        ticket: Ticket,
+        error: DiskError,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        if self.backend().waits_for() != Some(ticket) {
+            return Err(not_saved(&error));
         }
-        not_saved(error)
+        let failed = self.applier.backend_mut().sync_failed(error, disk);
+        self.backend_failed(&failed, effects)
     }
 }
 

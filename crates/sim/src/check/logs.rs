@@ -152,7 +152,8 @@ fn commit_is_durable(shadows: &Shadows, leader: &Shadow, conf: &ConfState, found
 /// R6.
 fn quorum_holds(shadows: &Shadows, node: Node, conf: &ConfState, found: &mut Found) {
     let index = shadows.committed.last_index();
-    if shadows.committed.term(index) <= FOUNDING_TERM {
+    // Who joins hears of a commit index before it knows any member.
+    if shadows.committed.term(index) <= FOUNDING_TERM || conf.voters.is_empty() {
         return;
     }
     let holds_it = |shadow: &Shadow| shadow.holds().agrees(&shadows.committed, index);

@@ -147,7 +147,9 @@ impl Checks {
     pub(crate) fn died(&mut self, machine: &Machine, reason: &str) {
         let node = machine.node();
         let shadow = self.shadows.of(node);
-        let is_excused = shadow.is_excused || shadow.sync_failed || reason == KILLED;
+        let is_excused = shadow.is_excused
+            || shadow.sync_failed
+            || [KILLED, etcd::server::REMOVED].contains(&reason);
         self.found.look(Promise::Fatal, is_excused, &[node], 0, || format!("{node}: {reason}"));
         self.stopped(node, true);
     }

@@ -55,7 +55,7 @@ impl Stores {
     ) {
         let Some(store) = view(machine).and_then(View::store) else { return };
         if shadow.has_recovered {
-            self.recovered(shadow, store, found);
+            self.recovered(shadow, store, first_applied(step), found);
         }
         for ServerEvent::Etcd(event) in &step.effects.trace {
             match event {
@@ -72,12 +72,23 @@ impl Stores {
     }
 
     /// M2: the store that came back is that of the index which it says.
-    fn recovered(&mut self, shadow: &Shadow, store: &Store<DiskBackend>, found: &mut Found) {
+    fn recovered(
+        &mut self,
+        shadow: &Shadow,
+        store: &Store<DiskBackend>,
+        first: Option<(u64, i64)>,
+        found: &mut Found,
+    ) {
         // Entries may have been applied in the same step; what they did is looked at below.
         let index = store.consistent_index();
         let is_first_look = shadow.now.applied == 0 || shadow.now.applied < index;
-        self.recovered.insert(shadow.node, if is_first_look { index } else { 0 });
-        if index == 0 || !is_first_look {
+        if !is_first_look {
+            let had = first.map_or(0, |(entry, revision)| self.had_before(entry, revision));
+            self.recovered.insert(shadow.node, had.min(index));
+            return;
+        }
+        self.recovered.insert(shadow.node, index);
+        if index == 0 {
             return;
         }
         let Some(expected) = self.revision_after(index) else { return };
@@ -89,6 +100,18 @@ impl Stores {
                 shadow.node
             )
         });
+    }
+
+    /// The last entry that a store had, if it was at a revision after the first entry that a step
+    /// applied: 0 if that entry explains the revision.
+    fn had_before(&self, entry: u64, revision: i64) -> u64 {
+        if self.revision_after(entry).is_none_or(|expected| revision <= expected) {
+            return 0;
+        }
+        let count = self.revisions.iter().take_while(|after| **after <= revision).count();
+        let is_known =
+            count.checked_sub(1).and_then(|last| self.revisions.get(last)) == Some(&revision);
+        if is_known { count as u64 } else { 0 }
     }
 
     /// M1.
@@ -225,4 +248,12 @@ fn rebuilt(node: Node, store: &Store<DiskBackend>, found: &mut Found) {
     found.look(Promise::M7, holds, &[node], 0, || {
         format!("{node}: the index rebuilt from the backend differs from the live one")
     });
+}
+
+/// The first entry that a step applied, and the revision after it.
+fn first_applied(step: &Step<'_>) -> Option<(u64, i64)> {
+    step.effects.trace.iter().find_map(|ServerEvent::Etcd(event)| match event {
+        EtcdEvent::Applied { index, revision } => Some((*index, *revision)),
+        _ => None,
+    })
 }

@@ -153,7 +153,7 @@ fn maintenance(command: &Maintenance) -> Request {
         Maintenance::AlarmList => alarm(AlarmAction::Get),
         Maintenance::AlarmDisarm => alarm(AlarmAction::Deactivate),
         Maintenance::Defrag => Request::Defragment,
-        Maintenance::SnapshotSave => Request::Hash,
+        Maintenance::SnapshotSave => Request::Snapshot,
     }
 }
 

@@ -1,10 +1,11 @@
 //! Answers as etcdctl prints them.
 
+use ::etcd::datadir::{DataDir, DataFile};
 use ::etcd::membership::Member;
 use ::etcd::request::{
     Alarm, AlarmKind, DeleteRangeReply, Event, EventKind, KeyValue, LeaseKeepAliveReply,
     LeaseTimeToLiveReply, MemberChangeReply, OperationReply, PutReply, RangeReply, Reply,
-    StatusReply, TxnReply,
+    SnapshotReply, StatusReply, TxnReply,
 };
 
 use super::{Answer, AnswerBody};
@@ -55,6 +56,7 @@ fn print(command: &ClientCommand, node: Node, reply: &Reply) -> Result<String, S
         Reply::Hash(reply) => format!("{node}:2379, {}", reply.hash),
         Reply::Alarm(reply) => lines(reply.alarms.iter().map(alarm)),
         Reply::Defragment(_) => format!("Finished defragmenting etcd member[{node}:2379]"),
+        Reply::Snapshot(reply) => return snapshot(reply),
     })
 }
 
@@ -209,6 +211,26 @@ fn status(node: Node, reply: &StatusReply) -> String {
         "{node}:2379, {id:x}, {version}, {size}, {leads}, {learner}, {raft_term}, {raft_index}, \
          {raft_applied_index}, {errors}"
     )
+}
+
+/// The file's name in what is printed; the page has no files.
+const SNAPSHOT_NAME: &str = "snapshot.db";
+
+/// What `snapshot save` prints, then `snapshot status`: hash, revision, keys, size.
+fn snapshot(reply: &SnapshotReply) -> Result<String, String> {
+    let bytes = reply.blob.clone();
+    let file = DataFile { path: SNAPSHOT_NAME.to_owned(), len: bytes.len() as u64, bytes };
+    let directory = DataDir::from_files([file]).map_err(|error| format!("Error: {error}"))?;
+    let backend = directory.backend().map_err(|error| format!("Error: {error}"))?;
+    let hash = backend.snapshot_hash().map_err(|error| format!("Error: {error}"))?;
+    let found = directory.inspect();
+    let (revision, keys) = (found.revision, found.backend.and_then(|backend| backend.total_keys));
+    let size = size(backend.file().size_bytes());
+    Ok(format!(
+        "Snapshot saved at {SNAPSHOT_NAME}\n{hash:x}, {}, {}, {size}",
+        revision.unwrap_or_default(),
+        keys.unwrap_or_default()
+    ))
 }
 
 /// As go-humanize writes sizes: `20 kB`, two digits of precision below ten.

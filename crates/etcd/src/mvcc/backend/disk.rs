@@ -37,7 +37,7 @@ impl Default for BackendOptions {
     }
 }
 
-/// Why a backend cannot be opened or written. A server dies of it.
+/// Why a backend cannot be opened, written or copied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {source}")]
 pub struct BackendError {
@@ -45,6 +45,9 @@ pub struct BackendError {
     pub path: String,
     /// What is wrong.
     pub source: DbError,
+    /// Only the copy of a defragmentation could not be written: it is given up, and the backend is
+    /// as it was. A server dies of anything else.
+    pub is_of_copy: bool,
 }
 
 /// What a backend waits for the disk with.
@@ -163,7 +166,7 @@ impl DiskBackend {
         assert!(self.work.is_none() && self.pending == 0, "the batch is closed first");
         let temporary = format!("{}.tmp.{}", self.path, self.db.file().meta().transaction);
         let compact = Compact::begin(&self.db, disk, &self.path, &temporary);
-        let compact = compact.map_err(|error| self.failed(error))?;
+        let compact = compact.map_err(|error| copy_failed(disk, &temporary, error))?;
         self.work = Some(Work::Compact(Box::new(compact)));
         Ok(())
     }
@@ -184,8 +187,17 @@ impl DiskBackend {
                 }
             }
             Work::Compact(compact) => {
-                let progress = compact.on_synced(ticket, disk);
-                match progress.map_err(|error| self.failed(error))? {
+                let temporary = compact.temporary().to_owned();
+                let progress = compact.on_synced(ticket, disk).map_err(|error| {
+                    // Once it has the name of the original there is no way back.
+                    let is_renamed = !disk.exists(&temporary);
+                    if is_renamed {
+                        self.failed(error)
+                    } else {
+                        copy_failed(disk, &temporary, error)
+                    }
+                });
+                match progress? {
                     CompactProgress::Waiting(compact) => Some(Work::Compact(compact)),
                     CompactProgress::Done(db) => {
                         self.db = db;
@@ -197,6 +209,16 @@ impl DiskBackend {
         };
         self.follow(before);
         Ok(self.work.is_none())
+    }
+
+    /// The sync that it waits for failed, and with it what was under way.
+    pub fn sync_failed(&mut self, error: DiskError, disk: &mut Disk) -> BackendError {
+        match self.work.take() {
+            Some(Work::Compact(compact)) if !compact.is_whole() => {
+                copy_failed(disk, compact.temporary(), error.into())
+            }
+            Some(_) | None => self.failed(error.into()),
+        }
     }
 
     /// The committed state as a file, to send or save.
@@ -238,7 +260,7 @@ impl DiskBackend {
     }
 
     fn failed(&self, source: DbError) -> BackendError {
-        BackendError { path: self.path.to_string(), source }
+        BackendError { path: self.path.to_string(), source, is_of_copy: false }
     }
 }
 
@@ -290,6 +312,12 @@ impl Backend for DiskBackend {
 impl BackendError {
     /// Of a disk that refuses a write or a sync.
     pub fn of_disk(path: &str, error: DiskError) -> Self {
-        Self { path: path.to_owned(), source: error.into() }
+        Self { path: path.to_owned(), source: error.into(), is_of_copy: false }
     }
+}
+
+/// Gives up a copy. That its file cannot be removed changes nothing: a boot does it.
+fn copy_failed(disk: &mut Disk, path: &str, source: DbError) -> BackendError {
+    let _ = disk.remove(path);
+    BackendError { path: path.to_owned(), source, is_of_copy: true }
 }

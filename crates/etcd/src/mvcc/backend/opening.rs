@@ -44,7 +44,8 @@ impl Opening {
         path: &str,
         options: BackendOptions,
     ) -> Result<Opened, BackendError> {
-        let failed = |source: DbError| BackendError { path: path.to_owned(), source };
+        let failed =
+            |source: DbError| BackendError { path: path.to_owned(), source, is_of_copy: false };
         let known = if disk.exists(path) {
             Some(disk.open(path).map_err(|error| failed(error.into()))?)
         } else {

@@ -3,8 +3,8 @@
 use disk::DiskError;
 
 use super::lab::Lab;
-use crate::datadir::DataDir;
-use crate::request::{Compact, DeleteRange, Reply, Request};
+use crate::datadir::{DataDir, DataFile};
+use crate::request::{Compact, DeleteRange, Reply, Request, RequestError};
 use crate::server::{Input, ServerConfig};
 
 const DB: &str = "/var/lib/etcd/member/snap/db";
@@ -141,4 +141,60 @@ fn nothing_is_applied_while_a_batch_is_being_closed() {
     assert!(lab.answer(first).is_some() && lab.answer(second).is_some(), "both in the end");
     let disk = &lab.machines[0].disk;
     assert!(disk.len(disk.open(DB).unwrap()) > 16 << 20, "the file has grown as a real one");
+}
+
+/// Asks for a defragmentation whose first sync fails.
+fn fail_to_defragment(version: &str) -> (Lab, RequestError) {
+    let mut lab = Lab::with(1, |config| config.version = version.parse().unwrap());
+    lab.elect();
+    work(&mut lab, 0);
+    lab.machines[0].is_slow = true;
+    let asked = lab.ask(0, Request::Defragment);
+    let ticket = lab.machines[0].syncs.pop_front().expect("the copy is being written");
+    lab.input(0, Input::SyncFailed(ticket, DiskError::NoSpace));
+    lab.machines[0].is_slow = false;
+    lab.settle();
+    let answer = lab.answer(asked).expect("an answer").clone();
+    (lab, answer.unwrap_err())
+}
+
+#[test]
+fn a_defragmentation_that_fails_is_an_answer_and_leaves_the_file_as_it_was() {
+    let (mut lab, error) = fail_to_defragment("3.4.35");
+    let words = error.to_string();
+    assert!(words.ends_with("no space left on device") && words.contains("db.tmp."), "{words}");
+    let snap = lab.machines[0].disk.list("/var/lib/etcd/member/snap").unwrap();
+    assert!(!snap.iter().any(|entry| entry.name.contains("tmp")), "the copy is gone");
+    lab.put(0, "then", "1").unwrap();
+    assert!(matches!(lab.call(0, Request::Defragment), Ok(Reply::Defragment(_))), "and again");
+    let hashes = lab.hashes();
+    lab.power_cut(0, false);
+    lab.boot(0);
+    lab.elect();
+    assert_eq!(lab.hashes(), hashes, "all of it is durable");
+}
+
+#[test]
+fn releases_before_3_4_35_die_after_a_defragmentation_that_failed() {
+    let (mut lab, _) = fail_to_defragment("3.4.34");
+    assert!(lab.machines[0].died_of.is_none(), "not at once");
+    lab.ask(0, Request::put("then", "1"));
+    let reason = lab.machines[0].died_of.clone().expect("it died").reason;
+    assert!(reason.ends_with("nil pointer dereference"), "{reason}");
+}
+
+#[test]
+fn a_snapshot_is_the_last_closed_batch_and_its_digest() {
+    let mut lab = Lab::new(1);
+    lab.elect();
+    work(&mut lab, 0);
+    lab.put(0, "just", "before").unwrap();
+    let Ok(Reply::Snapshot(reply)) = lab.call(0, Request::Snapshot) else { panic!("a snapshot") };
+    let (path, bytes) = ("snapshot.db".to_owned(), reply.blob);
+    let file = DataFile { path, len: bytes.len() as u64, bytes };
+    let found = DataDir::from_files([file.clone()]).unwrap();
+    assert_eq!(found.verify(None).damage, [], "the digest is that of the file");
+    let store = lab.view(0).store().unwrap();
+    assert_eq!(found.state().unwrap().hash_kv(0), store.hash_kv(0), "with the last put");
+    assert_eq!(reply.header.revision, store.revision(), "and says so");
 }
