@@ -75,15 +75,15 @@ impl Opening {
     ) -> Result<DiskBackend, BackendError> {
         let opened = disk.open(path).map_err(DbError::from);
         let db = opened.and_then(|id| Db::open(disk, id, options.db));
-        let db = db.map_err(|source| BackendError { path: path.to_owned(), source })?;
+        let db =
+            db.map_err(|source| BackendError { path: path.to_owned(), source, is_of_copy: false })?;
         Ok(DiskBackend::new(path, options, db))
     }
 
     fn synced(disk: &mut Disk, backend: DiskBackend, file: Ticket) -> Result<Opened, BackendError> {
         let path = backend.path();
         let named = disk.sync_dir(directory_of(path));
-        let named =
-            named.map_err(|error| BackendError { path: path.to_owned(), source: error.into() })?;
+        let named = named.map_err(|error| BackendError::of_disk(path, error))?;
         let waits_for = BTreeSet::from([file, named]);
         Ok(Opened::Waiting(Box::new(Self { backend, waits_for })))
     }
