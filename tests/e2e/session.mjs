@@ -167,4 +167,30 @@ export const session = [
       }
     },
   },
+  {
+    claim: "promises are counted beside the console, and each is named in words",
+    test: (place) =>
+      visit(place, async (visitor) => {
+        const { page } = visitor;
+        await visitor.hurry();
+        await visitor.output("put greeting hello");
+        await until("promises that hold", async () =>
+          /✓ [1-9]/.test(await page.locator("button.promises").innerText()),
+        );
+        await page.locator("button.promises").click();
+        await page.getByText("There is at most one leader, ever, in a term.").waitFor();
+        await page.keyboard.press("Escape");
+        same(await page.locator(".promise-list").count(), 0, "the list is closed");
+      }),
+  },
+  {
+    claim: "a watch of the console shows what it hears",
+    test: (place) =>
+      visit(place, async (visitor) => {
+        await visitor.hurry();
+        await visitor.output("watch greeting");
+        await visitor.output("put greeting hello");
+        await visitor.page.locator(".watches pre", { hasText: "hello" }).waitFor();
+      }),
+  },
 ];

@@ -72,6 +72,13 @@ pub enum Command {
         /// Ties the reply.
         id: RequestId,
     },
+    /// Asks for [`Answer::Link`]: this run just before an event that has happened.
+    LinkBefore {
+        /// Ties the reply.
+        id: RequestId,
+        /// The event.
+        event: u64,
+    },
     /// Starts another run, paused at its beginning (a scenario) or its moment (a link), in memory:
     /// the stored session stays as it is.
     Load {

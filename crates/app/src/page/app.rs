@@ -6,12 +6,13 @@ use yew::prelude::*;
 
 use crate::bridge::{Bridge, Word};
 
-use super::cards::{HelpCard, ShareCard, StoppedCard};
+use super::cards::{HelpCard, PromisesCard, ShareCard, StoppedCard};
 use super::console::Console;
 use super::log::EventLog;
 use super::motion::SharedMotion;
 use super::notice::{Notices, Props as NoticeProps};
 use super::outside;
+use super::promises::Tally;
 use super::reading::{self, ReadingCard};
 use super::scene::Scene;
 use super::server::Server;
@@ -90,6 +91,7 @@ fn panels(page: &Page, motion: &SharedMotion) -> Html {
         opening: page.opening.clone(),
         storage: page.storage.clone(),
         refusal: page.refusal.clone().map(AttrValue::from),
+        violation: page.new_violation().cloned(),
         visiting: page.visiting(),
     };
     let covered = notices.any();
@@ -105,7 +107,8 @@ fn panels(page: &Page, motion: &SharedMotion) -> Html {
                 record={page.record} entry={page.entry} open_keys={page.open_keys.clone()} />
             <TrailStrip trail={scene.and_then(|scene| scene.trail.clone())} servers={scene.map_or(0, |scene| scene.nodes.len())} />
             <Console transcript={page.console.clone()} servers={page.servers.clone()} keys={page.keys.clone()}
-                clients={scene.map(|scene| scene.clients.clone())} />
+                clients={scene.map(|scene| scene.clients.clone())}
+                promises={scene.map(|scene| Tally::of(&scene.promises)).unwrap_or_default()} />
             <EventLog log={scene.map(|scene| scene.log.clone()).unwrap_or_default()} />
         </>
     }
@@ -138,6 +141,9 @@ fn stage(page: &Page, motion: &SharedMotion, noticed: bool) -> Html {
 fn cards(page: &Page) -> Html {
     html! {
         <>
+            if let Some(scene) = page.scene.as_ref().filter(|_| page.promises) {
+                <PromisesCard promises={scene.promises.clone()} violations={scene.violations.clone()} />
+            }
             <ReadingCard reading={page.reading.clone()} />
             <ShareCard share={page.share.clone()} />
             if page.help { <HelpCard /> }

@@ -26,6 +26,7 @@ struct CardProps {
 enum Closing {
     Share,
     Help,
+    Promises,
 }
 
 impl Closing {
@@ -33,6 +34,7 @@ impl Closing {
         match self {
             Closing::Share => Turn::ShareClosed,
             Closing::Help => Turn::Help(false),
+            Closing::Promises => Turn::Promises(false),
         }
     }
 }
@@ -139,6 +141,16 @@ pub(crate) fn copy(wire: &Wire, link: String) {
         };
         wire.turn(Turn::Copied(done));
     });
+}
+
+/// The promises of the cluster.
+#[component]
+pub(crate) fn PromisesCard(props: &super::promises::ListProps) -> Html {
+    html! {
+        <Card title={words::PROMISES_TITLE} class="promises-card" close={Closing::Promises}>
+            <super::promises::List ..props.clone() />
+        </Card>
+    }
 }
 
 /// Help: keys, shapes, colours.

@@ -10,9 +10,11 @@ use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use super::completion;
+use super::promises::{Summary, Tally};
 use super::quantity::{count, span};
 use super::state::Turn;
 use super::transcript::{Exchange, Transcript, lines};
+use super::watches::Watches;
 use super::wire::{Wire, use_wire};
 use super::words;
 
@@ -30,6 +32,8 @@ pub(crate) struct Props {
     pub(crate) keys: Rc<Vec<String>>,
     /// What clients were promised.
     pub(crate) clients: Option<Rc<ClientsView>>,
+    /// How the cluster's promises stand.
+    pub(crate) promises: Tally,
 }
 
 /// The console.
@@ -43,7 +47,8 @@ pub(crate) fn Console(props: &Props) -> Html {
         <section class="console" aria-label={words::CONSOLE}>
             <div class="panel-head">
                 <h2>{ words::CONSOLE }</h2>
-                if let Some(clients) = &props.clients { { promises(clients) } }
+                if let Some(clients) = &props.clients { { outcomes(clients) } }
+                <Summary tally={props.promises} />
             </div>
             <div class="transcript" ref={list} role="log" tabindex="0" aria-label={words::CONSOLE}>
                 if lines == 0 { <p class="quiet">{ words::CONSOLE_HELLO }</p> }
@@ -51,6 +56,7 @@ pub(crate) fn Console(props: &Props) -> Html {
                     <Said key={exchange.id} exchange={exchange.clone()} />
                 }) }
             </div>
+            if let Some(clients) = &props.clients { <Watches clients={clients.clone()} /> }
             <Prompt draft={props.transcript.draft.clone()} at={props.transcript.at}
                 servers={props.servers.clone()} keys={props.keys.clone()} />
         </section>
@@ -58,14 +64,14 @@ pub(crate) fn Console(props: &Props) -> Html {
 }
 
 /// How the operations of all clients ended so far.
-fn promises(clients: &ClientsView) -> Html {
+fn outcomes(clients: &ClientsView) -> Html {
     let kinds = [
         ("agreed", "✓", clients.acknowledged, words::ACKNOWLEDGED),
         ("broken", "✗", clients.failed, words::FAILED),
         ("undecided", "?", clients.unknown, words::UNKNOWN),
     ];
     html! {
-        <div class="promises end">
+        <div class="outcomes">
             { for kinds.into_iter().map(|(kind, mark, number, word)| html! {
                 <span data-kind={kind}><b>{ format!("{mark} {}", count(number)) }</b>{ " " }{ word }</span>
             }) }

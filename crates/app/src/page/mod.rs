@@ -16,6 +16,7 @@ mod log;
 mod motion;
 mod notice;
 mod outside;
+mod promises;
 mod quantity;
 mod reading;
 mod ring;
@@ -28,6 +29,7 @@ mod topbar;
 mod trail;
 mod transcript;
 mod transport;
+mod watches;
 mod wire;
 mod words;
 

@@ -1,5 +1,6 @@
 //! What must be said above the work: how the session began, trouble with storage, a refused act.
 
+use sim::check::Violation;
 use yew::prelude::*;
 
 use crate::protocol::{Command, Opening, StorageStatus};
@@ -17,6 +18,8 @@ pub(crate) struct Props {
     pub(crate) storage: Option<StorageStatus>,
     /// What the last act was refused for.
     pub(crate) refusal: Option<AttrValue>,
+    /// A promise that was broken, until that was read.
+    pub(crate) violation: Option<Violation>,
     /// Whether the run is not the visitor's own.
     pub(crate) visiting: bool,
 }
@@ -25,6 +28,7 @@ impl Props {
     /// Whether anything is said.
     pub(crate) fn any(&self) -> bool {
         self.refusal.is_some()
+            || self.violation.is_some()
             || self.opening.as_ref().and_then(words::opening).is_some()
             || self.storage.as_ref().and_then(words::storage_notice).is_some()
     }
@@ -38,10 +42,22 @@ pub(crate) fn Notices(props: &Props) -> Html {
         <div class="notices">
             if let Some(status) = &props.storage { { storage(&wire, status) } }
             if let Some(began) = &props.opening { { opening(&wire, began, props.visiting) } }
+            if let Some(broken) = &props.violation {
+                { notice("broken", &words::violation(broken), violation(&wire)) }
+            }
             if let Some(refusal) = &props.refusal {
                 { notice("broken", refusal, dismiss(&wire, words::DISMISS, || Turn::RefusalRead)) }
             }
         </div>
+    }
+}
+
+fn violation(wire: &Wire) -> Html {
+    html! {
+        <>
+            { dismiss(wire, words::PROMISES, || Turn::Promises(true)) }
+            { dismiss(wire, words::DISMISS, || Turn::ViolationsRead) }
+        </>
     }
 }
 

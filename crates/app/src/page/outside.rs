@@ -228,6 +228,7 @@ fn go_to_prompt(wire: &Wire) {
 fn close(page: &Page, wire: &Wire) {
     match page {
         Page { help: true, .. } => wire.turn(Turn::Help(false)),
+        Page { promises: true, .. } => wire.turn(Turn::Promises(false)),
         Page { reading, share: Share::Closed, .. } if reading.covers() => wire.reader().close(),
         Page { share: Share::Closed, refusal: Some(_), .. } => wire.turn(Turn::RefusalRead),
         Page { share: Share::Closed, .. } => {

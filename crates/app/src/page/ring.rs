@@ -116,7 +116,14 @@ impl Ring {
         let y = above(self.stage) + 22.0;
         match client {
             0 => Point { x: 44.0, y },
-            load => Point { x: self.stage.width - 44.0, y: y + 34.0 * f64::from(load - 1) },
+            load => {
+                // Behind the last place that fits they stand on each other.
+                let lowest = (self.stage.height - BELOW - 16.0).max(y);
+                Point {
+                    x: self.stage.width - 44.0,
+                    y: (y + 34.0 * f64::from(load - 1)).min(lowest),
+                }
+            }
         }
     }
 

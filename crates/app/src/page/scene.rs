@@ -3,10 +3,11 @@
 
 use std::rc::Rc;
 
+use sim::check::Violation;
 use sim::scenario::Node;
 use sim::view::{
-    ClientsView, ClusterView, Condition, DiskView, ExpectationView, LogLine, NodeView, RaftView,
-    Role, ServerView, StoreView, Trail, View, WalView,
+    ClientsView, ClusterView, Condition, DiskView, ExpectationView, LogLine, NodeView, PromiseView,
+    RaftView, Role, ServerView, StoreView, Trail, View, WalView,
 };
 
 use crate::protocol::{Frame, Playback};
@@ -39,6 +40,10 @@ pub(crate) struct Scene {
     pub(crate) log: Rc<Vec<LogLine>>,
     /// Every `expect`.
     pub(crate) expectations: Rc<Vec<ExpectationView>>,
+    /// How promises stand.
+    pub(crate) promises: Rc<Vec<PromiseView>>,
+    /// What broke them.
+    pub(crate) violations: Rc<Vec<Violation>>,
     /// The server in depth.
     pub(crate) server: Option<Depth>,
     /// The last console request's way.
@@ -86,6 +91,8 @@ impl Scene {
             clients: keep(before.map(|scene| &scene.clients), cluster.clients),
             log: keep(before.map(|scene| &scene.log), cluster.log),
             expectations: keep(before.map(|scene| &scene.expectations), cluster.expectations),
+            promises: keep(before.map(|scene| &scene.promises), cluster.promises),
+            violations: keep(before.map(|scene| &scene.violations), cluster.violations),
             server: None,
             trail: None,
         }

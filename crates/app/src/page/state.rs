@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use yew::Reducible;
 
+use sim::check::Violation;
 use sim::scenario::Node;
 use sim::view::{NodeView, Tone};
 
@@ -225,6 +226,10 @@ pub(crate) struct Page {
     pub(crate) share: Share,
     /// Whether the page of help is open.
     pub(crate) help: bool,
+    /// Whether the list of promises is open.
+    pub(crate) promises: bool,
+    /// Broken promises that the visitor knows of.
+    pub(crate) violations_read: usize,
     /// The directory that lies over the laboratory.
     pub(crate) reading: Rc<Reading>,
     /// Light or dark.
@@ -258,6 +263,8 @@ impl Default for Page {
             console: Rc::default(),
             share: Share::Closed,
             help: false,
+            promises: false,
+            violations_read: 0,
             reading: Rc::default(),
             theme: Theme::Auto,
             seen: Seen::default(),
@@ -308,12 +315,18 @@ pub(crate) enum Turn {
     ShareClosed,
     /// Help was opened or closed.
     Help(bool),
+    /// The list of promises was opened or closed.
+    Promises(bool),
+    /// The notice about broken promises was read.
+    ViolationsRead,
     /// Something about the directory that is open.
     Reading(ReadTurn),
     /// A theme was chosen.
     Theme(Theme),
     /// The sentence about how the session began was read.
     OpeningRead,
+    /// Something that was asked for is refused: why.
+    Refused(String),
     /// The refusal was read.
     RefusalRead,
     /// No more hints.
@@ -349,11 +362,17 @@ impl Page {
             Turn::Copied(done) => self.copied(done),
             Turn::ShareClosed => self.share = Share::Closed,
             Turn::Help(open) => self.help = open,
+            Turn::Promises(open) => {
+                self.promises = open;
+                self.read_violations();
+            }
+            Turn::ViolationsRead => self.read_violations(),
             Turn::Reading(turn) => {
                 self.reading = Rc::new(Rc::unwrap_or_clone(self.reading).after(turn));
             }
             Turn::Theme(theme) => self.theme = theme,
             Turn::OpeningRead => self.opening = None,
+            Turn::Refused(why) => (self.refusal, self.promises) = (Some(why), false),
             Turn::RefusalRead => self.refusal = None,
             Turn::NoHints => self.seen.enough = true,
         }
@@ -375,6 +394,7 @@ impl Page {
     /// Whether a card lies over the screen.
     pub(crate) fn covered(&self) -> bool {
         self.help
+            || self.promises
             || self.share != Share::Closed
             || self.reading.covers()
             || matches!(self.engine, Engine::Stopped { .. })
@@ -451,6 +471,7 @@ impl Page {
             self.open_keys.clear();
             (self.selected, self.record, self.entry) = (None, None, None);
             self.said_event = 0;
+            self.violations_read = 0;
         }
         if opening == Opening::Waiting {
             self.scene = None;
@@ -545,6 +566,16 @@ impl Page {
             matches!(opening, Opening::Recovered(recovery) if recovery.damaged.is_empty())
         });
         self.console_mut().asked(id, line);
+    }
+
+    fn read_violations(&mut self) {
+        self.violations_read = self.scene.as_ref().map_or(0, |scene| scene.violations.len());
+    }
+
+    /// The newest broken promise that the visitor does not know of.
+    pub(crate) fn new_violation(&self) -> Option<&Violation> {
+        let violations = &self.scene.as_ref()?.violations;
+        violations.last().filter(|_| violations.len() > self.violations_read)
     }
 
     fn console_mut(&mut self) -> &mut Transcript {

@@ -4,7 +4,7 @@ use sim::scenario::Node;
 use yew::prelude::*;
 
 use crate::bridge::Bridge;
-use crate::protocol::{Command, RequestId};
+use crate::protocol::{Answer, Command, RequestId};
 
 use super::reading::Reader;
 use super::state::{Page, Turn};
@@ -57,6 +57,25 @@ impl Wire {
     /// A line of the scenario language as a button does it.
     pub(crate) fn perform(&self, line: String) {
         self.ask(|id| Command::Perform { id, line });
+    }
+
+    /// Opens this run anew, just before an event.
+    pub(crate) fn look_before(&self, event: u64) {
+        let Some(worker) = self.worker.clone() else { return };
+        let wire = self.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            let link = worker.request(|id| Command::LinkBefore { id, event }).await;
+            match link {
+                Ok(Answer::Link(text)) => {
+                    wire.turn(Turn::Promises(false));
+                    worker.ask(|id| Command::Load { id, text });
+                }
+                Ok(
+                    Answer::Done | Answer::Console(_) | Answer::State(_) | Answer::Fingerprint(_),
+                ) => {}
+                Err(refusal) => wire.turn(Turn::Refused(refusal.to_string())),
+            }
+        });
     }
 
     /// A line as the console does it, at a server's prompt.

@@ -1,5 +1,6 @@
 //! Every word that the page says, in one place, so that another language is another file like this.
 
+use sim::check::{PromiseGroup, Violation};
 use sim::scenario::Node;
 use sim::view::{EntryState, Outcome};
 
@@ -57,6 +58,40 @@ pub(crate) const HEAL_TITLE: &str = "End every partition, loss and delay";
 pub(crate) const MARK: &str = "Mark";
 pub(crate) const MARK_TITLE: &str =
     "Mark servers that the next partition cuts off from the others (or shift-click them)";
+pub(crate) const PROMISES: &str = "Promises";
+pub(crate) const PROMISES_TITLE: &str = "What the cluster promises";
+pub(crate) const LOOK_BEFORE: &str = "Open just before it";
+pub(crate) const WATCHES: &str = "Watches";
+pub(crate) const PROMISE_GROUPS: [(PromiseGroup, &str); 6] = [
+    (PromiseGroup::Raft, "Consensus"),
+    (PromiseGroup::Membership, "Membership"),
+    (PromiseGroup::Durability, "Log and durability"),
+    (PromiseGroup::Mvcc, "Keys and revisions"),
+    (PromiseGroup::Clients, "Clients"),
+    (PromiseGroup::Cluster, "The cluster as a whole"),
+];
+
+/// How promises stand, as it is heard.
+pub(crate) fn promises(kept: u64, broken: u64, unknown: u64) -> String {
+    format!("Promises: {kept} kept, {broken} broken, {unknown} unknown")
+}
+
+/// How often a promise was looked at.
+pub(crate) fn looked(times: u64) -> String {
+    format!("looked at {} times", count(times))
+}
+
+/// How often a promise was broken.
+pub(crate) fn broken_times(times: u64) -> String {
+    if times == 1 { "broken once".to_owned() } else { format!("broken {} times", count(times)) }
+}
+
+/// A broken promise in a sentence.
+pub(crate) fn violation(broken: &Violation) -> String {
+    let info = broken.promise.info();
+    format!("A promise is broken. {} {}", info.says, broken.detail)
+}
+
 pub(crate) const CLOSE: &str = "Close";
 pub(crate) const DISMISS: &str = "Got it";
 pub(crate) const COPY: &str = "Copy";

@@ -324,12 +324,20 @@ impl Run {
 
     /// The link to this moment.
     pub fn link(&self) -> Result<String, Refusal> {
+        self.link_to(self.world.event(), Some(self.world.fingerprint()))
+    }
+
+    /// The link to the moment before an event; it knows no fingerprint of that moment.
+    pub fn link_before(&self, event: u64) -> Result<String, Refusal> {
+        self.link_to(event.saturating_sub(1).min(self.world.event()), None)
+    }
+
+    fn link_to(&self, event: u64, fingerprint: Option<u64>) -> Result<String, Refusal> {
         if !self.world.remembers_all() {
             let message = "this session's recorded actions are lost: there is no link to it";
             return Err(Refusal::NotPossible { message: message.to_string() });
         }
-        let (event, fingerprint) = (self.world.event(), self.world.fingerprint());
-        Link::new(self.world.recorded(), event, Some(fingerprint), String::new())
+        Link::new(self.world.recorded(), event, fingerprint, String::new())
             .encode()
             .map_err(|error| Refusal::Link { message: error.to_string() })
     }

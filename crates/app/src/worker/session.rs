@@ -170,6 +170,10 @@ impl Session {
                 let link = self.run.link().map(Answer::Link);
                 self.reply((id, link));
             }
+            Command::LinkBefore { id, event } => {
+                let link = self.run.link_before(event).map(Answer::Link);
+                self.reply((id, link));
+            }
             Command::State { id } => {
                 let state = Answer::State(Box::new(self.run.state()));
                 self.reply((id, Ok(state)));

@@ -182,6 +182,7 @@ impl Shell {
             | Command::Step { id, .. }
             | Command::Seek { id, .. }
             | Command::Link { id }
+            | Command::LinkBefore { id, .. }
             | Command::Flushed { id }
             | Command::State { id }
             | Command::Fingerprint { id } => {
