@@ -80,7 +80,8 @@ impl Durability {
     ) {
         let shadow = shadows.of(node);
         let synced = shadow.durable.last_index();
-        let holds = synced == 0 || shadow.log.agrees(&shadow.durable, synced);
+        let holds = shadow.log.agrees(&shadow.durable, synced)
+            || shadow.log.overwrites(&shadow.durable, synced);
         let promise = if shadow.repaired { Promise::W3 } else { Promise::W2 };
         let detail = |shadow: &Shadow| {
             let last = shadow.log.last_index();

@@ -52,6 +52,22 @@ impl Log {
         index == 0 || self.get(index).is_some_and(|written| other.get(index) == Some(written))
     }
 
+    /// Whether both logs differ at or below this index because this one was written over the
+    /// other: where they part it has an entry of a later term. A power cut in the middle of a step
+    /// may leave what the step wrote, before anybody was told of it.
+    pub(crate) fn overwrites(&self, other: &Log, index: u64) -> bool {
+        let (mut agreed, mut differs) = (0, index + 1);
+        while differs - agreed > 1 {
+            let middle = agreed + (differs - agreed) / 2;
+            if self.agrees(other, middle) {
+                agreed = middle;
+            } else {
+                differs = middle;
+            }
+        }
+        differs <= index && self.term(differs) > other.term(differs)
+    }
+
     pub(crate) fn truncate(&mut self, last_index: u64) {
         let len = usize::try_from(last_index).unwrap_or(usize::MAX);
         if len < self.0.len() {
@@ -403,5 +419,29 @@ fn role(role: raft::Role) -> Role {
         raft::Role::PreCandidate => Role::PreCandidate,
         raft::Role::Candidate => Role::Candidate,
         raft::Role::Leader => Role::Leader,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(terms: &[u64]) -> Log {
+        let mut log = Log::default();
+        for term in terms {
+            log.push(&raft::Entry { term: *term, ..raft::Entry::default() });
+        }
+        log
+    }
+
+    #[test]
+    fn a_log_overwrites_another_where_its_term_is_later() {
+        let synced = log(&[1, 1, 2, 2]);
+        assert!(log(&[1, 1, 3]).overwrites(&synced, 4), "raft took 3 and 4 back");
+        assert!(log(&[1, 1, 2, 2, 3]).agrees(&synced, 4), "this one goes on");
+        assert!(!log(&[1, 1, 2, 2, 3]).overwrites(&synced, 4), "so it takes nothing back");
+        assert!(!log(&[1, 1, 2]).overwrites(&synced, 4), "an entry is lost");
+        assert!(!log(&[1, 1, 1, 3]).overwrites(&synced, 4), "an older entry came back");
+        assert!(!log(&[]).overwrites(&synced, 4), "all is lost");
     }
 }
