@@ -110,9 +110,10 @@ impl Running {
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
         let (durable, applied) = (self.wal.saved(), self.applier.applied().index);
-        let is_closing_batch = self.is_closing_batch();
+        // What was committed before a snapshot is applied before it is installed.
+        let is_quiet = !self.is_closing_batch() && self.to_apply.is_empty();
         let is_saved = |saving: &mut Saving| {
-            let is_installable = saving.ready.snapshot.is_none() || !is_closing_batch;
+            let is_installable = saving.ready.snapshot.is_none() || is_quiet;
             matches!(saving.stage, Stage::Log(save) if save <= durable)
                 && saving.must_be_applied <= applied
                 && is_installable

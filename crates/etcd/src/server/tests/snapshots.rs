@@ -101,6 +101,54 @@ fn a_member_that_fell_behind_the_log_catches_up_by_snapshot() {
     assert_eq!(lab.hashes().len(), 1, "and it boots from what it installed");
 }
 
+/// Delivers and syncs until only this server's backend waits for the disk.
+fn settle_but_backend(lab: &mut Lab, node: usize) {
+    lab.machines[node].is_slow = true;
+    loop {
+        lab.settle();
+        let backend = lab.view(node).store().unwrap().backend().waits_for();
+        let syncs = &mut lab.machines[node].syncs;
+        let Some(at) = syncs.iter().position(|ticket| Some(*ticket) != backend) else { return };
+        let ticket = syncs.remove(at).unwrap();
+        lab.machines[node].disk.complete(ticket);
+        lab.input(node, Input::Synced(ticket));
+    }
+}
+
+#[test]
+fn what_was_committed_before_a_snapshot_is_applied_before_it_is_installed() {
+    let mut lab = Lab::with(3, often);
+    let leader = lab.elect();
+    let lagging = (leader + 1) % 3;
+    put_many(&mut lab, leader, 0..3);
+    lab.machines[lagging].is_slow = true;
+    for number in 3..6 {
+        lab.ask(leader, Request::put("k", format!("{number}")));
+        settle_but_backend(&mut lab, lagging);
+        lab.now_ns += 100_000_000;
+        (0..3).for_each(|node| lab.input(node, Input::Tick));
+        settle_but_backend(&mut lab, lagging);
+    }
+    let log = lab.view(lagging).log();
+    assert!(log.applied < log.committed, "the backend holds it up: {log:?}");
+    lab.cut_off.insert(lagging);
+    put_many(&mut lab, leader, 6..40);
+    lab.cut_off.clear();
+    for _ in 0..8 {
+        lab.now_ns += 100_000_000;
+        (0..3).for_each(|node| lab.input(node, Input::Tick));
+        settle_but_backend(&mut lab, lagging);
+    }
+    let installed = |event: &ServerEvent| matches!(event, ServerEvent::SnapshotInstalled { .. });
+    assert_eq!(count(&lab, lagging, installed), 0, "it waits for what comes before");
+    assert!(names(&lab.machines[lagging].disk, SNAP).len() > 2, "it is there");
+    lab.machines[lagging].is_slow = false;
+    lab.elect();
+    lab.ticks(5);
+    assert_eq!(count(&lab, lagging, installed), 1, "now it is");
+    assert_eq!(lab.hashes().len(), 1, "all servers agree");
+}
+
 #[test]
 fn a_leader_told_that_a_snapshot_did_not_arrive_sends_another() {
     let mut lab = Lab::with(3, often);
