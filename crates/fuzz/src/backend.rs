@@ -6,7 +6,7 @@ use etcd::datadir::{DataDir, DataFile};
 use etcd::request::Range;
 
 /// Deepest nesting of buckets that is walked here.
-const DEPTH_MAX: usize = 32;
+const DEPTH_MAX: usize = 6;
 
 /// A bbolt file: a walk that finds nothing wrong gives keys in order, the same both ways; a walk
 /// that fails is known to the check.
