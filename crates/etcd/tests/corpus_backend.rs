@@ -176,6 +176,40 @@ fn leases_and_alarms_are_those_of_the_dump() {
 }
 
 #[test]
+fn leases_alarms_and_members_are_those_that_the_server_answered() {
+    let Some(folder) = corpus::folder() else { return };
+    for (case, name) in STOPPED {
+        let truth = corpus::truth(&folder, name);
+        let ours = corpus::open(&folder, case).inspect();
+        for (lease, theirs) in ours.leases.unwrap().iter().zip(sorted(&truth["lease_ttl"], "id")) {
+            assert_eq!(lease.id, theirs["id"].as_i64().unwrap(), "{case}");
+            assert_eq!(lease.ttl, theirs["granted-ttl"].as_i64().unwrap(), "{case}");
+        }
+        let alarms = ours.alarms.unwrap();
+        let theirs = sorted(&truth["alarm_list"]["alarms"], "memberID");
+        let own: Vec<Option<u64>> = alarms.iter().map(|alarm| Some(alarm.member_id)).collect();
+        let answered: Vec<Option<u64>> =
+            theirs.iter().map(|alarm| alarm["memberID"].as_u64()).collect();
+        assert_eq!(own, answered, "{case}");
+        let mut members = ours.members.unwrap();
+        members.sort_by_key(|member| member.id);
+        let theirs = sorted(&truth["member_list"]["members"], "ID");
+        assert_eq!(members.len(), theirs.len(), "{case}");
+        for (member, theirs) in members.iter().zip(theirs) {
+            assert_eq!(member.id, theirs["ID"], "{case}");
+            assert_eq!(member.name, theirs["name"].as_str().unwrap_or_default(), "{case}");
+        }
+    }
+}
+
+/// The rows of an answer by a number in them.
+fn sorted(rows: &Value, by: &str) -> Vec<Value> {
+    let mut rows = rows.as_array().cloned().unwrap_or_default();
+    rows.sort_by_key(|row| row[by].as_u64());
+    rows
+}
+
+#[test]
 fn keys_of_the_backend_are_those_that_the_server_served() {
     let Some(folder) = corpus::folder() else { return };
     for (case, name) in STOPPED {
