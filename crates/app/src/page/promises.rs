@@ -80,6 +80,7 @@ pub(crate) fn List(props: &ListProps) -> Html {
     }
 }
 
+#[expect(clippy::similar_names, reason = "the macro's own bindings")]
 fn row(group: PromiseGroup, promise: &PromiseView) -> Option<Html> {
     let info: &PromiseInfo = Promise::find(&promise.id)?.info();
     if info.group != group {
