@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::cursor::DEPTH_MAX;
 use super::page::{HEADER_BYTES, LeafElement, Page, u64_at};
-use super::{Cursor, Fault, File, Item, PageKind, Problem, lookup};
+use super::{Cursor, Fault, File, Item, PageKind, Problem, Visit, lookup, walk};
 
 /// Bytes of a bucket's value in front of an inline page.
 pub(super) const BUCKET_BYTES: usize = 16;
@@ -102,6 +102,16 @@ impl<'a> Bucket<'a> {
         Cursor::new(self.file, self.root.clone())
     }
 
+    /// Visits the keys from `from` on, in order, with values that are only lent; those that hold
+    /// buckets are left out.
+    pub fn walk(&self, from: &[u8], visit: &mut Visit<'_>) -> Result<(), Problem> {
+        let root = match &self.root {
+            Root::Page(id) => self.file.page(*id)?,
+            Root::Inline(page) => page.clone(),
+        };
+        walk::walk(self.file, root, from, visit)
+    }
+
     /// What `key` holds.
     pub fn get(&self, key: &[u8]) -> Result<Option<Value<'a>>, Problem> {
         let mut cursor = self.cursor();
@@ -115,11 +125,29 @@ impl<'a> Bucket<'a> {
 
     /// The bytes under `key`; `None` also if it holds a bucket.
     pub fn value(&self, key: &[u8]) -> Result<Option<Bytes>, Problem> {
+        let mut value = None;
+        self.lend(key, &mut |lent| value = Some(Bytes::copy_from_slice(lent)))?;
+        Ok(value)
+    }
+
+    /// Calls `read` with the bytes under `key`, only lent; not if there is none, or a bucket.
+    pub fn lend(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<(), Problem> {
+        if let Root::Page(id) = &self.root
+            && let Ok(found) = lookup::value(self.file, *id, key)
+        {
+            found.into_iter().for_each(read);
+            return Ok(());
+        }
+        if let Some(value) = self.value_in_pages(key)? {
+            read(&value);
+        }
+        Ok(())
+    }
+
+    /// The long way to the bytes under `key`, over pages of any form.
+    fn value_in_pages(&self, key: &[u8]) -> Result<Option<Bytes>, Problem> {
         let mut page = match &self.root {
-            Root::Page(id) => match lookup::value(self.file, *id, key) {
-                Ok(found) => return Ok(found),
-                Err(lookup::Unusual) => self.file.page(*id)?,
-            },
+            Root::Page(id) => self.file.page(*id)?,
             Root::Inline(page) => page.clone(),
         };
         for _ in 0..DEPTH_MAX {

@@ -60,6 +60,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tx;
+mod walk;
 
 pub use bucket::{Bucket, Tree, Value};
 pub use check::{Check, PROBLEMS_MAX, Statistics};
@@ -75,3 +76,4 @@ pub use page::PageKind;
 pub use stream::Stream;
 pub(crate) use tx::sound;
 pub use tx::{BucketId, Element, FILL_PERCENT, KEY_BYTES_MAX, Tx, TxError, VALUE_BYTES_MAX};
+pub use walk::Visit;

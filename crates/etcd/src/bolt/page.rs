@@ -156,6 +156,16 @@ impl Page {
         Ok(&self.bytes[start..end])
     }
 
+    /// Key and value of an element of a leaf, only lent, and whether the value is a bucket.
+    pub(super) fn lent(&self, index: usize) -> Result<(&[u8], &[u8], bool), Problem> {
+        let at = self.element(index);
+        let [flags, pos, key_bytes, value_bytes] =
+            [0, 4, 8, 12].map(|field| u32_at(&self.bytes, at + field));
+        let (start, middle) = self.bounds(index, pos, 0, key_bytes)?;
+        let (_, end) = self.bounds(index, pos, key_bytes, value_bytes)?;
+        Ok((&self.bytes[start..middle], &self.bytes[middle..end], flags & 1 != 0))
+    }
+
     /// How many elements, from the first one on, are below.
     pub(super) fn partition(&self, is_below: impl Fn(&[u8]) -> bool) -> Result<usize, Problem> {
         let (mut low, mut high) = (0, self.len());

@@ -90,7 +90,7 @@ impl Lessor {
         let mut lessor = Self::default();
         store.backend().scan(Bucket::Lease, &[], None, &mut |_, value| {
             // etcd stops at such a row; it cannot come from a server.
-            if let Ok(lease) = leasepb::Lease::decode(value.clone()) {
+            if let Ok(lease) = leasepb::Lease::decode(value) {
                 let leasepb::Lease { id, ttl, remaining_ttl } = lease;
                 let lease = Lease { ttl, remaining_ttl, keys: OrdSet::new() };
                 lessor.leases.insert(id, lease);

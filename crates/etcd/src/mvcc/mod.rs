@@ -29,6 +29,7 @@ pub mod key_index;
 mod range;
 mod restore;
 pub mod revision;
+mod row;
 pub mod store;
 mod write;
 

@@ -90,9 +90,9 @@ impl<B: Backend> Store<B> {
             limit => limit,
         };
         let mut result = RangeResult { revision: current, ..RangeResult::default() };
-        for (_, found) in self.index().range(range, at) {
+        for (key, found) in self.index().range(range, at) {
             if result.kvs.len() < limit {
-                result.kvs.push(self.stored(found.modified));
+                result.kvs.push(self.stored(key, found.modified));
             }
             result.count += 1;
         }

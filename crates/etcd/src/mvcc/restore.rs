@@ -10,6 +10,7 @@ use prost::Message as _;
 use super::index::Index;
 use super::key_index::KeyIndex;
 use super::revision::StoredRevision;
+use super::row::Row;
 use super::store::{CONSISTENT_INDEX, FINISHED_COMPACT_REVISION, SCHEDULED_COMPACT_REVISION};
 use super::{Backend, Bucket, Revision, Rules, Store};
 use crate::proto::mvccpb::KeyValue;
@@ -90,12 +91,20 @@ fn rebuild<B: Backend>(backend: &B, rules: Rules) -> Result<Rebuilt, RestoreErro
     let mut newest = 1;
     let mut attached = BTreeMap::new();
     let mut failed = None;
-    backend.scan(Bucket::Key, &[], None, &mut |key, value| match read(key, value).and_then(
-        |(at, kv)| {
-            note_lease(&mut attached, at, &kv);
-            add(&mut keys, at, kv, rules).map(|()| at)
-        },
-    ) {
+    let mut take = |key: &[u8], value: &[u8]| {
+        let at = Revision::from_bytes(key)
+            .ok_or_else(|| RestoreError::NotARevision { key: Bytes::copy_from_slice(key) })?;
+        let general;
+        let row = if let Some(row) = Row::read(value) {
+            row
+        } else {
+            general = decode(at.revision, value)?;
+            Row::of(&general)
+        };
+        note_lease(&mut attached, at, &row);
+        add(&mut keys, at, &row, rules).map(|()| at)
+    };
+    backend.scan(Bucket::Key, &[], None, &mut |key, value| match take(key, value) {
         Ok(at) => {
             newest = at.revision.main;
             ControlFlow::Continue(())
@@ -112,22 +121,17 @@ fn rebuild<B: Backend>(backend: &B, rules: Rules) -> Result<Rebuilt, RestoreErro
     Ok(Rebuilt { index: Index::from_sorted(keys), newest, attached })
 }
 
-fn note_lease(attached: &mut BTreeMap<Bytes, i64>, at: StoredRevision, kv: &KeyValue) {
-    if !at.tombstone && kv.lease != 0 {
-        attached.insert(kv.key.clone(), kv.lease);
+fn note_lease(attached: &mut BTreeMap<Bytes, i64>, at: StoredRevision, row: &Row<'_>) {
+    if !at.tombstone && row.lease != 0 {
+        attached.insert(Bytes::copy_from_slice(row.key), row.lease);
     } else if !attached.is_empty() {
-        attached.remove(&kv.key);
+        attached.remove(row.key);
     }
 }
 
-fn read(key: &[u8], value: &Bytes) -> Result<(StoredRevision, KeyValue), RestoreError> {
-    let at = Revision::from_bytes(key)
-        .ok_or_else(|| RestoreError::NotARevision { key: Bytes::copy_from_slice(key) })?;
-    let kv = KeyValue::decode(value.clone()).map_err(|error| RestoreError::NotAKeyValue {
-        revision: at.revision,
-        detail: error.to_string(),
-    })?;
-    Ok((at, kv))
+fn decode(revision: Revision, value: &[u8]) -> Result<KeyValue, RestoreError> {
+    KeyValue::decode(Bytes::copy_from_slice(value))
+        .map_err(|error| RestoreError::NotAKeyValue { revision, detail: error.to_string() })
 }
 
 /// Histories by key, found by hash; in order only at the end.
@@ -137,11 +141,11 @@ type Histories = IndexMap<Bytes, KeyIndex>;
 fn add(
     keys: &mut Histories,
     at: StoredRevision,
-    kv: KeyValue,
+    row: &Row<'_>,
     rules: Rules,
 ) -> Result<(), RestoreError> {
     let StoredRevision { revision, tombstone } = at;
-    match keys.get_mut(&kv.key) {
+    match keys.get_mut(row.key) {
         Some(known) if revision <= known.modified() => {
             return Err(RestoreError::OutOfOrder { revision });
         }
@@ -149,11 +153,13 @@ fn add(
         Some(known) if tombstone => _ = known.tombstone(revision),
         Some(known) => known.put(revision),
         None if !tombstone => {
-            let created = Revision::new(kv.create_revision, 0);
-            keys.insert(kv.key, KeyIndex::restored(created, revision, kv.version));
+            let created = Revision::new(row.create_revision, 0);
+            let history = KeyIndex::restored(created, revision, row.version);
+            keys.insert(Bytes::copy_from_slice(row.key), history);
         }
         None if rules.tombstone_survives_compaction => {
-            keys.insert(kv.key, KeyIndex::restored_tombstone(revision));
+            let history = KeyIndex::restored_tombstone(revision);
+            keys.insert(Bytes::copy_from_slice(row.key), history);
         }
         None => {}
     }

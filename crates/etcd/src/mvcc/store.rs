@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use prost::Message as _;
 
 use super::index::Index;
+use super::row;
 use super::{Backend, Bucket, Compaction, MemoryBackend, MvccError, Revision, Rules, Step};
 use crate::proto::mvccpb::KeyValue;
 
@@ -171,7 +171,8 @@ impl<B: Backend> Store<B> {
         &mut self.index
     }
 
-    pub(crate) fn backend_mut(&mut self) -> &mut B {
+    /// The backend, for whoever carries its commits through.
+    pub fn backend_mut(&mut self) -> &mut B {
         &mut self.backend
     }
 
@@ -188,11 +189,14 @@ impl<B: Backend> Store<B> {
         }
     }
 
-    /// The value stored at a revision of the index.
-    pub(super) fn stored(&self, revision: Revision) -> KeyValue {
-        let bytes = self.backend.get(Bucket::Key, &revision.to_bytes());
-        let bytes = bytes.expect("a live revision of the index is in the backend");
-        KeyValue::decode(bytes).expect("the store decodes what it encoded or checked")
+    /// The value that is stored at a revision which the index has for a key.
+    pub(super) fn stored(&self, key: &Bytes, revision: Revision) -> KeyValue {
+        let mut found = None;
+        self.backend.lend(Bucket::Key, &revision.to_bytes(), &mut |bytes| {
+            let read = row::key_value(bytes, key);
+            found = Some(read.expect("the store decodes what it encoded or checked"));
+        });
+        found.expect("a live revision of the index is in the backend")
     }
 
     fn save_consistent_index(&mut self) {

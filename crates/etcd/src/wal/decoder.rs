@@ -155,10 +155,13 @@ impl<'a> Decoder<'a> {
         } else {
             self.check_data(frame, &record)?;
         }
-        let unexpected = self.unexpected(record.r#type);
         let (position, length) = (self.end, frame.length());
+        let Some(kind) = kind else {
+            let unexpected = self.unexpected(record.r#type);
+            self.end.offset += length;
+            return Err(unexpected);
+        };
         self.end.offset += length;
-        let kind = kind.ok_or(unexpected)?;
         Ok(Record { position, length, kind, crc: record.crc, data: record.data })
     }
 

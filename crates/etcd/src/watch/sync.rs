@@ -83,7 +83,8 @@ impl Watches {
         let (from, end) = (Revision::new(from, 0).to_bytes(), (store.revision() + 1).to_be_bytes());
         store.backend().scan(Bucket::Key, &from, Some(&end), &mut |key, value| {
             let at = Revision::from_bytes(key).expect("the store writes and checks revisions");
-            let kv = KeyValue::decode(value.clone()).expect("the store writes and checks values");
+            let kv = KeyValue::decode(bytes::Bytes::copy_from_slice(value))
+                .expect("the store writes and checks values");
             let event = batch::event_of_stored(at, kv);
             let mut all_full = true;
             for (id, batch) in &mut *batches {

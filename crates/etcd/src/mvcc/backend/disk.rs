@@ -8,6 +8,7 @@
 //!
 //! Source: etcd release-3.4, `mvcc/backend/backend.go`, `batch_tx.go`.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ::disk::{Disk, DiskError, Ticket};
@@ -272,7 +273,28 @@ impl Backend for DiskBackend {
         }
     }
 
+    fn lend(&self, bucket: Bucket, key: &[u8], read: &mut dyn FnMut(&[u8])) {
+        match self.buffers[slot(bucket)].get(key) {
+            Some(Some(changed)) => read(changed),
+            Some(None) => {}
+            None => {
+                if let Some(bucket) = self.committed(bucket) {
+                    bolt::sound(bucket.lend(key, read));
+                }
+            }
+        }
+    }
+
     fn scan(&self, bucket: Bucket, from: &[u8], to: Option<&[u8]>, visit: &mut Visit<'_>) {
+        if self.buffers[slot(bucket)].is_empty() {
+            let is_over = |key: &[u8]| to.is_some_and(|to| key >= to);
+            if let Some(bucket) = self.committed(bucket) {
+                bolt::sound(bucket.walk(from, &mut |key, value| {
+                    if is_over(key) { ControlFlow::Break(()) } else { visit(key, value) }
+                }));
+            }
+            return;
+        }
         let mut committed = self.committed(bucket).map(|bucket| bucket.cursor());
         bolt::sound(self.buffers[slot(bucket)].scan(committed.as_mut(), from, to, visit));
     }

@@ -42,6 +42,12 @@ impl Backend for MemoryBackend {
         self.live[slot(bucket)].get(key).cloned()
     }
 
+    fn lend(&self, bucket: Bucket, key: &[u8], read: &mut dyn FnMut(&[u8])) {
+        if let Some(value) = self.live[slot(bucket)].get(key) {
+            read(value);
+        }
+    }
+
     fn scan(&self, bucket: Bucket, from: &[u8], to: Option<&[u8]>, visit: &mut Visit<'_>) {
         let from = Bytes::copy_from_slice(from);
         for (key, value) in self.live[slot(bucket)].range(from..) {

@@ -82,12 +82,15 @@ impl Bucket {
 }
 
 /// Called with each key and value; ends the walk with `Break`.
-pub type Visit<'a> = dyn FnMut(&[u8], &Bytes) -> ControlFlow<()> + 'a;
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// Ordered buckets with batched, atomic commits.
 pub trait Backend {
     /// The value under `key`.
     fn get(&self, bucket: Bucket, key: &[u8]) -> Option<Bytes>;
+
+    /// Calls `read` with the value under `key`, if there is one, without a copy being made.
+    fn lend(&self, bucket: Bucket, key: &[u8], read: &mut dyn FnMut(&[u8]));
 
     /// Visits the keys from `from` up to but without `to`, in order.
     fn scan(&self, bucket: Bucket, from: &[u8], to: Option<&[u8]>, visit: &mut Visit<'_>);

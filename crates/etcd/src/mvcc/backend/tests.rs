@@ -56,7 +56,7 @@ fn all(
 ) -> Vec<(Bytes, Bytes)> {
     let mut found = Vec::new();
     backend.scan(bucket, from, to, &mut |key, value| {
-        found.push((Bytes::copy_from_slice(key), value.clone()));
+        found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
         ControlFlow::Continue(())
     });
     found

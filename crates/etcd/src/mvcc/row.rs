@@ -1,0 +1,147 @@
+//! A stored `mvccpb.KeyValue` read in place.
+//!
+//! Servers write its fields in the order of their numbers, each at most once. Bytes of that form
+//! are read here without a copy and without an allocation; for anything else, which protobuf may
+//! still allow, the general decoder is asked.
+
+use bytes::Bytes;
+use prost::{DecodeError, Message as _};
+
+use crate::proto::mvccpb::KeyValue;
+
+/// The fields, lent by the bytes that they stand in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Row<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) create_revision: i64,
+    pub(super) mod_revision: i64,
+    pub(super) version: i64,
+    pub(super) value: &'a [u8],
+    pub(super) lease: i64,
+}
+
+/// Numbers of the fields that are bytes, shifted as in their tags.
+const KEY: u8 = 1;
+const VALUE: u8 = 5;
+
+impl<'a> Row<'a> {
+    /// Reads the usual form; `None` of any other bytes.
+    pub(super) fn read(mut bytes: &'a [u8]) -> Option<Self> {
+        let mut row = Self::default();
+        let mut before = 0;
+        while let Some((&tag, rest)) = bytes.split_first() {
+            let (field, wire) = (tag >> 3, tag & 7);
+            let is_bytes = field == KEY || field == VALUE;
+            if field <= before || wire != if is_bytes { 2 } else { 0 } {
+                return None;
+            }
+            before = field;
+            let (number, rest) = varint(rest)?;
+            bytes = rest;
+            match field {
+                KEY | VALUE => {
+                    let (lent, rest) = bytes.split_at_checked(usize::try_from(number).ok()?)?;
+                    *(if field == KEY { &mut row.key } else { &mut row.value }) = lent;
+                    bytes = rest;
+                }
+                2 => row.create_revision = number.cast_signed(),
+                3 => row.mod_revision = number.cast_signed(),
+                4 => row.version = number.cast_signed(),
+                6 => row.lease = number.cast_signed(),
+                _ => return None,
+            }
+        }
+        Some(row)
+    }
+
+    /// Lends out the fields of a decoded one.
+    pub(super) fn of(kv: &'a KeyValue) -> Self {
+        Self {
+            key: &kv.key,
+            create_revision: kv.create_revision,
+            mod_revision: kv.mod_revision,
+            version: kv.version,
+            value: &kv.value,
+            lease: kv.lease,
+        }
+    }
+
+    /// The same with bytes of its own; `key` is the row's, from where it can be shared.
+    pub(super) fn to_key_value(self, key: Bytes) -> KeyValue {
+        KeyValue {
+            key,
+            create_revision: self.create_revision,
+            mod_revision: self.mod_revision,
+            version: self.version,
+            value: Bytes::copy_from_slice(self.value),
+            lease: self.lease,
+        }
+    }
+}
+
+/// Reads a key and its value in any form; `key` is shared if it is the row's.
+pub(super) fn key_value(bytes: &[u8], key: &Bytes) -> Result<KeyValue, DecodeError> {
+    match Row::read(bytes) {
+        Some(row) if row.key == key => Ok(row.to_key_value(key.clone())),
+        Some(_) | None => KeyValue::decode(Bytes::copy_from_slice(bytes)),
+    }
+}
+
+fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0;
+    for (position, &byte) in bytes.iter().take(9).enumerate() {
+        number |= u64::from(byte & 0x7f) << (7 * position);
+        if byte < 0x80 {
+            return Some((number, &bytes[position + 1..]));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> KeyValue {
+        KeyValue {
+            key: Bytes::from_static(b"key"),
+            create_revision: 300,
+            mod_revision: i64::MAX,
+            version: 1,
+            value: Bytes::from(vec![7; 200]),
+            lease: 5,
+        }
+    }
+
+    #[test]
+    fn a_row_says_what_the_general_decoder_says_or_nothing() {
+        let bytes = sample().encode_to_vec();
+        let row = Row::read(&bytes).unwrap();
+        assert_eq!(row.to_key_value(Bytes::copy_from_slice(row.key)), sample());
+        for at in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            let Some(row) = Row::read(&flipped) else { continue };
+            let general = KeyValue::decode(&flipped[..]).unwrap();
+            assert_eq!(row.to_key_value(Bytes::copy_from_slice(row.key)), general, "bit {at}");
+        }
+        for len in 0..bytes.len() {
+            if let Some(row) = Row::read(&bytes[..len]) {
+                let general = KeyValue::decode(&bytes[..len]).unwrap();
+                assert_eq!(row.to_key_value(Bytes::copy_from_slice(row.key)), general, "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_usual_form_is_left_to_the_general_decoder() {
+        // A lease in front of the key, and a negative number, which takes ten bytes.
+        let mut bytes = b"\x30\x05".to_vec();
+        bytes.extend_from_slice(&KeyValue { lease: 0, ..sample() }.encode_to_vec());
+        assert_eq!(Row::read(&bytes), None);
+        assert_eq!(key_value(&bytes, &sample().key), Ok(sample()));
+        let negative = KeyValue { lease: -1, ..sample() };
+        assert_eq!(Row::read(&negative.encode_to_vec()), None);
+        assert_eq!(key_value(&negative.encode_to_vec(), &sample().key), Ok(negative));
+    }
+}
