@@ -18,6 +18,7 @@ use crate::{Failure, instructions, process, tools};
 struct Peer {
     area: &'static str,
     folder: &'static str,
+    needs_protoc: bool,
     /// How it can be built.
     variants: &'static [Variant],
 }
@@ -29,9 +30,17 @@ struct Variant {
     options: &'static str,
 }
 
-const PEERS: &[Peer] = &[Peer {
+const REDB: Peer = Peer {
+    area: "etcd",
+    folder: "redb",
+    needs_protoc: false,
+    variants: &[Variant { name: "redb", feature: "", options: "" }],
+};
+
+const RAFT_RS: Peer = Peer {
     area: "raft",
     folder: "raft-rs",
+    needs_protoc: true,
     variants: &[
         Variant { name: "raft-rs, prost", feature: "prost-codec", options: "" },
         Variant { name: "raft-rs, protobuf", feature: "protobuf-codec", options: "" },
@@ -41,7 +50,9 @@ const PEERS: &[Peer] = &[Peer {
             options: "--batch",
         },
     ],
-}];
+};
+
+const PEERS: &[Peer] = &[RAFT_RS, REDB];
 
 /// The program that measures.
 pub(crate) const PROGRAM: &str = "target/release/quorarium-bench";
@@ -77,16 +88,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
 impl Peer {
     /// Builds every variant; gives what the report must hear of them.
     fn words(&self) -> Result<Vec<String>, Failure> {
-        let protoc = self.protoc()?;
+        let protoc = if self.needs_protoc { Some(self.protoc()?) } else { None };
         let mut words = Vec::new();
         for variant in self.variants {
             let target = PathBuf::from("target/peers").join(self.folder).join(variant.feature);
-            let status = Command::new("cargo")
+            let mut build = Command::new("cargo");
+            build
                 .args(["build", "--quiet", "--release", "--locked"])
                 .args(["--manifest-path", &self.manifest(), "--features", variant.feature])
                 .env("CARGO_TARGET_DIR", &target)
-                .env("PROTOC", &protoc)
-                .status()?;
+                .envs(protoc.iter().map(|protoc| ("PROTOC", protoc)));
+            let status = build.status()?;
             if !status.success() {
                 return Err(format!("{} does not build ({status})", variant.name).into());
             }

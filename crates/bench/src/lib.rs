@@ -8,9 +8,11 @@
 //! An area is one file that gives an [`Area`], and one line in [`AREAS`].
 
 // The cases are run in wasm by way of this library; natively by the program beside it.
+pub mod etcd;
 pub mod raft;
 pub mod report;
 pub mod shared;
+pub mod sim;
 mod table;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
@@ -18,7 +20,7 @@ mod wasm;
 use shared::measure::{Effort, Measurement};
 
 /// What can be measured.
-pub const AREAS: &[Area] = &[raft::AREA];
+pub const AREAS: &[Area] = &[raft::AREA, etcd::AREA, sim::AREA];
 
 /// Hears of each result as it comes.
 pub type Listener<'a> = &'a mut dyn FnMut(&Measurement);
@@ -52,10 +54,36 @@ pub struct Target {
     pub case: &'static str,
     /// Nanoseconds for an operation, at most.
     pub ns: Option<f64>,
+    /// The same in wasm.
+    pub wasm_ns: Option<f64>,
+    /// Nanoseconds that etcd's own code takes on a like machine: a point of reference.
+    pub etcd_ns: Option<f64>,
     /// How many times faster than every peer.
     pub times_peer: Option<f64>,
     /// Bytes that an entry may hold beyond its payload.
     pub bytes_per_entry: Option<f64>,
+}
+
+impl Target {
+    /// Nothing is asked of this case yet.
+    pub const fn of(case: &'static str) -> Self {
+        Self {
+            case,
+            ns: None,
+            wasm_ns: None,
+            etcd_ns: None,
+            times_peer: None,
+            bytes_per_entry: None,
+        }
+    }
+
+    /// Whether there is nothing to meet.
+    pub const fn asks_nothing(&self) -> bool {
+        self.ns.is_none()
+            && self.wasm_ns.is_none()
+            && self.times_peer.is_none()
+            && self.bytes_per_entry.is_none()
+    }
 }
 
 /// The area of this name, or a sentence that says what there is.

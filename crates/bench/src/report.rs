@@ -206,6 +206,12 @@ impl Row {
             missed.push(format!("above {most} bytes"));
         }
         for (slot, (name, part)) in contenders.iter().enumerate() {
+            let found = self.results.get(slot).and_then(Option::as_ref);
+            if let (Part::OursInWasm, Some(ns), Some(found)) = (part, target.wasm_ns, found)
+                && found.median_ns > ns
+            {
+                missed.push(format!("in wasm above {ns} ns"));
+            }
             if let (Part::Peer, Some(times), Some(ratio)) =
                 (part, target.times_peer, self.ratio(slot))
                 && ratio < times
@@ -302,8 +308,7 @@ mod tests {
 
     #[test]
     fn a_missed_target_says_which_part_of_it() {
-        let target =
-            Target { case: "a", ns: Some(15.0), times_peer: Some(3.0), bytes_per_entry: None };
+        let target = Target { ns: Some(15.0), times_peer: Some(3.0), ..Target::of("a") };
         let contenders = [("ours".to_owned(), Part::Ours), ("other".to_owned(), Part::Peer)];
         let row = |ours, other| Row {
             case: "a".to_owned(),

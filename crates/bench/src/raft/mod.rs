@@ -24,7 +24,7 @@ pub const AREA: Area = Area {
 };
 
 const fn target(case: &'static str, ns: Option<f64>, times_peer: Option<f64>) -> Target {
-    Target { case, ns, times_peer, bytes_per_entry: None }
+    Target { ns, times_peer, ..Target::of(case) }
 }
 
 const TARGETS: &[Target] = &[

@@ -11,6 +11,7 @@
 )]
 
 pub mod allocation;
+pub mod batches;
 
 pub mod clock;
 pub mod cluster;
