@@ -159,8 +159,7 @@ impl<'a> Cursor<'a> {
                     page = self.file.page(child)?;
                 }
                 PageKind::Meta | PageKind::Freelist => {
-                    let (expected, found) = ("a branch or leaf", page.kind);
-                    return Err(page.problem(Fault::WrongType { expected, found }));
+                    unreachable!("{:?} has nothing to choose from", page.kind)
                 }
             }
         }
@@ -194,8 +193,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The element to take; of a leaf it may be the one after the last.
+/// The element to take; of a leaf it may be the one after the last. Pages of other kinds have none:
+/// nothing is known of what stands where elements would.
 fn choose(page: &Page, pick: Pick<'_>, is_root: bool) -> Result<usize, Problem> {
+    if !matches!(page.kind, PageKind::Branch | PageKind::Leaf) {
+        let (expected, found) = ("a branch or leaf", page.kind);
+        return Err(page.problem(Fault::WrongType { expected, found }));
+    }
     let is_leaf = page.kind == PageKind::Leaf;
     if page.len() == 0 {
         let is_fine = is_root && is_leaf;
