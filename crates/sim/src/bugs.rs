@@ -135,6 +135,13 @@ pub const TOGGLES: &[ToggleInfo] = &[
         "a leader commits before its own append is durable (etcd 14370)",
     ),
     row(
+        18,
+        "index-apart-from-data",
+        Promise::M2,
+        Place::Server(Server::IndexApartFromData),
+        "the consistent index is committed before the data that it counts (etcd 13766)",
+    ),
+    row(
         21,
         "cut-at-any-damage",
         Promise::W3,
@@ -147,6 +154,13 @@ pub const TOGGLES: &[ToggleInfo] = &[
         Promise::W6,
         Place::Server(Server::SegmentNameNotSynced),
         "the log's directory is not synced after a segment was cut (etcd 6368)",
+    ),
+    row(
+        24,
+        "snapshot-name-not-synced",
+        Promise::W7,
+        Place::Server(Server::SnapshotNameNotSynced),
+        "the directory of snapshots is not synced after one was saved (etcd 22340)",
     ),
     row(
         25,
@@ -168,6 +182,20 @@ pub const TOGGLES: &[ToggleInfo] = &[
         Promise::M4,
         Place::Server(Server::TombstoneRemoved),
         "a compaction removes the tombstone at its revision (etcd 18089)",
+    ),
+    row(
+        31,
+        "slow-watcher-skips",
+        Promise::WatchReliable,
+        Place::Server(Server::SlowWatcherSkips),
+        "a watch that fell below the compact revision goes on at the present (etcd 17529)",
+    ),
+    row(
+        34,
+        "former-leader-revokes",
+        Promise::L2,
+        Place::Server(Server::FormerLeaderRevokes),
+        "a leader that was replaced goes on to revoke leases (etcd 15247)",
     ),
     row(
         36,

@@ -13,12 +13,14 @@
 //! Source: etcd release-3.4, `mvcc/backend/{backend,batch_tx}.go`, `etcdserver/api/v3rpc/maintenance.go`;
 //! etcd-io/etcd#18843.
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use disk::{Disk, Ticket};
 use sha2::{Digest as _, Sha256};
 
 use super::running::Running;
 use super::{Effects, Fatal, Version};
+use crate::bugs::Bug;
+use crate::mvcc::Bucket;
 use crate::mvcc::backend::{Backend as _, BackendError, Busy, DiskBackend};
 use crate::request::{DoneReply, Reply, RequestError, RequestId, SnapshotReply};
 
@@ -70,6 +72,20 @@ impl Running {
         }
         self.batches.next_ns = now_ns + self.config.batch_interval_ns;
         self.close_batch(disk)
+    }
+
+    /// Breaks a rule on purpose: closes the batch at the interval between noting the index of the
+    /// next entry and applying it, so that a crash before the next batch loses that entry.
+    pub(super) fn close_batch_apart(&mut self, now_ns: u64, disk: &mut Disk) -> Result<(), Fatal> {
+        if !self.config.bugs.has(Bug::IndexApartFromData) || now_ns < self.batches.next_ns {
+            return Ok(());
+        }
+        if let Some(next) = self.to_apply.front() {
+            let index = Bytes::copy_from_slice(&next.index.to_be_bytes());
+            self.applier.backend_mut().put(Bucket::Meta, b"consistent_index", index);
+            self.close_due_batch(now_ns, disk)?;
+        }
+        Ok(())
     }
 
     /// Takes a request to copy the file without its free pages.

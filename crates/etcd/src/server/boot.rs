@@ -325,6 +325,7 @@ fn start(
         commit: 0,
     });
     let ids = Metadata { node_id: config.id, cluster_id: config.cluster_id };
+    effects.trace.push(ServerEvent::restored(&store));
     let mut applier = Applier::new(store);
     configure(&mut applier, config);
     let snapshot = raft::SnapshotMetadata::default();
@@ -361,6 +362,7 @@ fn restart(
         commit: replay.hard_state.commit,
     });
     let node = new_node(config, ids.node_id, seed, storage)?;
+    effects.trace.push(ServerEvent::restored(&store));
     let mut applier = Applier::restored(store, cluster, id);
     configure(&mut applier, config);
     Ok(Progress::Running(Box::new(Running::new(

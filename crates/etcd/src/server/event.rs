@@ -3,6 +3,7 @@
 use raft::Role;
 use serde::{Deserialize, Serialize};
 
+use crate::mvcc::{Backend, Store};
 use crate::request::RequestId;
 
 /// Something that happened inside a server, in the order in which it happened.
@@ -169,4 +170,19 @@ pub enum ServerEvent {
         /// The store's revision from now on.
         revision: i64,
     },
+    /// The store in the backend was taken up, by a boot or after a snapshot was installed.
+    StoreRestored {
+        /// The last entry whose effect is in it: up to here entries change nothing any more.
+        consistent_index: u64,
+        /// Its revision.
+        revision: i64,
+    },
+}
+
+impl ServerEvent {
+    /// What a store says of itself when it is taken up.
+    pub(super) fn restored<B: Backend>(store: &Store<B>) -> ServerEvent {
+        let (consistent_index, revision) = (store.consistent_index(), store.revision());
+        ServerEvent::StoreRestored { consistent_index, revision }
+    }
 }

@@ -39,9 +39,11 @@ impl Running {
         })?;
         let store = restore(&self.config, backend)?;
         let (index, revision) = (id.index, store.revision());
+        let restored = ServerEvent::restored(&store);
         self.applier.replace(store, cluster, id);
         self.snapshot_installed(&metadata);
         effects.trace.push(ServerEvent::SnapshotInstalled { index, revision });
+        effects.trace.push(restored);
         Ok(())
     }
 }

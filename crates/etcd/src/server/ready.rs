@@ -165,6 +165,7 @@ impl Running {
         effects: &mut Effects,
     ) -> Result<(), Fatal> {
         self.applier.set_now(now_ns);
+        self.close_batch_apart(now_ns, disk)?;
         while !self.is_closing_batch() {
             let Some(entry) = self.to_apply.pop_front() else { break };
             self.use_backend()?;

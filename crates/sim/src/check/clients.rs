@@ -90,14 +90,19 @@ impl Replay {
         self.effects.get(self.proposals.get(&request)?).copied()
     }
 
-    /// The next committed entry; gives the revision after it.
-    pub(crate) fn replay(&mut self, index: u64, data: Option<&Bytes>, found: &mut Found) -> i64 {
+    /// The next committed entry; gives what it did, if it is a request of the v3 API.
+    pub(crate) fn replay(
+        &mut self,
+        index: u64,
+        data: Option<&Bytes>,
+        found: &mut Found,
+    ) -> Option<Placed> {
         assert_eq!(index, self.replayed + 1, "entries are replayed in order");
         self.replayed = index;
-        if let Some(effect) = data.and_then(|data| self.model.apply(data)) {
-            self.took_effect(Placed { index, effect }, found);
-        }
-        self.model.revision()
+        let effect = data.and_then(|data| self.model.apply(data))?;
+        let placed = Placed { index, effect };
+        self.took_effect(placed, found);
+        Some(placed)
     }
 
     fn took_effect(&mut self, placed: Placed, found: &mut Found) {

@@ -1,4 +1,4 @@
-//! What survives: W1 to W6 and W8.
+//! What survives: W1 to W8.
 //!
 //! What is durable is read from the disk's durable image; what a server claims is what its events
 //! and answers say.
@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use disk::Disk;
 use etcd::proto::raftpb;
+use etcd::server::ServerEvent as EtcdEvent;
+use etcd::snap::SnapName;
 use etcd::wal::{Decoder, RecordKind, Segment, SegmentName, WalError};
 use prost::Message as _;
 use raft::{ConfState, HardState, MessageType};
@@ -17,7 +19,7 @@ use super::logs::{has_quorum, list};
 use super::promise::Promise;
 use super::shadow::{Batch, Shadow, Shadows};
 use super::violation::Found;
-use crate::machine::DATA_DIR;
+use crate::machine::{DATA_DIR, ServerEvent};
 use crate::scenario::Node;
 
 /// What is remembered of acknowledgements.
@@ -39,6 +41,9 @@ impl Durability {
         let node = step.node;
         for batch in &shadows.of(node).claimed {
             claimed(shadows.of(node), batch.as_ref(), step.disk(), found);
+        }
+        for ServerEvent::Etcd(event) in &step.effects.trace {
+            snapshot_is_durable(node, event, step.disk(), found);
         }
         if shadows.of(node).sync_failed {
             says_nothing(shadows.of(node), step, found);
@@ -131,6 +136,32 @@ fn claimed(shadow: &Shadow, batch: Option<&Batch>, disk: &Disk, found: &mut Foun
     };
     let detail = format!("{node} takes its log up to {index} for durable; {why} ({path})");
     found.broken(promise, &[node], index, &[], detail);
+}
+
+/// W7: the record of a snapshot is in the log now; so is its file on the disk.
+fn snapshot_is_durable(node: Node, event: &EtcdEvent, disk: &Disk, found: &mut Found) {
+    let (index, saved) = match event {
+        EtcdEvent::SnapshotSaved { file, index } => (*index, Some(file)),
+        EtcdEvent::SnapshotInstalled { index, .. } => (*index, None),
+        _ => return,
+    };
+    let is_its_file = |name: &str| match saved {
+        Some(file) => name == file,
+        None => SnapName::parse(name).is_some_and(|name| name.index == index),
+    };
+    let directory = format!("{DATA_DIR}/member/snap");
+    let entries = disk.list(&directory).unwrap_or_default();
+    let paths = entries.iter().filter(|entry| is_its_file(&entry.name));
+    let is_durable = |path: String| {
+        let has_bytes = |file| disk.is_durable(file, 0..disk.len(file));
+        disk.is_name_durable(&path) && disk.open(&path).is_ok_and(has_bytes)
+    };
+    let holds = paths.map(|entry| format!("{directory}/{}", entry.name)).any(is_durable);
+    found.look(Promise::W7, holds, &[node], index, || {
+        format!(
+            "{node} has a record of a snapshot at entry {index}; the snapshot's file is not durable"
+        )
+    });
 }
 
 /// W5.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use etcd::request::{Reply, Request};
+use etcd::request::{OperationReply, Reply, Request};
 use imbl::{OrdMap, Vector};
 
 use super::linearizability::{Bounds, Operation, Verdict, decide};
@@ -156,12 +156,34 @@ impl History {
             };
             let Some(branches) = names.branches(request, did.reply()) else { continue };
             let (id, invoked, returned) = (did.request, did.invoked, did.returned());
-            operations.push(Operation { id, invoked, returned, branches });
+            let hint = did.reply().and_then(hint);
+            operations.push(Operation { id, invoked, returned, branches, hint });
             for branch in names.expiries(request) {
-                operations.push(Operation { id, invoked, returned: None, branches: vec![branch] });
+                operations.push(Operation::new(id, invoked, None, branch));
             }
         }
         operations
+    }
+}
+
+/// Where an answer says that its operation stands: what changed something before what saw that.
+fn hint(reply: &Reply) -> Option<u64> {
+    let changes = match reply {
+        Reply::Put(_) => true,
+        Reply::DeleteRange(reply) => reply.deleted > 0,
+        Reply::Txn(reply) => reply.responses.iter().any(has_changed),
+        _ => false,
+    };
+    let revision = u64::try_from(reply.header().revision).ok()?;
+    Some(2 * revision + u64::from(!changes))
+}
+
+fn has_changed(response: &OperationReply) -> bool {
+    match response {
+        OperationReply::Put(_) => true,
+        OperationReply::DeleteRange(reply) => reply.deleted > 0,
+        OperationReply::Txn(reply) => reply.responses.iter().any(has_changed),
+        OperationReply::Range(_) => false,
     }
 }
 

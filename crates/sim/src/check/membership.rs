@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use etcd::server::View;
+use etcd::server::{ServerEvent as EtcdEvent, View};
 use raft::{ConfState, MessageType};
 
 use super::Step;
 use super::promise::Promise;
 use super::shadow::{Shadow, Shadows, view};
 use super::violation::Found;
-use crate::machine::Machine;
+use crate::machine::{Machine, ServerEvent};
 use crate::scenario::Node;
 
 /// What is remembered of configurations.
@@ -24,9 +24,9 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    /// What a server has in force.
+    /// What a server has in force; nothing before it has applied who its members are.
     pub(crate) fn of(&self, node: Node) -> Option<&ConfState> {
-        self.of.get(&node).map(|(.., conf)| conf)
+        self.of.get(&node).map(|(.., conf)| conf).filter(|conf| !conf.voters.is_empty())
     }
 
     /// One server's step.
@@ -40,6 +40,12 @@ impl Membership {
         let shadow = shadows.of(step.node);
         self.follow(shadow, machine, found);
         self.proposes(shadow, found);
+        let is_installed = |ServerEvent::Etcd(event): &ServerEvent| {
+            matches!(event, EtcdEvent::SnapshotInstalled { .. })
+        };
+        if step.effects.trace.iter().any(is_installed) {
+            self.installed(shadow, machine, found);
+        }
         for (_, message) in step.messages() {
             if let Some(snapshot) = &message.snapshot {
                 self.snapshot(shadow.node, snapshot, found);
@@ -108,7 +114,21 @@ impl Membership {
         }
     }
 
-    /// C5.
+    /// C5, where a snapshot came from a leader.
+    fn installed(&self, shadow: &Shadow, machine: &Machine, found: &mut Found) {
+        let (node, applied) = (shadow.node, shadow.now.applied);
+        let expected = self.in_force.range(..=applied).next_back();
+        let conf = view(machine).and_then(View::conf_state);
+        let (Some((_, expected)), Some(conf)) = (expected, conf) else { return };
+        found.look(Promise::C5, conf.is_equivalent(expected), &[node], applied, || {
+            format!(
+                "{node} goes on from a snapshot and has {conf:?} in force at {applied}; it is \
+                 {expected:?}"
+            )
+        });
+    }
+
+    /// C5, where a snapshot leaves.
     fn snapshot(&mut self, node: Node, snapshot: &raft::Snapshot, found: &mut Found) {
         let (index, conf) = (snapshot.metadata.index, &snapshot.metadata.conf_state);
         let Some((_, expected)) = self.in_force.range(..=index).next_back() else { return };

@@ -8,7 +8,7 @@
 //! ```text
 //! shadow      each server's log, durable log and standing; the committed log
 //!   ↓
-//! elections · logs · membership · durability · store · clients · liveness
+//! elections · logs · membership · durability · store · lease · watch · clients · liveness
 //!   ↓
 //! Found       violations, and how often each promise was looked at
 //! ```
@@ -27,6 +27,7 @@ mod clients;
 mod durability;
 mod elections;
 pub mod history;
+mod lease;
 pub mod linearizability;
 mod liveness;
 mod logs;
@@ -37,27 +38,33 @@ mod promise;
 mod shadow;
 mod store;
 mod violation;
+mod watch;
 
 pub(crate) use liveness::PATIENCE_ELECTIONS;
 pub use promise::{PROMISES, Promise, PromiseGroup, PromiseInfo};
 pub use violation::{Found, State, Violation};
 
+use std::sync::Arc;
+
 use disk::Disk;
 use etcd::server::ServerEvent as EtcdEvent;
 
 use crate::machine::{
-    Answer, Certainty, Effects, KILLED, Machine, Message, ServerEvent, etcd_request,
+    Answer, AnswerBody, Certainty, Effects, KILLED, Machine, Message, ServerEvent, WatchAnswer,
+    etcd_request,
 };
-use crate::scenario::{ClientCommand, Node};
+use crate::scenario::{ClientCommand, Node, Watch};
 use clients::Replay;
 use durability::Durability;
 use elections::Elections;
 use history::{Asked, History};
+use lease::Leases;
 use liveness::Liveness;
 use logs::Logs;
 use membership::Membership;
 use shadow::{Log, Shadow, Shadows};
 use store::Stores;
+use watch::WatchChecks;
 
 /// One input for one server, and what came of it.
 pub(crate) struct Step<'a> {
@@ -91,6 +98,8 @@ pub struct Checks {
     durability: Durability,
     stores: Stores,
     replay: Replay,
+    leases: Leases,
+    watches: WatchChecks,
     liveness: Liveness,
     history: History,
     is_finished: bool,
@@ -107,6 +116,8 @@ impl Checks {
             durability: Durability::default(),
             stores: Stores::default(),
             replay: Replay::new(),
+            leases: Leases::default(),
+            watches: WatchChecks::default(),
             liveness: Liveness::default(),
             history: History::default(),
             is_finished: false,
@@ -196,14 +207,16 @@ impl Checks {
         self.elections.after_step(shadows, &step, conf, found);
         self.durability.after_step(shadows, &step, conf, found);
         self.logs.after_step(shadows, node, conf, found);
+        self.leases.before_replay(shadows.of(node), &step, machine);
         self.replay(machine);
         for ServerEvent::Etcd(event) in &effects.trace {
             if let EtcdEvent::Proposed { proposal_id, request: Some(request), .. } = event {
                 self.replay.proposed(request.0, *proposal_id);
             }
         }
-        let Checks { shadows, found, replay, stores, .. } = self;
+        let Checks { shadows, found, replay, stores, leases, .. } = self;
         stores.after_step(shadows.of(node), &step, machine, &replay.model, found);
+        leases.after_step(shadows.of(node), &step, machine, found);
     }
 
     /// Replays what this server was the first to know committed.
@@ -219,8 +232,12 @@ impl Checks {
                 return;
             }
             let data = (entry.entry_type == raft::EntryType::Normal).then_some(&entry.data);
-            let revision = self.replay.replay(entry.index, data, &mut self.found);
-            self.stores.replayed(revision);
+            let placed = self.replay.replay(entry.index, data, &mut self.found);
+            self.stores.replayed(self.replay.model.revision());
+            if let Some(placed) = placed {
+                let (model, found) = (&self.replay.model, &mut self.found);
+                self.leases.replayed(entry.term, placed, model, found);
+            }
         }
     }
 
@@ -246,6 +263,7 @@ impl Checks {
 
     pub(crate) fn asked(&mut self, asked: &Asked<'_>) {
         self.replay.asked(asked.request, asked.retry_of);
+        self.leases.asked(asked.request, self.replay.replayed());
         self.history.asked(asked);
     }
 
@@ -256,7 +274,10 @@ impl Checks {
         command: &ClientCommand,
         answer: &Answer,
     ) {
-        let Checks { shadows, found, replay, durability, membership, .. } = self;
+        let Checks { shadows, found, replay, durability, membership, leases, .. } = self;
+        if let AnswerBody::Etcd(reply) = &answer.body {
+            leases.answered(node, request, reply, found);
+        }
         let Some(asked) = etcd_request(command) else { return };
         replay.answered(node, request, &asked, answer, found);
         let is_done = answer.certainty == Certainty::Done && !command.is_read();
@@ -269,7 +290,27 @@ impl Checks {
 
     pub(crate) fn ended(&mut self, request: u64, answer: &Answer) {
         self.replay.ended(request, answer);
+        self.leases.forget(request);
         self.history.ended(request, answer);
+    }
+
+    /// A client asks to watch, for the first time or again after a break.
+    pub(crate) fn watch_opened(
+        &mut self,
+        (watcher, stream): (u64, u64),
+        node: Node,
+        watch: &Arc<Watch>,
+        from_revision: i64,
+    ) {
+        self.watches.opened((watcher, stream), node, watch, from_revision);
+    }
+
+    /// A client hears something on a watch stream.
+    pub(crate) fn watch_heard(&mut self, stream: u64, answer: &WatchAnswer) {
+        let WatchAnswer::Etcd(response) = answer;
+        if self.replay.model.lost().is_none() {
+            self.watches.heard(stream, response, &self.replay.model, &mut self.found);
+        }
     }
 
     // ---- the end ----

@@ -8,6 +8,7 @@
 //! Source: etcd release-3.4, `etcdserver/apply.go`, `mvcc/kvstore_txn.go`.
 
 use std::cmp::Ordering;
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use etcd::proto::LoggedRequest;
@@ -18,6 +19,9 @@ use etcd::proto::rpc::{
 };
 use etcd::request::KeyValue;
 use imbl::{OrdMap, OrdSet, Vector};
+
+/// The longest lease, seconds.
+const TTL_MAX: i64 = 9_000_000_000;
 
 /// A key's state from one revision on; without a value it was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,10 @@ pub(crate) struct Effect {
     pub(crate) deleted: i64,
     /// Whether a transaction's compares held.
     pub(crate) succeeded: Option<bool>,
+    /// A lease that was made.
+    pub(crate) granted: Option<i64>,
+    /// A lease that was ended.
+    pub(crate) revoked: Option<i64>,
 }
 
 /// See the module's head.
@@ -49,7 +57,10 @@ pub(crate) struct Model {
     /// The revision of the last change, which may still be under way.
     last_written: i64,
     compact_revision: i64,
-    leases: OrdSet<i64>,
+    /// Keys by the revisions that changed them.
+    changes: OrdSet<(i64, Bytes)>,
+    /// Seconds that each lease was granted.
+    leases: OrdMap<i64, i64>,
     lost: Option<String>,
 }
 
@@ -60,7 +71,8 @@ impl Model {
             revision: 1,
             last_written: 1,
             compact_revision: -1,
-            leases: OrdSet::new(),
+            changes: OrdSet::new(),
+            leases: OrdMap::new(),
             lost: None,
         }
     }
@@ -90,6 +102,7 @@ impl Model {
         };
         let before = self.revision;
         let (mut deleted, mut succeeded) = (0, None);
+        let (mut granted, mut revoked) = (None, None);
         if let Some(put) = request.put {
             if self.may_put(&put) {
                 self.write(|model, at| model.put(&put, at));
@@ -103,16 +116,21 @@ impl Model {
                 self.compact_revision = compaction.revision;
             }
         } else if let Some(grant) = request.lease_grant {
-            self.leases.insert(grant.id);
+            if grant.id != 0 && !self.leases.contains_key(&grant.id) && grant.ttl <= TTL_MAX {
+                self.leases.insert(grant.id, grant.ttl);
+                granted = Some(grant.id);
+            }
         } else if let Some(revoke) = request.lease_revoke {
             if self.leases.remove(&revoke.id).is_some() {
                 self.write(|model, at| model.delete_lease(revoke.id, at));
+                revoked = Some(revoke.id);
             }
         } else if request.range.is_none() && request.lease_checkpoint.is_none() {
             self.lost.get_or_insert_with(|| "a request that the model does not know".to_owned());
         }
         let modified = self.revision > before;
-        Some(Effect { proposal, revision: self.revision, modified, deleted, succeeded })
+        let revision = self.revision;
+        Some(Effect { proposal, revision, modified, deleted, succeeded, granted, revoked })
     }
 
     /// One revision for all that is done in it, if anything is.
@@ -126,7 +144,7 @@ impl Model {
 
     fn may_put(&self, put: &PutRequest) -> bool {
         let keeps = put.ignore_value || put.ignore_lease;
-        let has_lease = put.lease == 0 || self.leases.contains(&put.lease);
+        let has_lease = put.lease == 0 || self.leases.contains_key(&put.lease);
         has_lease && (!keeps || self.latest(&put.key).is_some())
     }
 
@@ -152,6 +170,7 @@ impl Model {
 
     fn set(&mut self, key: Bytes, version: Version) {
         self.last_written = version.at;
+        self.changes.insert((version.at, key.clone()));
         let history = self.keys.entry(key).or_default();
         if history.back().is_some_and(|last| last.at == version.at) {
             history.pop_back();
@@ -230,6 +249,26 @@ impl Model {
 
     fn latest(&self, key: &Bytes) -> Option<&KeyValue> {
         self.keys.get(key)?.back()?.value.as_ref()
+    }
+
+    /// Revisions and the keys that they changed, in order.
+    pub(crate) fn changed(
+        &self,
+        revisions: RangeInclusive<i64>,
+    ) -> impl Iterator<Item = (i64, &Bytes)> {
+        let (from, to) = revisions.into_inner();
+        let bounds = (from, Bytes::new())..(to.saturating_add(1), Bytes::new());
+        self.changes.range(bounds).map(|(at, key)| (*at, key))
+    }
+
+    /// A key as of a revision.
+    pub(crate) fn value(&self, key: &Bytes, at: i64) -> Option<&KeyValue> {
+        value_at(self.keys.get(key)?, at)
+    }
+
+    /// Seconds that a lease was granted, if it is there.
+    pub(crate) fn lease(&self, lease: i64) -> Option<i64> {
+        self.leases.get(&lease).copied()
     }
 
     /// Keys of a range as of a revision, in order.

@@ -15,6 +15,10 @@ pub enum PromiseGroup {
     Durability,
     /// Keys and their history.
     Mvcc,
+    /// What watches tell.
+    Watch,
+    /// Leases.
+    Lease,
     /// What clients see.
     Clients,
     /// The cluster as a whole.
@@ -88,6 +92,18 @@ promises! {
     M6 "M6" "version-arithmetic" Mvcc "Version, create and mod revisions are exact.";
     M7 "M7" "index-from-backend" Mvcc "An index rebuilt from the backend equals the live one.";
     M8 "M8" "pages-once" Mvcc "Every page of the backend is reachable or free, exactly once.";
+    WatchOrdered "watch-ordered" "revisions-ascend" Watch "A watch tells of revisions in their order.";
+    WatchUnique "watch-unique" "told-once" Watch "A watch tells of each change once.";
+    WatchReliable "watch-reliable" "nothing-skipped" Watch "A watch skips no change; what is compacted it says.";
+    WatchAtomic "watch-atomic" "revisions-whole" Watch "A watch tells of a revision as a whole.";
+    WatchResumable "watch-resumable" "goes-on-after-break" Watch "A watch that comes back is told of all that happened meanwhile.";
+    WatchBookmarkable "watch-bookmarkable" "progress-is-true" Watch "Progress is told only when everything up to there was.";
+    WatchExact "watch-exact" "events-are-right" Watch "Events are what was asked for, from the start on: kind, key, value, revisions and previous value.";
+    L1 "L1" "lives-its-time" Lease "A lease does not expire before its time by the clock of the leader that counts.";
+    L2 "L2" "leader-revokes" Lease "Only the leader of the term ends leases that expired.";
+    L3 "L3" "keys-go-together" Lease "The end of a lease deletes all its keys in one revision.";
+    L4 "L4" "kept-alive-is-there" Lease "A keep-alive that succeeded means that the lease is there.";
+    L5 "L5" "time-is-bounded" Lease "The time that a lease has left is at most what it was granted, or its checkpoint, and an election timeout.";
     Linearizable "linearizable" "black-box" Clients "Some order of all operations explains every answer (searched).";
     Replay "replay" "strict-serializable" Clients "The order in which entries were applied explains every answer.";
     Serializable "serializable" "past-state" Clients "A serializable read matches some past state.";

@@ -1,10 +1,12 @@
-//! Every server's store against the model: M1, M2, M4, M5, M6, M7.
+//! Every server's store against the model: M1, M2, M4, M5, M6, M7; and its file: M8.
 //!
-//! Revisions are compared entry by entry; whole stores when a server has recovered, when it has
-//! finished a compaction, and at the end of a run.
+//! Revisions are compared entry by entry; whole stores when a server has finished a compaction and
+//! at the end of a run; pages whenever a file is taken up (what a crash has left of it, or what a
+//! leader sent), and at the end.
 
 use std::collections::BTreeMap;
 
+use etcd::bolt::File;
 use etcd::mvcc::{DiskBackend, KeyRange, RangeOptions, Store};
 use etcd::request::KeyValue;
 use etcd::server::{ServerEvent as EtcdEvent, View};
@@ -26,8 +28,8 @@ const HASH_EVERY: i64 = 64;
 pub(crate) struct Stores {
     /// The revision after each entry, from index 1 on.
     revisions: Vector<i64>,
-    /// Entries that each server's store had when it recovered.
-    recovered: BTreeMap<Node, u64>,
+    /// Entries that each server's store had when it was taken up: they change nothing any more.
+    restored: BTreeMap<Node, u64>,
     /// Where each server's hash is taken next.
     next_hash: BTreeMap<Node, i64>,
     /// By revision and compact revision.
@@ -54,11 +56,12 @@ impl Stores {
         found: &mut Found,
     ) {
         let Some(store) = view(machine).and_then(View::store) else { return };
-        if shadow.has_recovered {
-            self.recovered(shadow, store, first_applied(step), found);
-        }
         for ServerEvent::Etcd(event) in &step.effects.trace {
             match event {
+                EtcdEvent::StoreRestored { consistent_index, revision } => {
+                    self.restored(shadow.node, *consistent_index, *revision, found);
+                    pages(shadow.node, store.backend().db().file(), found);
+                }
                 EtcdEvent::Applied { index, revision } => {
                     self.applied(shadow.node, *index, *revision, found);
                 }
@@ -71,52 +74,22 @@ impl Stores {
         self.hash(shadow.node, store, found);
     }
 
-    /// M2: the store that came back is that of the index which it says.
-    fn recovered(
-        &mut self,
-        shadow: &Shadow,
-        store: &Store<DiskBackend>,
-        first: Option<(u64, i64)>,
-        found: &mut Found,
-    ) {
-        // Entries may have been applied in the same step; what they did is looked at below.
-        let index = store.consistent_index();
-        let is_first_look = shadow.now.applied == 0 || shadow.now.applied < index;
-        if !is_first_look {
-            let had = first.map_or(0, |(entry, revision)| self.had_before(entry, revision));
-            self.recovered.insert(shadow.node, had.min(index));
-            return;
-        }
-        self.recovered.insert(shadow.node, index);
-        if index == 0 {
-            return;
-        }
-        let Some(expected) = self.revision_after(index) else { return };
-        let revision = store.revision();
-        found.look(Promise::M2, revision == expected, &[shadow.node], index, || {
+    /// M2: the store that came back, or came from a leader, is that of the index which it says.
+    fn restored(&mut self, node: Node, index: u64, revision: i64, found: &mut Found) {
+        self.restored.insert(node, index);
+        let expected = if index == 0 { Some(1) } else { self.revision_after(index) };
+        let Some(expected) = expected else { return };
+        found.look(Promise::M2, revision == expected, &[node], index, || {
             format!(
-                "{} came up with consistent index {index} and revision {revision}; after that \
-                 entry the revision is {expected}",
-                shadow.node
+                "{node} takes up a store with consistent index {index} and revision {revision}; \
+                 after that entry the revision is {expected}"
             )
         });
     }
 
-    /// The last entry that a store had, if it was at a revision after the first entry that a step
-    /// applied: 0 if that entry explains the revision.
-    fn had_before(&self, entry: u64, revision: i64) -> u64 {
-        if self.revision_after(entry).is_none_or(|expected| revision <= expected) {
-            return 0;
-        }
-        let count = self.revisions.iter().take_while(|after| **after <= revision).count();
-        let is_known =
-            count.checked_sub(1).and_then(|last| self.revisions.get(last)) == Some(&revision);
-        if is_known { count as u64 } else { 0 }
-    }
-
     /// M1.
     fn applied(&mut self, node: Node, index: u64, revision: i64, found: &mut Found) {
-        if self.recovered.get(&node).is_some_and(|recovered| index <= *recovered) {
+        if self.restored.get(&node).is_some_and(|restored| index <= *restored) {
             return;
         }
         let Some(expected) = self.revision_after(index) else { return };
@@ -166,7 +139,7 @@ impl Stores {
         self.next_hash.remove(&node);
     }
 
-    /// A server's whole store, at the end of a run: M5, M6, M7.
+    /// A server's whole store, at the end of a run: M5, M6, M7, M8.
     pub(crate) fn at_end(
         &mut self,
         machine: &Machine,
@@ -180,6 +153,7 @@ impl Stores {
             self.compare_hash(node, store, store.revision(), found);
         }
         rebuilt(node, store, found);
+        pages(node, store.backend().db().file(), found);
         let is_known = model.lost().is_none() && self.revision_after(applied).is_some();
         if is_known {
             equals_model(Promise::M6, node, store, model, store.revision(), found);
@@ -228,6 +202,16 @@ fn equals_model(
     });
 }
 
+/// M8.
+fn pages(node: Node, file: &File, found: &mut Found) {
+    let check = file.check();
+    let first = check.problems.first();
+    found.look(Promise::M8, first.is_none(), &[node], 0, || {
+        let what = first.map(ToString::to_string).unwrap_or_default();
+        format!("{node}: {} problems in its backend, the first: {what}", check.problems.len())
+    });
+}
+
 /// M7.
 fn rebuilt(node: Node, store: &Store<DiskBackend>, found: &mut Found) {
     let again = match Store::restore(store.backend().clone(), store.rules()) {
@@ -248,12 +232,4 @@ fn rebuilt(node: Node, store: &Store<DiskBackend>, found: &mut Found) {
     found.look(Promise::M7, holds, &[node], 0, || {
         format!("{node}: the index rebuilt from the backend differs from the live one")
     });
-}
-
-/// The first entry that a step applied, and the revision after it.
-fn first_applied(step: &Step<'_>) -> Option<(u64, i64)> {
-    step.effects.trace.iter().find_map(|ServerEvent::Etcd(event)| match event {
-        EtcdEvent::Applied { index, revision } => Some((*index, *revision)),
-        _ => None,
-    })
 }

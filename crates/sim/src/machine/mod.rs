@@ -13,6 +13,7 @@ mod process;
 mod trap;
 
 use ::etcd::bugs::Bugs;
+use bytes::Bytes;
 use disk::{CrashReport, Disk, DiskError, Faults, Ticket, Unsynced};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,7 @@ use self::trap::Traps;
 use crate::fault::{CrashDuring, Moment, Names, Survivors};
 use crate::network::Delay;
 use crate::rng::{Consumer, Stream};
-use crate::scenario::{ClientCommand, ClusterSpec, Engine, Node};
+use crate::scenario::{ClientCommand, ClusterSpec, Engine, Node, Watch};
 
 /// The last words of a process that was killed from outside.
 pub const KILLED: &str = "signal: killed";
@@ -51,6 +52,12 @@ const SECTORS_PER_PAGE: u64 = (disk::PAGE_BYTES / disk::SECTOR_BYTES) as u64;
 /// The call of etcd's API that a command is; where it names a member, without that one's id.
 pub(crate) fn etcd_request(command: &ClientCommand) -> Option<::etcd::request::Request> {
     etcd_request::of(command, |_| 0)
+}
+
+/// The keys of a watch as etcd has them: the first, and the end of the range.
+pub(crate) fn watched(watch: &Watch) -> (Bytes, Bytes) {
+    let create = etcd_request::watch(watch);
+    (create.key, create.range_end)
 }
 
 fn member_id(spec: &ClusterSpec, node: Node) -> u64 {
@@ -449,6 +456,11 @@ impl Machine {
     /// What its clock shows.
     pub fn clock_ns(&self, world_ns: u64) -> u64 {
         self.clock.show(world_ns)
+    }
+
+    /// What its clock last showed to the process; that never goes back in a life.
+    pub(crate) fn shown_ns(&self) -> u64 {
+        self.shown_ns
     }
 
     /// Faults that did something here.

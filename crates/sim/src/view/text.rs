@@ -152,6 +152,7 @@ fn told(node: Node, event: &etcd::server::ServerEvent) -> Option<Words> {
         | Event::Synced { .. }
         | Event::Committed { .. }
         | Event::Applied { .. }
+        | Event::StoreRestored { .. }
         | Event::Ready => None,
     }
 }

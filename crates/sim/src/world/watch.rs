@@ -35,6 +35,7 @@ impl World {
         let Some((stream, arrives_ns)) = self.clients.connect(self.now_ns, watcher) else { return };
         let one = self.clients.watcher(watcher).expect("it has just connected");
         let (node, from_revision) = (one.node, one.next_revision);
+        self.checks.watch_opened((watcher, stream), node, &one.watch, from_revision);
         let said = WatchSaid::Open { watch: Arc::clone(&one.watch), from_revision };
         self.queue.push(arrives_ns, Due::WatchArrival { stream, node, said });
         self.tell(TraceEvent::WatchOpened { watcher, stream, node, from_revision });
@@ -60,6 +61,7 @@ impl World {
         let WatchAnswer::Etcd(response) = &*answer;
         let Some(node) = self.clients.listening(stream).map(|watcher| watcher.node) else { return };
         self.clients.hear(stream, response);
+        self.checks.watch_heard(stream, &answer);
         self.tell(TraceEvent::WatchHeard { stream, answer });
         let said = WatchSaid::Taken(1);
         self.queue.push(self.now_ns + 1, Due::WatchArrival { stream, node, said });

@@ -178,6 +178,27 @@ fn random_histories_are_decided_as_by_trying_every_order() {
     assert!(ok > 500 && broken > 500, "both kinds came up: {ok} and {broken}");
 }
 
+/// The same with hints as good or bad as chance has them: they decide nothing.
+#[test]
+fn hints_prove_orders_and_never_hide_that_there_is_none() {
+    let mut stream = Stream::new(23, Consumer::Clients);
+    let (mut proven, mut misled) = (0, 0);
+    for _ in 0..5_000 {
+        let mut history = random_history(&mut stream);
+        for operation in &mut history {
+            operation.hint = Some(stream.below(6));
+        }
+        let expected = brute_force(&history, &mut Vec::new(), 0);
+        let all: Vec<&Operation> = history.iter().collect();
+        let is_explained = super::witness::explains(&all);
+        assert!(expected || !is_explained, "an order that is none: {history:?}");
+        assert_eq!(is_ok(&history), expected, "{history:?}");
+        proven += u32::from(is_explained);
+        misled += u32::from(expected && !is_explained);
+    }
+    assert!(proven > 100 && misled > 100, "{proven} proven by their hints, {misled} misled");
+}
+
 /// Ten keys, ten clients, one operation in twenty of unknown outcome: a real register decides.
 fn large_history(operations: u64) -> Vec<Operation> {
     let mut stream = Stream::new(1, Consumer::Clients);

@@ -1,0 +1,221 @@
+//! Leases: L1 to L5.
+//!
+//! Who may end a lease is told by who proposed the entry and by what its clock showed then; what an
+//! ended lease takes with it, by the stores of the servers that applied the entry. A clock is that
+//! of the process: skewed or set forward, it counts as it is.
+
+use std::collections::BTreeMap;
+
+use etcd::mvcc::{KeyRange, RangeOptions};
+use etcd::request::{LeaseKeepAliveReply, LeaseTimeToLiveReply, Reply};
+use etcd::server::{ServerEvent as EtcdEvent, View};
+use imbl::OrdMap;
+
+use super::Step;
+use super::clients::Placed;
+use super::model::Model;
+use super::promise::Promise;
+use super::shadow::{Shadow, view};
+use super::violation::Found;
+use crate::machine::{Machine, ServerEvent};
+use crate::scenario::{Node, SECOND_NS};
+
+/// One server's clock, and since when each lease runs by it.
+#[derive(Clone, Debug, Default)]
+struct Clock {
+    now_ns: u64,
+    boots: u32,
+    /// When it began to lead.
+    leads_since_ns: u64,
+    /// Grants and renewals since.
+    started_ns: OrdMap<i64, u64>,
+}
+
+/// Something that a server proposed of its own.
+#[derive(Clone, Debug)]
+struct Own {
+    node: Node,
+    leads: bool,
+    term: u64,
+    clock: Clock,
+}
+
+/// An entry that ended a lease.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    lease: i64,
+    revision: i64,
+}
+
+/// What is remembered of leases.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Leases {
+    clocks: BTreeMap<Node, Clock>,
+    /// By proposal.
+    own: OrdMap<u64, Own>,
+    /// By the entry that made it.
+    granted: OrdMap<u64, i64>,
+    /// By the entry that ended it.
+    ended: OrdMap<u64, Ended>,
+    /// The last entry that ended a lease.
+    ended_at: OrdMap<i64, u64>,
+    /// Seconds that leases were granted, also of those that ended.
+    ttls: OrdMap<i64, i64>,
+    /// The newest committed entry when a request was asked.
+    asked: OrdMap<u64, u64>,
+    /// What a leader that begins adds to the time of each lease.
+    extension_ns: u64,
+}
+
+impl Leases {
+    /// One server's step, before what it was the first to know committed is replayed.
+    pub(crate) fn before_replay(&mut self, shadow: &Shadow, step: &Step<'_>, machine: &Machine) {
+        if let Some(view) = view(machine) {
+            self.extension_ns = view.config().election_timeout_ns();
+        }
+        let clock = self.clocks.entry(shadow.node).or_default();
+        if clock.boots != shadow.boots {
+            *clock = Clock { boots: shadow.boots, ..Clock::default() };
+        }
+        clock.now_ns = machine.shown_ns();
+        for ServerEvent::Etcd(event) in &step.effects.trace {
+            match event {
+                EtcdEvent::BecameRole { role: raft::Role::Leader, .. } => {
+                    clock.leads_since_ns = clock.now_ns;
+                    clock.started_ns.clear();
+                }
+                EtcdEvent::Proposed { proposal_id, request: None, .. } => {
+                    let (node, leads) = (shadow.node, shadow.now.leads());
+                    let own = Own { node, leads, term: shadow.now.term, clock: clock.clone() };
+                    self.own.insert(*proposal_id, own);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The next committed entry, with its term: L1 and L2.
+    pub(crate) fn replayed(&mut self, term: u64, placed: Placed, model: &Model, found: &mut Found) {
+        let Placed { index, effect } = placed;
+        if let Some(lease) = effect.granted {
+            self.granted.insert(index, lease);
+            self.ttls.insert(lease, model.lease(lease).unwrap_or(0));
+        }
+        let own = self.own.remove(&effect.proposal);
+        let Some(lease) = effect.revoked else { return };
+        self.ended_at.insert(lease, index);
+        if effect.modified {
+            self.ended.insert(index, Ended { lease, revision: effect.revision });
+        }
+        let Some(Own { node, leads, term: of_term, clock }) = own else { return };
+        found.look(Promise::L2, leads && of_term == term, &[node], index, || {
+            let part = if leads { "leads" } else { "does not lead" };
+            format!(
+                "{node} {part} in term {of_term} when it finds lease {lease:x} expired; entry \
+                 {index} of term {term} ends it"
+            )
+        });
+        let ttl = self.ttls.get(&lease).copied().unwrap_or(0);
+        let since_ns = clock.started_ns.get(&lease).copied().unwrap_or(0).max(clock.leads_since_ns);
+        let lived_ns = clock.now_ns.saturating_sub(since_ns);
+        let holds = lived_ns / SECOND_NS >= ttl.unsigned_abs();
+        found.look(Promise::L1, holds, &[node], index, || {
+            format!(
+                "{node} ends lease {lease:x} of {ttl} s in entry {index}, {} ms after it last \
+                 gave it its time, by its clock",
+                lived_ns / 1_000_000
+            )
+        });
+    }
+
+    /// One server's step, after the replay: L3.
+    pub(crate) fn after_step(
+        &mut self,
+        shadow: &Shadow,
+        step: &Step<'_>,
+        machine: &Machine,
+        found: &mut Found,
+    ) {
+        for ServerEvent::Etcd(event) in &step.effects.trace {
+            let EtcdEvent::Applied { index, revision } = event else { continue };
+            if let (Some(lease), Some(clock)) =
+                (self.granted.get(index), self.clocks.get_mut(&shadow.node))
+            {
+                clock.started_ns.insert(*lease, clock.now_ns);
+            }
+            let ended = self.ended.get(index).copied();
+            if let Some(ended) = ended.filter(|ended| ended.revision == *revision) {
+                keys_are_gone(shadow.node, machine, *index, ended, found);
+            }
+        }
+    }
+
+    /// A client asks; so much is committed.
+    pub(crate) fn asked(&mut self, request: u64, committed: u64) {
+        self.asked.insert(request, committed);
+    }
+
+    /// A client has its answer, or gave up.
+    pub(crate) fn forget(&mut self, request: u64) {
+        self.asked.remove(&request);
+    }
+
+    /// A server answers: L4, L5.
+    pub(crate) fn answered(&mut self, node: Node, request: u64, reply: &Reply, found: &mut Found) {
+        match reply {
+            Reply::LeaseKeepAlive(reply) if reply.ttl > 0 => {
+                self.kept_alive(node, request, reply, found);
+            }
+            Reply::LeaseTimeToLive(reply) if reply.ttl >= 0 => self.has_left(node, reply, found),
+            _ => {}
+        }
+    }
+
+    fn kept_alive(
+        &mut self,
+        node: Node,
+        request: u64,
+        reply: &LeaseKeepAliveReply,
+        found: &mut Found,
+    ) {
+        let lease = reply.id;
+        if let Some(clock) = self.clocks.get_mut(&node) {
+            clock.started_ns.insert(lease, clock.now_ns);
+        }
+        let asked = self.asked.get(&request).copied().unwrap_or(0);
+        let ended = self.ended_at.get(&lease).copied();
+        let is_there = self.ttls.contains_key(&lease) && ended.is_none_or(|ended| ended > asked);
+        found.look(Promise::L4, is_there, &[node], ended.unwrap_or(0), || {
+            format!(
+                "{node} keeps lease {lease:x} alive; it {}",
+                ended.map_or("was never granted".to_owned(), |ended| format!(
+                    "was ended by entry {ended}, which was committed before that was asked"
+                ))
+            )
+        });
+    }
+
+    fn has_left(&self, node: Node, reply: &LeaseTimeToLiveReply, found: &mut Found) {
+        let extension = i64::try_from(self.extension_ns.div_ceil(SECOND_NS)).unwrap_or(i64::MAX);
+        let most = reply.granted_ttl.saturating_add(extension);
+        found.look(Promise::L5, reply.ttl <= most, &[node], 0, || {
+            format!(
+                "{node} says that lease {:x} of {} s has {} s left",
+                reply.id, reply.granted_ttl, reply.ttl
+            )
+        });
+    }
+}
+
+/// L3.
+fn keys_are_gone(node: Node, machine: &Machine, index: u64, ended: Ended, found: &mut Found) {
+    let Ended { lease, revision } = ended;
+    let Some(store) = view(machine).and_then(View::store) else { return };
+    let options = RangeOptions { revision, ..RangeOptions::default() };
+    let Ok(result) = store.range(&KeyRange::all(), options) else { return };
+    let left = result.kvs.iter().find(|kv| kv.lease == lease);
+    found.look(Promise::L3, left.is_none(), &[node], index, || {
+        let key = left.map_or_else(Default::default, |kv| String::from_utf8_lossy(&kv.key));
+        format!("{node} ended lease {lease:x} at revision {revision}; {key} still hangs on it")
+    });
+}

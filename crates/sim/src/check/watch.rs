@@ -1,0 +1,237 @@
+//! What watches are told, against the order in which entries were applied: ordered, unique,
+//! reliable, atomic, resumable, bookmarkable, exact.
+//!
+//! Each watch has a mark: the revision up to which its client was told everything. What a response
+//! adds is compared with what the [`Model`] says happened between the mark and the last revision
+//! that the response speaks of; a difference is reported as the promise that it breaks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use etcd::request::{Event, EventKind, WatchResponse};
+use imbl::OrdMap;
+
+use super::model::Model;
+use super::promise::Promise;
+use super::violation::Found;
+use crate::machine::watched;
+use crate::scenario::{Node, Watch};
+
+/// A watch of a client.
+#[derive(Clone, Debug)]
+struct Told {
+    watch: Arc<Watch>,
+    /// Its keys as etcd has them: the first, and the end of the range.
+    range: (Bytes, Bytes),
+    node: Node,
+    /// Everything up to here was told; `None` before the watch was ever in place.
+    up_to: Option<i64>,
+    /// The first revision that was asked for on this stream; 0 for the next one.
+    from_revision: i64,
+    /// It came back, and heard of nothing since.
+    is_resumed: bool,
+    /// Events of a revision that goes on in the next response.
+    begun: Vec<Event>,
+}
+
+/// All watches, by watcher, and who listens to a stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WatchChecks {
+    told: OrdMap<u64, Told>,
+    streams: OrdMap<u64, u64>,
+}
+
+impl WatchChecks {
+    /// A client asks to watch, for the first time or again.
+    pub(crate) fn opened(
+        &mut self,
+        (watcher, stream): (u64, u64),
+        node: Node,
+        watch: &Arc<Watch>,
+        from_revision: i64,
+    ) {
+        self.streams.insert(stream, watcher);
+        let before = self.told.get(&watcher);
+        let up_to = before.and_then(|told| told.up_to);
+        let (range, watch) = (watched(watch), Arc::clone(watch));
+        let is_resumed = up_to.is_some();
+        let begun = Vec::new();
+        let told = Told { watch, range, node, up_to, from_revision, is_resumed, begun };
+        self.told.insert(watcher, told);
+    }
+
+    /// A client hears something on a stream.
+    pub(crate) fn heard(
+        &mut self,
+        stream: u64,
+        response: &WatchResponse,
+        model: &Model,
+        found: &mut Found,
+    ) {
+        let told = self.streams.get(&stream).copied();
+        let Some(told) = told.and_then(|watcher| self.told.get_mut(&watcher)) else { return };
+        if response.canceled {
+            told.canceled(response, model, found);
+        } else if response.created {
+            told.created(response);
+        } else if response.events.is_empty() {
+            told.progress(response.header.revision, model, found);
+        } else {
+            told.events(response, model, found);
+        }
+    }
+}
+
+impl Told {
+    fn created(&mut self, response: &WatchResponse) {
+        let begins = match self.from_revision {
+            0 => response.header.revision,
+            from => from - 1,
+        };
+        self.up_to.get_or_insert(begins);
+    }
+
+    /// Why, if the history that it wanted is there.
+    fn canceled(&self, response: &WatchResponse, model: &Model, found: &mut Found) {
+        let (Some(up_to), compacted) = (self.up_to, response.compact_revision) else { return };
+        if compacted == 0 {
+            return;
+        }
+        let holds = up_to < compacted && compacted <= model.compact_revision();
+        self.look(Promise::WatchReliable, holds, found, || {
+            format!(
+                "is ended since {compacted} is compacted; it was told of everything up to {up_to}, \
+                 and the compact revision is {}",
+                model.compact_revision()
+            )
+        });
+    }
+
+    fn progress(&mut self, revision: i64, model: &Model, found: &mut Found) {
+        let Some(up_to) = self.up_to else { return };
+        let missing = self.expected(up_to, revision, model).next();
+        self.look(Promise::WatchBookmarkable, missing.is_none(), found, || {
+            format!("is told that {revision} is reached; {missing:?} was never told")
+        });
+        self.up_to = Some(up_to.max(revision));
+    }
+
+    fn events(&mut self, response: &WatchResponse, model: &Model, found: &mut Found) {
+        let Some(up_to) = self.up_to else { return };
+        let mut events = std::mem::take(&mut self.begun);
+        events.extend(response.events.iter().cloned());
+        if response.fragment {
+            self.begun = events;
+            return;
+        }
+        let at = |event: &Event| event.kv.mod_revision;
+        let last = events.iter().map(at).max().unwrap_or(up_to);
+        let ascends = events.is_sorted_by_key(at);
+        self.look(Promise::WatchOrdered, ascends, found, || {
+            let revisions: Vec<i64> = events.iter().map(at).collect();
+            format!("is told of revisions {revisions:?}")
+        });
+        let old = events.iter().find(|event| at(event) <= up_to);
+        self.again(old, up_to, found);
+        self.whole(&events, up_to, last, model, found);
+        for event in events.iter().filter(|event| at(event) > up_to) {
+            self.exact(event, model, found);
+        }
+        self.up_to = Some(up_to.max(last));
+        self.is_resumed = false;
+    }
+
+    /// Nothing is told twice, and nothing from before the start.
+    fn again(&self, old: Option<&Event>, up_to: i64, found: &mut Found) {
+        let revision = old.map_or(0, |event| event.kv.mod_revision);
+        let is_below = revision > 0 && revision < self.from_revision;
+        let promise = if is_below { Promise::WatchExact } else { Promise::WatchUnique };
+        self.look(promise, old.is_none(), found, || {
+            format!(
+                "is told of revision {revision}; it asked for {} and was told of everything up to \
+                 {up_to}",
+                self.from_revision
+            )
+        });
+    }
+
+    /// All that happened is told.
+    fn whole(&self, events: &[Event], up_to: i64, last: i64, model: &Model, found: &mut Found) {
+        let mut has: BTreeMap<(i64, &Bytes), u32> = BTreeMap::new();
+        for event in events {
+            *has.entry((event.kv.mod_revision, &event.kv.key)).or_default() += 1;
+        }
+        let twice = has.iter().find(|(_, times)| **times > 1).map(|(change, _)| *change);
+        if let Some((revision, key)) = twice {
+            self.look(Promise::WatchUnique, false, found, || {
+                format!("is told twice of {key:?} at revision {revision}")
+            });
+        }
+        let missing = self.expected(up_to, last, model).find(|change| !has.contains_key(change));
+        let is_part = |(revision, _): &(i64, &Bytes)| {
+            events.iter().any(|event| event.kv.mod_revision == *revision)
+        };
+        let detail =
+            |promise: &str| format!("is told of {up_to} to {last} without {missing:?} ({promise})");
+        self.look(Promise::WatchAtomic, !missing.as_ref().is_some_and(is_part), found, || {
+            detail("a part of a revision")
+        });
+        let skipped = missing.as_ref().is_some_and(|missing| !is_part(missing));
+        if self.is_resumed {
+            self.look(Promise::WatchResumable, !skipped, found, || detail("after it came back"));
+        }
+        self.look(Promise::WatchReliable, !skipped, found, || detail("a whole revision"));
+    }
+
+    /// Kind, value, revisions, and what was there before.
+    fn exact(&self, event: &Event, model: &Model, found: &mut Found) {
+        let (kv, at) = (&event.kv, event.kv.mod_revision);
+        let is_wanted = self.is_watched(&kv.key);
+        let now = model.value(&kv.key, at);
+        let before = model.value(&kv.key, at - 1);
+        let changed = model.changed(at..=at).any(|(_, key)| *key == kv.key);
+        let is_right = match (event.kind, now) {
+            (EventKind::Put, Some(now)) => now == kv,
+            (EventKind::Delete, None) => before.is_some() || !changed,
+            (EventKind::Put, None) | (EventKind::Delete, Some(_)) => false,
+        };
+        let is_compacted = at - 1 < model.compact_revision();
+        let has_before = match &event.prev_kv {
+            Some(told) => self.watch.prev_kv && before == Some(told),
+            None => !self.watch.prev_kv || before.is_none() || is_compacted,
+        };
+        let holds = is_wanted && changed && is_right && has_before;
+        self.look(Promise::WatchExact, holds, found, || {
+            format!("is told {event:?}; the log says {now:?} after {before:?}")
+        });
+    }
+
+    fn is_watched(&self, key: &Bytes) -> bool {
+        let (from, end) = &self.range;
+        match &end[..] {
+            b"" => key == from,
+            b"\0" => key >= from,
+            end => key >= from && key[..] < *end,
+        }
+    }
+
+    /// Changes behind `after`, up to `to`.
+    fn expected<'a>(
+        &'a self,
+        after: i64,
+        to: i64,
+        model: &'a Model,
+    ) -> impl Iterator<Item = (i64, &'a Bytes)> {
+        let to = to.max(after);
+        let changes = model.changed(after + 1..=to);
+        changes.filter(|(_, key)| self.is_watched(key))
+    }
+
+    fn look(&self, promise: Promise, holds: bool, found: &mut Found, say: impl FnOnce() -> String) {
+        found.look(promise, holds, &[self.node], 0, || {
+            let key = &self.watch.keys.key;
+            format!("a watch of {key} and what follows, at {}, {}", self.node, say())
+        });
+    }
+}
