@@ -60,3 +60,43 @@ fn a_lone_server_that_does_not_wait_for_its_own_disk_acknowledges_too_early() {
     let world = found(text, Some("own-append-not-awaited"));
     assert!(world.checks().found().is_broken(Promise::W1), "the acknowledged entry is not durable");
 }
+
+const JOINS: &str = "\
+cluster etcd nodes=4 members=3 seed=5 snapshot-count=20 catch-up=5
+0s      load put key=k/{0..4} value=16B rate=20/s
+8s      member add n4
+9s      restart n4
+20s     end
+";
+
+#[test]
+fn a_member_that_begins_with_a_snapshot_has_its_configuration_unless_that_is_left_out() {
+    let world = found(JOINS, None);
+    let checks = world.checks().found();
+    assert_eq!(checks.violations(), [], "the server as it is");
+    assert!(matches!(checks.state(Promise::C5), State::Holds { .. }), "a snapshot was installed");
+    let world = found(JOINS, Some("snapshot-without-configuration"));
+    assert!(world.checks().found().is_broken(Promise::C5), "seen at the receiver");
+}
+
+const CHAOS: &str = include_str!("../../../www/scenarios/chaos.scn");
+
+/// Every run of chaos puts these to the test.
+#[test]
+fn a_healthy_cluster_keeps_its_promises_of_watches_leases_and_pages_in_chaos() {
+    for seed in [1, 2, 3] {
+        let mut chaos = Scenario::parse(CHAOS).expect("it is a scenario");
+        chaos.cluster.seed = seed;
+        let mut world = World::of_scenario(&chaos);
+        world.run_scenario(&chaos, chaos.ends_ns(), &mut |_| {});
+        let checks = world.checks().found();
+        assert_eq!(checks.violations(), [], "seed {seed}");
+        let watched = ["watch-ordered", "watch-unique", "watch-reliable", "watch-atomic"];
+        let others = ["watch-resumable", "watch-exact", "L1", "L2", "L3", "L4", "L5", "W7", "M8"];
+        for id in watched.iter().chain(&others).chain(&["M2", "linearizable"]) {
+            let promise = Promise::find(id).expect("it is in the table");
+            let state = checks.state(promise);
+            assert!(matches!(state, State::Holds { .. }), "seed {seed}: {id} is {state:?}");
+        }
+    }
+}

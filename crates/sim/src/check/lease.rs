@@ -219,3 +219,71 @@ fn keys_are_gone(node: Node, machine: &Machine, index: u64, ended: Ended, found:
         format!("{node} ended lease {lease:x} at revision {revision}; {key} still hangs on it")
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use etcd::proto::etcdserverpb::InternalRaftRequest;
+    use etcd::proto::rpc::{LeaseGrantRequest, LeaseRevokeRequest};
+    use etcd::request::ResponseHeader;
+    use prost::Message as _;
+
+    use super::*;
+    use crate::check::model::Effect;
+
+    const LEADER: Node = Node(1);
+
+    fn applied(model: &mut Model, request: &InternalRaftRequest) -> Effect {
+        model.apply(&request.encode_to_vec().into()).expect("it is a request")
+    }
+
+    /// Lease 7 of 5 s is granted by entry 1 at 10 s, and ended by entry 2, which the leader of term
+    /// 3 proposed at that time; the entry is of that term.
+    fn ended(at_s: u64, of_term: u64) -> (Leases, Model, Vec<Promise>) {
+        let (mut leases, mut model, mut found) = (Leases::default(), Model::new(), Found::new());
+        let lease_grant = Some(LeaseGrantRequest { id: 7, ttl: 5 });
+        let grant = InternalRaftRequest { id: 1, lease_grant, ..Default::default() };
+        let effect = applied(&mut model, &grant);
+        leases.replayed(3, Placed { index: 1, effect }, &model, &mut found);
+        let mut clock = Clock { now_ns: at_s * SECOND_NS, ..Clock::default() };
+        clock.started_ns.insert(7, 10 * SECOND_NS);
+        leases.own.insert(2, Own { node: LEADER, leads: true, term: 3, clock });
+        let lease_revoke = Some(LeaseRevokeRequest { id: 7 });
+        let revoke = InternalRaftRequest { id: 2, lease_revoke, ..Default::default() };
+        let effect = applied(&mut model, &revoke);
+        leases.replayed(of_term, Placed { index: 2, effect }, &model, &mut found);
+        let broken = found.violations().iter().map(|one| one.promise).collect();
+        (leases, model, broken)
+    }
+
+    #[test]
+    fn a_lease_ends_after_its_time_by_the_leader_of_the_term_or_a_promise_is_broken() {
+        assert_eq!(ended(15, 3).2, [], "after five seconds");
+        assert_eq!(ended(14, 3).2, [Promise::L1], "after four");
+        assert_eq!(ended(15, 4).2, [Promise::L2], "another leads in the term of the entry");
+    }
+
+    #[test]
+    fn a_lease_that_ended_before_the_question_is_not_kept_alive_and_none_has_more_than_its_time() {
+        let (mut leases, _, _) = ended(15, 3);
+        leases.asked(50, 1);
+        leases.asked(51, 2);
+        let kept = |id| {
+            let header = ResponseHeader::default();
+            Reply::LeaseKeepAlive(LeaseKeepAliveReply { header, id, ttl: 5 })
+        };
+        let mut said = |request, reply: &Reply| {
+            let mut found = Found::new();
+            leases.answered(LEADER, request, reply, &mut found);
+            found.violations().iter().map(|one| one.promise).collect::<Vec<_>>()
+        };
+        assert_eq!(said(50, &kept(7)), [], "it ended meanwhile");
+        assert_eq!(said(51, &kept(7)), [Promise::L4], "it had ended");
+        assert_eq!(said(51, &kept(8)), [Promise::L4], "there never was one");
+        let left = |ttl| {
+            let reply = LeaseTimeToLiveReply { id: 7, ttl, granted_ttl: 5, ..Default::default() };
+            Reply::LeaseTimeToLive(reply)
+        };
+        assert_eq!(said(50, &left(5)), [], "all of it");
+        assert_eq!(said(50, &left(6)), [Promise::L5], "more than it was granted");
+    }
+}

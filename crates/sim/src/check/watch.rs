@@ -235,3 +235,105 @@ impl Told {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use etcd::proto::etcdserverpb::InternalRaftRequest;
+    use etcd::proto::rpc::{DeleteRangeRequest, PutRequest};
+    use etcd::request::{KeyValue, ResponseHeader};
+    use prost::Message as _;
+
+    use super::*;
+    use crate::scenario::{Keys, Until};
+
+    /// 2: a=1; 3: b=1; 4: a=2; 5: both are deleted; 6: a=3.
+    fn model() -> Model {
+        let mut model = Model::new();
+        let put = |key: &'static str, value: &'static str| InternalRaftRequest {
+            id: 1,
+            put: Some(PutRequest { key: key.into(), value: value.into(), ..Default::default() }),
+            ..Default::default()
+        };
+        let delete_range = Some(DeleteRangeRequest {
+            key: "a".into(),
+            range_end: "c".into(),
+            ..Default::default()
+        });
+        let delete = InternalRaftRequest { id: 1, delete_range, ..Default::default() };
+        for request in [put("a", "1"), put("b", "1"), put("a", "2"), delete, put("a", "3")] {
+            model.apply(&request.encode_to_vec().into()).expect("it is a request");
+        }
+        model
+    }
+
+    fn event(model: &Model, key: &'static str, at: i64) -> Event {
+        let key = Bytes::from(key);
+        let gone = KeyValue { key: key.clone(), mod_revision: at, ..KeyValue::default() };
+        match model.value(&key, at) {
+            Some(kv) => Event { kind: EventKind::Put, kv: kv.clone(), prev_kv: None },
+            None => Event { kind: EventKind::Delete, kv: gone, prev_kv: None },
+        }
+    }
+
+    fn response(revision: i64, events: Vec<Event>) -> WatchResponse {
+        let header = ResponseHeader { revision, ..ResponseHeader::default() };
+        WatchResponse { header, events, ..WatchResponse::default() }
+    }
+
+    /// What breaks if a watch from revision 2 on is told this.
+    fn broken(model: &Model, responses: &[WatchResponse], breaks_off_after: usize) -> Vec<Promise> {
+        let (mut checks, mut found) = (WatchChecks::default(), Found::new());
+        let keys = Keys { key: "a".to_owned(), until: Until::End("c".to_owned()) };
+        let watch = Watch { keys, revision: 2, prev_kv: false, progress_notify: true };
+        let watch = Arc::new(watch);
+        checks.opened((1, 1), Node(1), &watch, 2);
+        checks.heard(1, &WatchResponse { created: true, ..response(6, vec![]) }, model, &mut found);
+        for (place, one) in responses.iter().enumerate() {
+            if place == breaks_off_after {
+                checks.opened((1, 2), Node(2), &watch, 3);
+            }
+            let stream = if place < breaks_off_after { 1 } else { 2 };
+            checks.heard(stream, one, model, &mut found);
+        }
+        found.violations().iter().map(|one| one.promise).collect()
+    }
+
+    #[test]
+    fn a_watch_that_is_told_everything_once_keeps_every_promise() {
+        let model = model();
+        let at = |key, revision| event(&model, key, revision);
+        let responses = [
+            response(3, vec![at("a", 2), at("b", 3)]),
+            response(5, vec![at("a", 4), at("a", 5), at("b", 5)]),
+            response(5, vec![]),
+            response(6, vec![at("a", 6)]),
+        ];
+        assert_eq!(broken(&model, &responses, 9), [], "in one go");
+        assert_eq!(broken(&model, &responses, 1), [], "with a break");
+    }
+
+    #[test]
+    fn each_way_to_tell_it_wrong_breaks_the_promise_about_it() {
+        let model = model();
+        let at = |key, revision| event(&model, key, revision);
+        let first = response(3, vec![at("a", 2), at("b", 3)]);
+        let told = |second: WatchResponse| broken(&model, &[first.clone(), second], 9);
+        let whole = || vec![at("a", 4), at("a", 5), at("b", 5)];
+        let backwards = response(5, whole().into_iter().rev().collect());
+        assert_eq!(told(backwards), [Promise::WatchOrdered], "5 before 4");
+        let again = response(5, [vec![at("b", 3)], whole()].concat());
+        assert_eq!(told(again), [Promise::WatchUnique], "3 was told before");
+        let skipping = response(6, vec![at("a", 6)]);
+        assert_eq!(told(skipping.clone()), [Promise::WatchReliable], "4 and 5 are left out");
+        let part = response(5, vec![at("a", 4), at("a", 5)]);
+        assert_eq!(told(part), [Promise::WatchAtomic], "half of 5");
+        assert_eq!(told(response(5, vec![])), [Promise::WatchBookmarkable], "4 was not told");
+        let mut wrong = whole();
+        wrong[0].kv.value = "9".into();
+        assert_eq!(told(response(5, wrong)), [Promise::WatchExact], "another value");
+        let resumed = broken(&model, &[first, skipping], 1);
+        assert_eq!(resumed, [Promise::WatchResumable, Promise::WatchReliable], "after a break");
+        let early = WatchResponse { canceled: true, compact_revision: 2, ..response(6, vec![]) };
+        assert_eq!(broken(&model, &[early], 9), [Promise::WatchReliable], "2 is not compacted");
+    }
+}
