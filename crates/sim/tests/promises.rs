@@ -61,27 +61,8 @@ fn a_lone_server_that_does_not_wait_for_its_own_disk_acknowledges_too_early() {
     assert!(world.checks().found().is_broken(Promise::W1), "the acknowledged entry is not durable");
 }
 
-const JOINS: &str = "\
-cluster etcd nodes=4 members=3 seed=5 snapshot-count=20 catch-up=5
-0s      load put key=k/{0..4} value=16B rate=20/s
-8s      member add n4
-9s      restart n4
-20s     end
-";
-
-#[test]
-fn a_member_that_begins_with_a_snapshot_has_its_configuration_unless_that_is_left_out() {
-    let world = found(JOINS, None);
-    let checks = world.checks().found();
-    assert_eq!(checks.violations(), [], "the server as it is");
-    assert!(matches!(checks.state(Promise::C5), State::Holds { .. }), "a snapshot was installed");
-    let world = found(JOINS, Some("snapshot-without-configuration"));
-    assert!(world.checks().found().is_broken(Promise::C5), "seen at the receiver");
-}
-
 const CHAOS: &str = include_str!("../../../www/scenarios/chaos.scn");
 
-/// Every run of chaos puts these to the test.
 #[test]
 fn a_healthy_cluster_keeps_its_promises_of_watches_leases_and_pages_in_chaos() {
     for seed in [1, 2, 3] {
@@ -98,5 +79,23 @@ fn a_healthy_cluster_keeps_its_promises_of_watches_leases_and_pages_in_chaos() {
             let state = checks.state(promise);
             assert!(matches!(state, State::Holds { .. }), "seed {seed}: {id} is {state:?}");
         }
+    }
+}
+
+#[test]
+fn bugs_that_chaos_shows_at_once_break_the_promises_named_for_them() {
+    let seeds = [
+        ("vote-without-log-check", 1),
+        ("index-apart-from-data", 2),
+        ("snapshot-name-not-synced", 1),
+        ("former-leader-revokes", 1),
+    ];
+    for (id, seed) in seeds {
+        let toggle = Toggle::find(id).expect("it is in the list");
+        let promise = toggle.info().expect("it has a row").promise;
+        let chaos = Scenario::parse(CHAOS).expect("it is a scenario");
+        let run = hunt::run(&hunt::with_bugs(&chaos, &[toggle]), seed, &[promise]);
+        let is_broken = run.violations.iter().any(|one| one.promise == promise);
+        assert!(is_broken, "{id} breaks {} with seed {seed}", promise.id());
     }
 }
