@@ -30,15 +30,14 @@ export const damage = [
         const key = await inDatabase(page, async (database, ask) => {
           const pages = database.transaction("pages", "readwrite").objectStore("pages");
           const keys = await ask(pages.getAllKeys());
-          // The second page of n2's log: full, so that nothing has rewritten it since.
-          let [largest, record] = [null, new Uint8Array()];
-          for (const key of keys.filter(([node, , page]) => node === 1 && page === 1)) {
-            const found = await ask(pages.get(key));
-            if (found.length > record.length) [largest, record] = [key, found];
-          }
+          // The second page of n2's log, the youngest of its files that has one: full, so that
+          // nothing has rewritten it since.
+          const second = keys.filter(([node, , page]) => node === 1 && page === 1);
+          const key = second.sort(([, one], [, other]) => other - one)[0];
+          const record = await ask(pages.get(key));
           record[1000] ^= 0x40;
-          await ask(pages.put(record, largest));
-          return largest;
+          await ask(pages.put(record, key));
+          return key;
         });
         await page.close();
         const visitor = await Visitor.arrive(context, address);

@@ -60,6 +60,8 @@ fn wasm(tally: &mut Tally) -> Result<(), Failure> {
 fn page(tally: &mut Tally) -> Result<(), Failure> {
     let browser = tools::Browser::find().ok_or("no Chromium, although it was just installed")?;
     dist::build(PAGE_UNDER_TEST)?;
+    // The page's reading of a directory is compared with the command's.
+    process::run("cargo", &["build", "--package", "quorarium"])?;
     let mut node = Command::new("node");
     node.args(["tests/e2e/run.mjs", PAGE_UNDER_TEST]).env("CHROMIUM", browser.program);
     count(tally, &mut node)

@@ -1,11 +1,12 @@
 //! The links to the other members, as far as this server can tell: to judge the cluster's health,
 //! and to word a timeout as etcd does.
 //!
-//! Real links carry heartbeats of their own (rafthttp's), so they notice a break even between
-//! members that have nothing to say to each other. Here a link is taken to stand until sending
-//! fails, and whether its other end is alive is told by what was heard lately.
+//! Real links carry heartbeats of their own (rafthttp's), so they notice a break, and its end, even
+//! between members that have nothing to say to each other. Here a link is taken to stand since
+//! sending failed for the last time, and whether its other end is alive is told by what was heard
+//! lately.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How long a silent connection counts as alive: rafthttp's read timeout.
 const SILENCE_NS: u64 = 5_000_000_000;
@@ -24,7 +25,8 @@ struct Heard {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Connections {
     heard: BTreeMap<u64, Heard>,
-    broken: BTreeSet<u64>,
+    /// When sending failed for the last time.
+    failed_ns: BTreeMap<u64, u64>,
     start_ns: u64,
 }
 
@@ -36,7 +38,6 @@ impl Connections {
 
     /// A message of a member arrived.
     pub(super) fn heard(&mut self, id: u64, now_ns: u64) {
-        self.broken.remove(&id);
         let new = Heard { first_ns: now_ns, since_ns: now_ns, last_ns: now_ns };
         let heard = self.heard.entry(id).or_insert(new);
         if now_ns - heard.last_ns > SILENCE_NS {
@@ -46,15 +47,16 @@ impl Connections {
     }
 
     /// Sending to a member failed.
-    pub(super) fn lost(&mut self, id: u64) {
+    pub(super) fn lost(&mut self, id: u64, now_ns: u64) {
         self.heard.remove(&id);
-        self.broken.insert(id);
+        self.failed_ns.insert(id, now_ns);
     }
 
     /// Whether the link stands, and since before `since_ns`.
     pub(super) fn stands_since(&self, id: u64, since_ns: u64) -> bool {
-        let from_ns = self.heard.get(&id).map_or(self.start_ns, |heard| heard.first_ns);
-        !self.broken.contains(&id) && from_ns < since_ns
+        let heard_ns = self.heard.get(&id).map(|heard| heard.first_ns);
+        let from_ns = heard_ns.or(self.failed_ns.get(&id).copied()).unwrap_or(self.start_ns);
+        from_ns < since_ns
     }
 
     /// Whether the member was heard of lately, and without a silence since before `since_ns`.
@@ -80,8 +82,9 @@ mod tests {
         connections.heard(1, 21 + SILENCE_NS);
         assert!(!connections.lasted_since(1, 15, 22 + SILENCE_NS), "a new one");
         assert!(connections.stands_since(1, 11), "whatever is heard");
-        connections.lost(1);
-        assert!(!connections.stands_since(1, u64::MAX), "broken");
+        connections.lost(1, 23 + SILENCE_NS);
+        assert!(!connections.stands_since(1, 23 + SILENCE_NS), "broken");
+        assert!(connections.stands_since(1, 24 + SILENCE_NS), "and in time made anew");
         assert!(!connections.lasted_since(1, u64::MAX, 22 + SILENCE_NS), "lost");
         assert!(!connections.lasted_since(2, u64::MAX, 0), "never heard of");
         assert!(connections.stands_since(2, 1), "and nothing to say against the link");

@@ -165,7 +165,7 @@ impl Running {
             Input::Watch { stream, request } => self.watch(now_ns, stream, request, effects),
             Input::Removed => return Err(Fatal { reason: REMOVED.to_owned() }),
             Input::Unreachable(id) => {
-                self.connections.lost(id);
+                self.connections.lost(id, now_ns);
                 self.node.report_unreachable(id).or_else(unless_fatal)?;
                 self.snapshot_lost(id, effects)?;
             }
