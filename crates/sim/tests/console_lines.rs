@@ -4,31 +4,14 @@
 mod support;
 
 use sim::World;
-use sim::console::{Answer, Entered, answer, enter};
 use sim::scenario::SECOND_NS;
-use support::world;
+use sim::console::enter;
+use support::{typed, world};
 
 fn serving() -> World {
     let mut world = world("cluster etcd nodes=3 seed=42\n");
     world.run_until(3 * SECOND_NS);
     world
-}
-
-/// Types a line and lets time run until it is answered.
-fn typed(world: &mut World, line: &str) -> Answer {
-    match enter(world, line).unwrap_or_else(|error| panic!("{line}: {error}")) {
-        Entered::Answered(answer) => answer,
-        Entered::Acted(_, answer) => {
-            world.step();
-            answer
-        }
-        Entered::Asked(performed) => loop {
-            world.step();
-            if let Some(answer) = answer(world, performed) {
-                break answer;
-            }
-        },
-    }
 }
 
 #[test]

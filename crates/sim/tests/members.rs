@@ -4,25 +4,8 @@
 mod support;
 
 use sim::World;
-use sim::console::{Answer, Entered, answer, enter};
 use sim::scenario::{Node, SECOND_NS};
-use support::{run_for, world};
-
-fn typed(world: &mut World, line: &str) -> Answer {
-    match enter(world, line).unwrap_or_else(|error| panic!("{line}: {error}")) {
-        Entered::Answered(answer) => answer,
-        Entered::Acted(_, answer) => {
-            world.step();
-            answer
-        }
-        Entered::Asked(performed) => loop {
-            world.step();
-            if let Some(answer) = answer(world, performed) {
-                break answer;
-            }
-        },
-    }
-}
+use support::{run_for, typed, world};
 
 fn done(world: &mut World, line: &str) -> String {
     let answer = typed(world, line);

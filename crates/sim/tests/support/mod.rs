@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use disk::{Disk, PageKey};
+use sim::console::{Answer, Entered, answer, enter};
 use sim::scenario::{Action, Context, SECOND_NS, Scenario, parse_command};
 use sim::{Node, World};
 
@@ -20,6 +21,23 @@ pub(crate) fn world(text: &str) -> World {
 /// Reads a command.
 pub(crate) fn command(text: &str) -> Action {
     parse_command(text, Context { nodes: 101 }).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// Types a line and lets time run until it is answered.
+pub(crate) fn typed(world: &mut World, line: &str) -> Answer {
+    match enter(world, line).unwrap_or_else(|error| panic!("{line}: {error}")) {
+        Entered::Answered(answer) => answer,
+        Entered::Acted(_, answer) => {
+            world.step();
+            answer
+        }
+        Entered::Asked(performed) => loop {
+            world.step();
+            if let Some(answer) = answer(world, performed) {
+                break answer;
+            }
+        },
+    }
 }
 
 /// A backing store: what an outside follower of the disks holds.
