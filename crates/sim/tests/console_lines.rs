@@ -4,8 +4,8 @@
 mod support;
 
 use sim::World;
-use sim::scenario::SECOND_NS;
 use sim::console::enter;
+use sim::scenario::SECOND_NS;
 use support::{typed, world};
 
 fn serving() -> World {

@@ -85,8 +85,8 @@ fn a_healthy_cluster_keeps_its_promises_of_watches_leases_and_pages_in_chaos() {
 #[test]
 fn bugs_that_chaos_shows_at_once_break_the_promises_named_for_them() {
     let seeds = [
-        ("vote-without-log-check", 1),
-        ("index-apart-from-data", 2),
+        ("vote-without-log-check", 2),
+        ("index-apart-from-data", 3),
         ("snapshot-name-not-synced", 1),
         ("former-leader-revokes", 1),
     ];

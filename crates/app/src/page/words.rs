@@ -62,11 +62,13 @@ pub(crate) const PROMISES: &str = "Promises";
 pub(crate) const PROMISES_TITLE: &str = "What the cluster promises";
 pub(crate) const LOOK_BEFORE: &str = "Open just before it";
 pub(crate) const WATCHES: &str = "Watches";
-pub(crate) const PROMISE_GROUPS: [(PromiseGroup, &str); 6] = [
+pub(crate) const PROMISE_GROUPS: [(PromiseGroup, &str); 8] = [
     (PromiseGroup::Raft, "Consensus"),
     (PromiseGroup::Membership, "Membership"),
     (PromiseGroup::Durability, "Log and durability"),
     (PromiseGroup::Mvcc, "Keys and revisions"),
+    (PromiseGroup::Watch, "Watches"),
+    (PromiseGroup::Lease, "Leases"),
     (PromiseGroup::Clients, "Clients"),
     (PromiseGroup::Cluster, "The cluster as a whole"),
 ];

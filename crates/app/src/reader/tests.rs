@@ -225,8 +225,12 @@ fn archive(files: &[Dropped]) -> Vec<u8> {
     tar.into_inner().expect("in memory").finish().expect("in memory")
 }
 
+fn is_segment(path: &str) -> bool {
+    std::path::Path::new(path).extension().is_some_and(|extension| extension == "wal")
+}
+
 fn flip(files: &mut [Dropped]) {
-    let wal = files.iter_mut().find(|file| file.path.contains("/wal/")).expect("a log");
+    let wal = files.iter_mut().find(|file| is_segment(&file.path)).expect("a log");
     let entry = wal.bytes.windows(3).position(|bytes| bytes == b"\x01b\x12").expect("put b");
     wal.bytes[entry + 1] ^= 0x10;
 }

@@ -77,7 +77,8 @@ impl Running {
     /// Breaks a rule on purpose: closes the batch at the interval between noting the index of the
     /// next entry and applying it, so that a crash before the next batch loses that entry.
     pub(super) fn close_batch_apart(&mut self, now_ns: u64, disk: &mut Disk) -> Result<(), Fatal> {
-        if !self.config.bugs.has(Bug::IndexApartFromData) || now_ns < self.batches.next_ns {
+        let is_due = now_ns >= self.batches.next_ns && !self.is_closing_batch();
+        if !self.config.bugs.has(Bug::IndexApartFromData) || !is_due {
             return Ok(());
         }
         if let Some(next) = self.to_apply.front() {

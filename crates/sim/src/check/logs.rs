@@ -149,11 +149,13 @@ fn commit_is_durable(shadows: &Shadows, leader: &Shadow, conf: &ConfState, found
     });
 }
 
-/// R6.
+/// R6, for a server that has applied every change of members: who replays its log knows a part of
+/// them, and who joins hears of a commit index before it knows any.
 fn quorum_holds(shadows: &Shadows, node: Node, conf: &ConfState, found: &mut Found) {
     let index = shadows.committed.last_index();
-    // Who joins hears of a commit index before it knows any member.
-    if shadows.committed.term(index) <= FOUNDING_TERM || conf.voters.is_empty() {
+    let is_change = |index| shadows.committed.get(index).is_some_and(|entry| entry.is_change);
+    let knows_all = !(shadows.of(node).now.applied + 1..=index).any(is_change);
+    if shadows.committed.term(index) <= FOUNDING_TERM || conf.voters.is_empty() || !knows_all {
         return;
     }
     let holds_it = |shadow: &Shadow| shadow.holds().agrees(&shadows.committed, index);

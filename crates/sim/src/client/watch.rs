@@ -111,12 +111,12 @@ impl Watcher {
             self.latest.push_back(event.clone());
             self.events += 1;
         }
-        // Events of one revision may come in fragments: only the last one ends it.
-        if !response.fragment && (response.created || !response.events.is_empty()) {
+        // Events of one revision may come in fragments: only the last one ends it. That a watch is in
+        // place says nothing of what it will tell, unless it asked for whatever comes next.
+        if !response.fragment && (!response.created || self.next_revision == 0) {
             let told = response.events.last().map(|event| event.kv.mod_revision);
             let told = told.unwrap_or(response.header.revision);
-            let wanted = if response.created { self.watch.revision } else { 0 };
-            self.next_revision = self.next_revision.max(if wanted > 0 { wanted } else { told + 1 });
+            self.next_revision = self.next_revision.max(told + 1);
         }
     }
 }
