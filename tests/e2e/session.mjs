@@ -99,7 +99,7 @@ export const session = [
         const wrong = await visitor.run("put");
         same([wrong.ok, wrong.error.includes("line 1, column")], [false, true], wrong.error);
         const missing = await visitor.call("importFile").then(() => "done", String);
-        check(missing.includes("not there yet"), `importFile: ${missing}`);
+        check(missing.includes("expected a File"), `importFile: ${missing}`);
       }),
   },
   {
@@ -188,6 +188,8 @@ export const session = [
     test: (place) =>
       visit(place, async (visitor) => {
         await visitor.hurry();
+        // Once a write is acknowledged the servers serve, and take streams.
+        await visitor.output("put greeting first");
         await visitor.output("watch greeting");
         await visitor.output("put greeting hello");
         await visitor.page.locator(".watches pre", { hasText: "hello" }).waitFor();
