@@ -89,6 +89,9 @@ fn bugs_that_chaos_shows_at_once_break_the_promises_named_for_them() {
         ("index-apart-from-data", 3),
         ("snapshot-name-not-synced", 1),
         ("former-leader-revokes", 1),
+        ("fsync-retried", 3),
+        ("tombstone-removed", 1),
+        ("retry-without-deduplication", 1),
     ];
     for (id, seed) in seeds {
         let toggle = Toggle::find(id).expect("it is in the list");
