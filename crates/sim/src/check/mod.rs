@@ -1,8 +1,8 @@
 //! The cluster's promises, looked at after every event.
 //!
 //! [`Checks`] sees everything that a world does (steps of servers, syncs, power cuts, what clients
-//! asked and got), keeps what it needs of it ([`shadow`]), and reports a broken promise as a
-//! [`Violation`]. It never changes the run. Each group of promises is a file; [`promise`] is the
+//! asked and got), keeps what it needs of it (`shadow`), and reports a broken promise as a
+//! [`Violation`]. It never changes the run. Each group of promises is a file; `promise` is the
 //! one table of them all.
 //!
 //! ```text

@@ -1,7 +1,7 @@
 //! Faults: everything that breaks a world or mends it, one short file a kind.
 //!
 //! A kind has a payload, which is the scenario line as data, and a [`Kind`]: its name, its place in
-//! the language, whether a correct cluster survives it, and how a plan ([`chaos`]) draws it. The
+//! the language, whether a correct cluster survives it, and how a plan (`chaos`) draws it. The
 //! table below is the only other place that knows of it: a new kind is one file and one row (at
 //! the end: the rows are an enum that travels).
 //!
