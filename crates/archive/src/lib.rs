@@ -36,6 +36,14 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Vec<DataFile>, ArchiveError> {
     Ok(collector.into_files())
 }
 
+/// Whether a file begins as an archive does; it is left at its beginning.
+pub fn is_archive(file: &mut (impl Read + Seek)) -> io::Result<bool> {
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
+    file.rewind()?;
+    Ok(!matches!(Format::of(&head), Format::Other))
+}
+
 /// What the first bytes of a file say.
 enum Format {
     Gzip,
@@ -145,7 +153,7 @@ impl Collector {
         }
         self.kept_bytes += bytes.len();
         let path = path.trim_start_matches("./").to_string();
-        self.files.push(DataFile { path, bytes: bytes.into(), len: len as u64 });
+        self.files.push(DataFile::new(path, bytes, len as u64));
         Ok(())
     }
 

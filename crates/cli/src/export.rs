@@ -81,11 +81,11 @@ fn report(
     let mut output = Output::new();
     if is_json {
         let files =
-            files.iter().map(|file| FileWritten { path: &file.path, size: file.len }).collect();
+            files.iter().map(|file| FileWritten { path: &file.path, size: file.len() }).collect();
         output.json(&Written { files, revision, given_up })?;
     } else {
         for file in files {
-            output.line(&format!("{}  {} bytes", file.path, file.len))?;
+            output.line(&format!("{}  {} bytes", file.path, file.len()))?;
         }
         if let Some(revision) = revision {
             output.line(&format!("revision {revision}"))?;

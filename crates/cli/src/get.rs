@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use etcd::request::{KeyValue, Range, RangeReply};
+use etcd::request::{KeyValue, Range};
 use serde::Serialize;
 
 use crate::archive;
@@ -34,19 +34,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// The answer in the shape of etcdctl.
-#[derive(Debug, Serialize)]
-struct Answer {
-    header: Header,
-    kvs: Vec<Kv>,
-    count: i64,
-}
-
-#[derive(Debug, Serialize)]
-struct Header {
-    revision: i64,
-}
-
 #[derive(Debug, Serialize)]
 struct Kv {
     key: String,
@@ -59,22 +46,59 @@ struct Kv {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let source_name = || arguments.path.display().to_string();
-    let state = archive::open(&arguments.path)?.state();
-    let state = state.map_err(|error| Failure::state(source_name(), &error))?;
-    let reply = state.range(&range(arguments));
-    let reply = reply.map_err(|error| Failure::state(source_name(), &error))?;
+    let fails = |error| Failure::state(arguments.path.display().to_string(), &error);
+    let mut listing = archive::open(&arguments.path)?.list(&range(arguments)).map_err(fails)?;
+    let first = listing.next_page(PAGE_KEYS).map_err(fails)?.unwrap_or_default();
+    let (revision, count) = (first.header.revision, first.count);
     let mut output = Output::new();
-    if arguments.json {
-        output.json(&Answer::of(&reply))?;
-    } else {
+    let mut shape = Shape { is_json: arguments.json, has_keys: false };
+    shape.head(revision, &mut output)?;
+    let mut page = Some(first);
+    while let Some(reply) = page {
         for kv in &reply.kvs {
-            output.line(&String::from_utf8_lossy(&kv.key))?;
-            output.line(&String::from_utf8_lossy(&kv.value))?;
+            shape.key(kv, &mut output)?;
         }
+        page = listing.next_page(PAGE_KEYS).map_err(fails)?;
     }
+    shape.foot(count, &mut output)?;
     output.finish()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keys in memory at a time.
+const PAGE_KEYS: i64 = 256;
+
+/// Keys and values a line each, or one document in the shape of etcdctl, written as it is read.
+struct Shape {
+    is_json: bool,
+    has_keys: bool,
+}
+
+impl Shape {
+    fn head(&self, revision: i64, output: &mut Output) -> Result<(), Failure> {
+        if self.is_json {
+            output.text(&format!("{{\"header\":{{\"revision\":{revision}}},\"kvs\":["))?;
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, kv: &KeyValue, output: &mut Output) -> Result<(), Failure> {
+        if self.is_json {
+            if std::mem::replace(&mut self.has_keys, true) {
+                output.text(",")?;
+            }
+            return output.part(&Kv::of(kv));
+        }
+        output.line(&String::from_utf8_lossy(&kv.key))?;
+        output.line(&String::from_utf8_lossy(&kv.value))
+    }
+
+    fn foot(&self, count: i64, output: &mut Output) -> Result<(), Failure> {
+        if self.is_json {
+            output.line(&format!("],\"count\":{count}}}"))?;
+        }
+        Ok(())
+    }
 }
 
 fn range(arguments: &Arguments) -> Range {
@@ -96,13 +120,6 @@ fn prefix_end(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix[..=last].to_vec();
     end[last] += 1;
     end
-}
-
-impl Answer {
-    fn of(reply: &RangeReply) -> Answer {
-        let header = Header { revision: reply.header.revision };
-        Answer { header, kvs: reply.kvs.iter().map(Kv::of).collect(), count: reply.count }
-    }
 }
 
 impl Kv {

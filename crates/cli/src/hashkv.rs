@@ -27,6 +27,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let state = state.map_err(|error| Failure::state(source_name(), &error))?;
     let hash = state.hash_kv(arguments.rev);
     let hash = hash.map_err(|error| Failure::state(source_name(), &error))?;
+    if let Some(problem) = state.problem() {
+        return Err(Failure::state(source_name(), &problem));
+    }
     let mut output = Output::new();
     if arguments.json {
         output.json(&hash)?;

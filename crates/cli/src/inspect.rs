@@ -3,7 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use etcd::datadir::{BackendSummary, FileDamage, Inspection, Kind, WalSummary};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use etcd::datadir::{
+    AuthSummary, BackendSummary, DataDir, FieldRange, FileDamage, Inspection, Kind,
+    PermissionSummary, Piece, RoleSummary, UserSummary, WalSummary,
+};
 
 use crate::archive;
 use crate::failure::Failure;
@@ -15,13 +20,21 @@ pub(crate) struct Arguments {
     /// A data directory, an archive of one (.tar.gz, .tar, .zip), a snapshot file, or - for an
     /// archive on standard input.
     path: PathBuf,
-    /// Print one JSON document.
+    /// Show the byte range of every field of a file instead: of all its pieces, or of the one that
+    /// holds a byte.
+    #[arg(long, value_name = "FILE[:OFFSET]")]
+    fields: Option<String>,
+    /// Print one JSON document; with --fields one JSON line a piece.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let inspection = archive::open(&arguments.path)?.inspect();
+    let directory = archive::open(&arguments.path)?;
+    if let Some(wanted) = &arguments.fields {
+        return fields(arguments, &directory, wanted);
+    }
+    let inspection = directory.inspect();
     let mut output = Output::new();
     if arguments.json {
         output.json(&inspection)?;
@@ -32,6 +45,72 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     output.finish()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The pieces of a file, or the one at an offset.
+fn fields(arguments: &Arguments, directory: &DataDir, wanted: &str) -> Result<ExitCode, Failure> {
+    let (file, offset) = match wanted.rsplit_once(':') {
+        Some((file, offset)) => (file, Some(number(offset)?)),
+        None => (wanted, None),
+    };
+    let source_name = || arguments.path.display().to_string();
+    let pieces = directory.pieces(file).map_err(|error| Failure::state(source_name(), &error))?;
+    let holds = |piece: &Piece| {
+        offset.is_none_or(|at| piece.offset <= at && at - piece.offset < piece.length)
+    };
+    let mut output = Output::new();
+    let mut shown = 0_u64;
+    for piece in pieces.filter(holds) {
+        shown += 1;
+        if arguments.json {
+            output.json(&piece)?;
+        } else {
+            piece_lines(&piece).iter().try_for_each(|line| output.line(line))?;
+        }
+    }
+    output.finish()?;
+    match offset {
+        Some(offset) if shown == 0 => {
+            let detail = format!("{file}: nothing was written at offset {offset}");
+            Err(Failure::State { source_name: source_name(), detail })
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// An offset as people have it: decimal, or hexadecimal behind `0x`.
+fn number(text: &str) -> Result<u64, Failure> {
+    let number = match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    number.map_err(|_| Failure::Usage(format!("{text:?} is no offset; see quorarium --help")))
+}
+
+fn piece_lines(piece: &Piece) -> Vec<String> {
+    let bucket = piece.bucket.as_ref().map_or_else(String::new, |bucket| {
+        let name = if bucket.is_empty() { "all buckets" } else { bucket };
+        format!(" of {name}")
+    });
+    let damage = piece.damage.as_ref().map(|damage| format!("  DAMAGED: {damage}"));
+    let Piece { file, offset, length, kind, .. } = piece;
+    let head = format!(
+        "{file} at {offset} ({length} bytes): {kind}{bucket}{}",
+        damage.unwrap_or_default()
+    );
+    std::iter::once(head).chain(piece.fields.iter().map(field_line)).collect()
+}
+
+fn field_line(field: &FieldRange) -> String {
+    let depth = 2 + 2 * field.name.matches('.').count();
+    let value = field.value.map_or_else(String::new, |value| format!(" = {value}"));
+    let ok = match field.ok {
+        Some(true) => "  ok",
+        Some(false) => "  WRONG",
+        None => "",
+    };
+    let FieldRange { name, start, end, .. } = field;
+    format!("{start:>10}..{end:<10}{:depth$}{name}{value}{ok}", "")
 }
 
 fn describe(inspection: &Inspection) -> Vec<String> {
@@ -48,6 +127,7 @@ fn describe(inspection: &Inspection) -> Vec<String> {
     lines.extend(inspection.backend.iter().map(backend));
     lines.extend(store(inspection));
     lines.extend(leases(inspection));
+    lines.extend(inspection.auth.iter().flat_map(auth));
     lines.extend(inspection.damage.iter().map(damage));
     lines.push("files:".into());
     let file = |file: &etcd::datadir::FileSummary| {
@@ -133,6 +213,32 @@ fn store(inspection: &Inspection) -> Option<String> {
         "keys: revision {revision}, compacted at {compact}, consistent index \
          {index}{hash}{snapshot}"
     ))
+}
+
+/// Nothing where there never was a user or a role.
+fn auth(auth: &AuthSummary) -> Vec<String> {
+    if auth.revision <= 1 && auth.users.is_empty() && auth.roles.is_empty() {
+        return Vec::new();
+    }
+    let state = if auth.enabled { "on" } else { "off" };
+    let head = format!("authentication: {state}, revision {} (shown, not enforced)", auth.revision);
+    let user = |user: &UserSummary| format!("  user {}, roles {}", user.name, user.roles.join(","));
+    let role = |role: &RoleSummary| {
+        let permissions: Vec<String> = role.permissions.iter().map(permission).collect();
+        format!("  role {}, {}", role.name, permissions.join(", "))
+    };
+    let users = auth.users.iter().map(user);
+    std::iter::once(head).chain(users).chain(auth.roles.iter().map(role)).collect()
+}
+
+fn permission(permission: &PermissionSummary) -> String {
+    let text = |base64: &String| {
+        let bytes = STANDARD.decode(base64).expect("it was just encoded");
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (from, to) = (text(&permission.key), text(&permission.range_end));
+    let to = if to.is_empty() { to } else { format!(" to {to}") };
+    format!("{} {from}{to}", permission.kind.to_lowercase())
 }
 
 fn leases(inspection: &Inspection) -> Vec<String> {

@@ -10,6 +10,7 @@ mod export;
 mod failure;
 mod get;
 mod hashkv;
+mod host_file;
 mod hunt;
 mod inspect;
 mod link;

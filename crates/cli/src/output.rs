@@ -20,10 +20,20 @@ impl Output {
         writeln!(self.0, "{line}").map_err(Failure::Output)
     }
 
+    /// A piece of a line.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        write!(self.0, "{text}").map_err(Failure::Output)
+    }
+
     /// One line of JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.0, value).map_err(|error| Failure::Output(error.into()))?;
+        self.part(value)?;
         self.line("")
+    }
+
+    /// JSON inside a line.
+    pub(crate) fn part(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer(&mut self.0, value).map_err(|error| Failure::Output(error.into()))
     }
 
     /// Writes all that is left.

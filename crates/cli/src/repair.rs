@@ -66,7 +66,7 @@ fn report(repaired: &Repaired, is_json: bool) -> Result<(), Failure> {
     let mut output = Output::new();
     if is_json {
         let files =
-            files.iter().map(|file| FileWritten { path: &file.path, size: file.len }).collect();
+            files.iter().map(|file| FileWritten { path: &file.path, size: file.len() }).collect();
         output.json(&Report { files, served: *served, done, given_up })?;
         return output.finish();
     }

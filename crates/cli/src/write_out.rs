@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use etcd::bolt::PIECE_BYTES;
 use etcd::datadir::DataFile;
 
 use crate::failure::Failure;
@@ -39,10 +40,24 @@ pub(crate) fn file(out: &Path, file: &DataFile) -> Result<PathBuf, Failure> {
 
 fn one(path: &Path, file: &DataFile) -> std::io::Result<()> {
     let mut target = create(path)?;
-    target.write_all(&file.bytes)?;
+    match file.kept() {
+        Some(bytes) => target.write_all(bytes)?,
+        None => copy(file, &mut target)?,
+    }
     // What lies behind the bytes is a hole.
-    target.set_len(file.len)?;
+    target.set_len(file.len())?;
     target.sync_all()
+}
+
+fn copy(file: &DataFile, target: &mut File) -> std::io::Result<()> {
+    let mut at = 0;
+    while at < file.len() {
+        let piece = file.range(at, PIECE_BYTES.min(file.len() - at));
+        let piece = piece.map_err(std::io::Error::other)?;
+        target.write_all(&piece)?;
+        at += piece.len() as u64;
+    }
+    Ok(())
 }
 
 #[cfg(unix)]

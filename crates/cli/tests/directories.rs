@@ -277,3 +277,47 @@ fn an_archive_that_swells_is_refused() {
     let error = refusal(&quorarium(&["inspect", path.to_str().unwrap()]));
     assert!(error.contains("more than 20000 files"), "{error}");
 }
+
+#[test]
+fn inspect_shows_the_fields_of_the_piece_that_holds_a_byte() {
+    let Some(corpus) = corpus() else { return };
+    let path = corpus.join("etcd/A1_single.tar.gz");
+    let wal = "member/wal/0000000000000000-0000000000000000.wal";
+    let call = |place: &str, more: &[&str]| {
+        let arguments = ["inspect", path.to_str().unwrap(), "--fields", place];
+        quorarium(&[&arguments[..], more].concat())
+    };
+    let piece = json(&call(&format!("{wal}:0x57"), &["--json"]));
+    assert_eq!((&piece["offset"], &piece["kind"]), (&80.into(), &"entry".into()), "{piece}");
+    let fields = piece["fields"].as_array().unwrap();
+    let crc = fields.iter().find(|field| field["name"] == "crc").unwrap();
+    assert_eq!(crc["ok"], true, "{crc}");
+    let text = call("member/snap/db:72", &[]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("member/snap/db at 0 (4096 bytes): meta"), "{text}");
+    assert!(text.contains("checksum = 13153402184293306086  ok"), "{text}");
+    for (place, words) in [
+        ("member/snap/none", "not there"),
+        ("member/snap/db:99999999", "nothing was written"),
+        ("member/snap/db:x", "no offset"),
+    ] {
+        let error = refusal(&call(place, &[]));
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+/// A folder is read where it lies, an archive of it in memory: both say the same.
+#[test]
+fn a_folder_and_its_archive_say_the_same() {
+    let Some(corpus) = corpus() else { return };
+    let archive = corpus.join("etcd/B1_lowsnap.tar.gz");
+    let folder = scratch("folder-and-archive");
+    let file = fs::File::open(&archive).unwrap();
+    tar::Archive::new(flate2::read::GzDecoder::new(file)).unpack(&folder).unwrap();
+    let call =
+        |command: &str, path: &Path| quorarium(&[command, path.to_str().unwrap(), "--json"]).stdout;
+    for command in ["inspect", "get", "hashkv", "verify"] {
+        let (ours, theirs) = (call(command, &folder), call(command, &archive));
+        assert!(!ours.is_empty() && ours == theirs, "{command}");
+    }
+}

@@ -47,7 +47,7 @@ const KILLED: [(&str, &str); 4] = [
 fn single_file(folder: &Path, name: &str) -> DataDir {
     let bytes = std::fs::read(folder.join(name)).unwrap();
     let len = bytes.len() as u64;
-    DataDir::from_files([DataFile { path: name.into(), bytes: bytes.into(), len }]).unwrap()
+    DataDir::from_files([DataFile::new(name, bytes, len)]).unwrap()
 }
 
 /// The backend of a directory as a snapshot file would have it.
@@ -143,7 +143,7 @@ fn snapshot_files_are_read_and_their_digest_checked() {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         let len = bytes.len() as u64;
-        let flipped = DataFile { path: file.into(), bytes: bytes.into(), len };
+        let flipped = DataFile::new(file, bytes, len);
         let damage = DataDir::from_files([flipped]).unwrap().inspect().damage;
         assert_eq!(damage[0].offset, Some(len - 32), "{file}: {damage:?}");
         assert!(damage[0].detail.starts_with("expected sha256"), "{file}: {damage:?}");

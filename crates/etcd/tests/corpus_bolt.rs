@@ -19,7 +19,8 @@ fn backend(folder: &Path, case: &str) -> File {
         path.ends_with("member/snap/db") || (!path.contains('/') && path.ends_with("db"))
     };
     let file = files.iter().find(|file| is_backend(&file.path)).unwrap();
-    File::open(file.bytes.clone(), file.len).unwrap_or_else(|error| panic!("{case}: {error}"))
+    File::open(file.kept().unwrap().clone(), file.len())
+        .unwrap_or_else(|error| panic!("{case}: {error}"))
 }
 
 /// The number behind a line of `bbolt stats`.
@@ -139,7 +140,7 @@ fn damage_is_told_with_page_and_offset() {
     let Some(folder) = corpus::folder() else { return };
     let both = corpus::files(&folder, "E13_db_both_meta");
     let both = both.into_iter().find(|file| file.path.ends_with("snap/db")).unwrap();
-    let error = File::open(both.bytes, both.len).unwrap_err();
+    let error = File::open(both.kept().unwrap().clone(), both.len()).unwrap_err();
     assert_eq!(error.to_string(), "meta page 0: checksum error; meta page 1: checksum error");
 
     for (case, page) in

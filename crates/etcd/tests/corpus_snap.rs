@@ -45,8 +45,8 @@ fn on_disk(directory: &DataDir) -> Disk {
     for file in directory.files() {
         let Some(name) = file.path.strip_prefix("member/snap/") else { continue };
         let id = disk.create(&format!("{SNAP_DIRECTORY}/{name}")).unwrap();
-        disk.write(id, 0, &file.bytes).unwrap();
-        disk.set_len(id, file.len).unwrap();
+        disk.write(id, 0, file.kept().unwrap()).unwrap();
+        disk.set_len(id, file.len()).unwrap();
     }
     disk
 }
@@ -60,8 +60,7 @@ fn snapshots(folder: &Path, case: &str) -> Vec<(SnapName, Bytes)> {
     let directory = corpus::open(folder, case);
     let snap = |file: &etcd::datadir::DataFile| {
         let name = SnapName::parse(file.path.strip_prefix("member/snap/")?)?;
-        let mut bytes = file.bytes.to_vec();
-        bytes.resize(usize::try_from(file.len).unwrap(), 0);
+        let bytes = file.range(0, file.len()).unwrap().to_vec();
         Some((name, bytes.into()))
     };
     directory.files().iter().filter_map(snap).collect()

@@ -182,10 +182,10 @@ fn rules_of_releases_decide() {
 fn a_snapshot_file_with_another_digest_is_refused() {
     let Some(folder) = corpus::folder() else { return };
     let mut files = corpus::one_file(&folder, "D_A1_snapshot.db");
-    let mut bytes = files[0].bytes.to_vec();
+    let mut bytes = files[0].kept().unwrap().to_vec();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
-    files[0].bytes = bytes.into();
+    files[0] = etcd::datadir::DataFile::new("D_A1_snapshot.db", bytes, 0);
     let found = etcd::datadir::DataDir::from_files(files).unwrap().verify(None);
     assert_eq!(found.verdict, Verdict::Refuses, "{}", found.reason);
     assert_eq!(found.damage[0].kind, "digest", "{:?}", found.damage);

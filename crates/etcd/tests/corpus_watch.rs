@@ -14,7 +14,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use etcd::mvcc::Store;
+use etcd::mvcc::{FileBackend, Store};
 use etcd::request::{Event, EventKind, WatchCreate, WatchRequest, WatchStreamId};
 use etcd::watch::Watches;
 use serde_json::Value;
@@ -34,7 +34,7 @@ const STREAM: WatchStreamId = WatchStreamId(1);
 const TICK_NS: u64 = 100_000_000;
 
 /// Everything that a watch on all keys from `start_revision` on is told.
-fn told(store: &Store, start_revision: i64) -> Vec<Event> {
+fn told(store: &Store<FileBackend>, start_revision: i64) -> Vec<Event> {
     let range_end = Bytes::from_static(b"\0");
     let create = WatchCreate { range_end, start_revision, ..WatchCreate::default() };
     let mut watches = Watches::default();

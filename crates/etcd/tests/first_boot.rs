@@ -61,8 +61,8 @@ fn a_new_log_begins_with_the_bytes_of_a_real_one() {
     let ours = disk.read_range(file, 0..SAME_BYTES as u64).unwrap();
     let files = corpus::files(&folder, "A1_single");
     let theirs = files.iter().find(|file| file.path.ends_with(SEGMENT)).unwrap();
-    assert_eq!(ours, theirs.bytes[..SAME_BYTES]);
-    assert_eq!(disk.len(file), theirs.len, "and is preallocated alike");
+    assert_eq!(ours, theirs.kept().unwrap()[..SAME_BYTES]);
+    assert_eq!(disk.len(file), theirs.len(), "and is preallocated alike");
 }
 
 #[test]

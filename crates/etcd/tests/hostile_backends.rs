@@ -22,8 +22,7 @@ fn originals() -> &'static [Bytes] {
         let backend = |case: &&str| {
             let files = corpus::files(&folder, case);
             let file = files.into_iter().find(|file| file.path.ends_with("snap/db")).unwrap();
-            let mut bytes = file.bytes.to_vec();
-            bytes.resize(usize::try_from(file.len).unwrap(), 0);
+            let bytes = file.range(0, file.len()).unwrap().to_vec();
             Bytes::from(bytes)
         };
         cases.iter().map(backend).collect()
@@ -118,8 +117,8 @@ proptest! {
         }
         let len = bytes.len() as u64;
         let bytes = Bytes::from(bytes);
-        let path = "member/snap/db".into();
-        let file = DataFile { path, bytes: bytes.clone(), len };
+        let path = "member/snap/db";
+        let file = DataFile::new(path, bytes.clone(), len);
         let directory = DataDir::from_files([file]).unwrap();
         let summary = directory.inspect();
         prop_assert!(summary.revision.is_some() || !summary.not_read.is_empty());

@@ -102,10 +102,8 @@ fn read_all(files: &[(SegmentName, Vec<u8>)], len: u64) {
         }
     }
     let _ = valid_snapshots(&segments);
-    let file = |(name, bytes): &(SegmentName, Vec<u8>)| DataFile {
-        path: format!("x/member/wal/{name}"),
-        bytes: bytes.clone().into(),
-        len,
+    let file = |(name, bytes): &(SegmentName, Vec<u8>)| {
+        DataFile::new(format!("x/member/wal/{name}"), bytes.clone(), len)
     };
     let directory = DataDir::from_files(files.iter().map(file)).unwrap();
     serde_json::to_string(&directory.inspect()).unwrap();
@@ -132,10 +130,8 @@ fn the_undamaged_log_is_read_whole() {
 
 #[test]
 fn every_byte_of_a_frame_belongs_to_a_field() {
-    let file = |(name, bytes): (SegmentName, Vec<u8>)| DataFile {
-        path: format!("member/wal/{name}"),
-        len: bytes.len() as u64,
-        bytes: bytes.into(),
+    let file = |(name, bytes): (SegmentName, Vec<u8>)| {
+        DataFile::new(format!("member/wal/{name}"), bytes, 0)
     };
     let directory = DataDir::from_files(log().into_iter().map(file)).unwrap();
     for record in directory.log() {

@@ -5,6 +5,8 @@ use etcd::bolt::{Bucket, File, Problem};
 use etcd::datadir::{DataDir, DataFile};
 use etcd::request::Range;
 
+use crate::import::pieces;
+
 /// Deepest nesting of buckets that is walked here.
 const DEPTH_MAX: usize = 6;
 
@@ -42,10 +44,10 @@ fn walk(bucket: &Bucket<'_>, depth: usize) -> Result<usize, Problem> {
 
 /// A file that `etcdctl snapshot save` might have written, up to the keys in it.
 pub(crate) fn database_snapshot(bytes: &[u8]) {
-    let len = bytes.len() as u64;
-    let file = DataFile { path: "snapshot.db".into(), bytes: Bytes::copy_from_slice(bytes), len };
+    let file = DataFile::new("snapshot.db", Bytes::copy_from_slice(bytes), 0);
     let Ok(directory) = DataDir::from_files([file]) else { return };
     let _ = directory.inspect();
+    pieces(&directory, "snapshot.db");
     let Ok(state) = directory.state() else { return };
     let all = Range { range_end: Bytes::from_static(b"\0"), ..Range::default() };
     for revision in [0, 1, 60, i64::MAX] {

@@ -11,12 +11,14 @@
 //! | `database_snapshot` | a database file with or without its trailing hash, up to the keys |
 //! | `bolt` | a bbolt file: open, check, walks both ways, freelist |
 //! | `request` | the data of a log entry |
+//! | `archive` | an archive or a single file, up to what it is and holds |
 //!
 //! Bytes become several files by [`split`].
 
 #![allow(clippy::missing_panics_doc, reason = "a panic is what a target finds")]
 
 mod backend;
+mod import;
 mod log;
 pub mod seeds;
 mod split;
@@ -27,13 +29,14 @@ pub use split::{join, split};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("wal_record", log::record),
     ("wal_directory", log::directory),
     ("snap_file", log::snap_file),
     ("database_snapshot", backend::database_snapshot),
     ("bolt", backend::bolt),
     ("request", log::request),
+    ("archive", import::archive),
 ];
 
 /// Runs one target.

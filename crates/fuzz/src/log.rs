@@ -41,11 +41,8 @@ pub(crate) fn directory(bytes: &[u8]) {
         }
     }
     let _ = valid_snapshots(&segments);
-    inspect(files.iter().map(|(name, bytes)| DataFile {
-        path: format!("member/wal/{name}"),
-        bytes: bytes.clone(),
-        len: bytes.len() as u64,
-    }));
+    let path = |name: &SegmentName| format!("member/wal/{name}");
+    inspect(files.iter().map(|(name, bytes)| DataFile::new(path(name), bytes.clone(), 0)));
 }
 
 fn inspect(files: impl Iterator<Item = DataFile>) {

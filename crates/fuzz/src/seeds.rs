@@ -1,6 +1,8 @@
 //! Valid inputs to begin with, made by our own writers. All are small: every bit of some of them is
 //! turned over by the tests.
 
+use std::io::{Cursor, Write as _};
+
 use bytes::Bytes;
 use disk::Disk;
 use etcd::bolt::{Db, DbOptions, Progress};
@@ -8,7 +10,10 @@ use etcd::proto::{etcdserverpb, mvccpb, rpc};
 use etcd::snap;
 use etcd::v2store::V2Store;
 use etcd::wal::{Encoder, SnapshotMark};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use prost::Message as _;
+use zip::write::SimpleFileOptions;
 
 use crate::join;
 
@@ -21,8 +26,32 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "bolt" => vec![database(1024, false), database(1024, true), database(4096, false)],
         "database_snapshot" => vec![database(1024, false), with_hash(database(1024, false))],
         "request" => vec![put_request(), b"\x08\x01\x12\x03PUT\x1a\x02/1".to_vec()],
+        "archive" => archives(),
         _ => Vec::new(),
     }
+}
+
+/// A directory as a tar, a gzipped tar and a zip, and a database file as it is.
+fn archives() -> Vec<Vec<u8>> {
+    let segment = "n1.etcd/member/wal/0000000000000000-0000000000000000.wal";
+    let snap = "n1.etcd/member/snap/0000000000000002-0000000000000009.snap";
+    let files = [(segment, log().remove(0)), (snap, snap_file())];
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o600);
+        tar.append_data(&mut header, path, &bytes[..]).expect("memory takes it");
+        zip.start_file(path, SimpleFileOptions::default()).expect("memory takes it");
+        zip.write_all(&bytes).expect("memory takes it");
+    }
+    let tar = tar.into_inner().expect("memory takes it");
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(&tar).expect("memory takes it");
+    let gzip = gzip.finish().expect("memory takes it");
+    let zip = zip.finish().expect("memory takes it").into_inner();
+    vec![tar, gzip, zip, database(1024, false)]
 }
 
 fn put_request() -> Vec<u8> {

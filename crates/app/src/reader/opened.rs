@@ -118,7 +118,7 @@ impl Opened {
             file: file.to_owned(),
             offset,
             bytes: piece_of(found, offset),
-            file_bytes: found.len,
+            file_bytes: found.len(),
         })
     }
 

@@ -183,7 +183,8 @@ pub(super) fn piece(bytes: &Bytes, len: u64, offset: u64, wanted: u64) -> Vec<u8
 
 /// Bytes of any file.
 pub(super) fn piece_of(file: &DataFile, offset: u64) -> Vec<u8> {
-    piece(&file.bytes, file.len, offset, PIECE_BYTES.into())
+    let wanted = file.len().saturating_sub(offset).min(PIECE_BYTES.into());
+    file.range(offset, wanted).unwrap_or_default().to_vec()
 }
 
 const _: () = assert!(FRAME_HEADER_BYTES == 8, "rows and frames agree on the header");

@@ -27,7 +27,7 @@ fn written() -> Vec<Dropped> {
         DataDir::from_disk(&world.machine(Node(1)).disk, DATA_DIR).expect("one is there");
     let file = |file: &etcd::datadir::DataFile| Dropped {
         path: format!("n1.etcd/{}", file.path),
-        bytes: file.bytes.to_vec(),
+        bytes: file.kept().expect("in memory").to_vec(),
     };
     directory.files().iter().map(file).collect()
 }
@@ -38,16 +38,11 @@ fn opened() -> Opened {
 
 /// The same keys as our exporter writes them, with a backend.
 fn exported(form: ExportAs) -> Vec<Dropped> {
-    let file = |file: Dropped| etcd::datadir::DataFile {
-        len: file.bytes.len() as u64,
-        path: file.path,
-        bytes: file.bytes.into(),
-    };
+    let file = |file: Dropped| etcd::datadir::DataFile::new(file.path, file.bytes, 0);
     let directory = DataDir::from_files(written().into_iter().map(file)).expect("one is there");
     let files = directory.export(form, 0).expect("it is whole").files.into_iter();
     let whole = |file: etcd::datadir::DataFile| {
-        let mut bytes = file.bytes.to_vec();
-        bytes.resize(usize::try_from(file.len).expect("small"), 0);
+        let bytes = file.range(0, file.len()).expect("in memory").to_vec();
         Dropped { path: file.path, bytes }
     };
     files.map(whole).collect()

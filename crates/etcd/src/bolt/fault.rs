@@ -29,6 +29,12 @@ pub enum Fault {
         /// Length of the file.
         len: u64,
     },
+    /// The bytes cannot be had from where the file is.
+    #[error("cannot be read: {detail}")]
+    Unreadable {
+        /// Why.
+        detail: String,
+    },
     /// The flags name no type of page.
     #[error("invalid type: unknown<{flags:02x}>")]
     InvalidType {

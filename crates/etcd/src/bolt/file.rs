@@ -1,5 +1,6 @@
 //! A file as a whole: its meta pages, and its pages by number.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -11,8 +12,8 @@ use super::image::Image;
 use super::meta::META_END;
 use super::page::{HEADER_BYTES, Header, Page};
 use super::{
-    Bucket, Check, Fault, Meta, MetaFault, OpenError, PAGE_BYTES_MAX, PAGE_BYTES_MIN, Problem,
-    check,
+    Bucket, Check, Fault, Meta, MetaFault, OpenError, Owner, PAGE_BYTES_MAX, PAGE_BYTES_MIN, Paged,
+    Problem, ReadError, check, owners,
 };
 
 /// An open file.
@@ -37,6 +38,11 @@ impl File {
     /// Opens a file of a disk as it is at this moment; changes that come later are not seen.
     pub fn open_mapped(mapping: Mapping) -> Result<File, OpenError> {
         File::from_image(Image::mapped(mapping))
+    }
+
+    /// Opens a file that is read piece by piece.
+    pub fn open_paged(paged: Paged) -> Result<File, OpenError> {
+        File::from_image(Image::paged(paged))
     }
 
     /// Moves on to the state of a transaction that has written these ranges of the file.
@@ -120,6 +126,11 @@ impl File {
         freelist::read(&self.page(id)?).map(Some)
     }
 
+    /// Which bucket each page belongs to, by the first page of each; free pages belong to none.
+    pub fn owners(&self) -> BTreeMap<u64, Owner> {
+        owners::owners(self)
+    }
+
     /// Walks all pages and says what is wrong, and what the file is made of.
     pub fn check(&self) -> Check {
         check::check(self)
@@ -153,14 +164,19 @@ impl File {
         if id >= high_water {
             return Err(problem(Fault::OutOfBounds { high_water }));
         }
-        let past_end = || problem(Fault::PastEnd { len: self.len() });
-        let header = self.image.head::<HEADER_BYTES>(offset).ok_or_else(past_end)?;
+        let unread = |error| {
+            problem(match error {
+                ReadError::PastEnd => Fault::PastEnd { len: self.len() },
+                ReadError::Unreadable(detail) => Fault::Unreadable { detail },
+            })
+        };
+        let header = self.image.head::<HEADER_BYTES>(offset).map_err(unread)?;
         let header = Header::parse(&header);
         let pages = u64::from(header.overflow) + 1;
         if pages > high_water - id {
             return Err(problem(Fault::OutOfBounds { high_water }));
         }
-        let bytes = self.image.range(offset, pages * self.page_bytes()).ok_or_else(past_end)?;
+        let bytes = self.image.range(offset, pages * self.page_bytes()).map_err(unread)?;
         let page = Page::new(id, offset, bytes)?;
         if header.id != id {
             return Err(problem(Fault::WrongId { found: header.id }));
@@ -170,7 +186,10 @@ impl File {
 }
 
 fn meta_at(image: &Image, offset: u64) -> Result<Meta, MetaFault> {
-    let page = image.head::<META_END>(offset).ok_or(MetaFault::Missing)?;
+    let page = image.head::<META_END>(offset).map_err(|error| match error {
+        ReadError::PastEnd => MetaFault::Missing,
+        ReadError::Unreadable(_) => MetaFault::Unreadable,
+    })?;
     let meta = Meta::parse(&page)?;
     let is_second = offset > 0;
     if is_second && u64::from(meta.page_bytes) != offset {

@@ -1,9 +1,12 @@
-//! The bytes of a file: whole, with zeros at the end left out, or mapped from a disk.
+//! The bytes of a file: whole, with zeros at the end left out; mapped from a disk; or read piece by
+//! piece.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use disk::{Disk, DiskError, FileId, Mapping};
+
+use super::{Paged, ReadError};
 
 /// A page that begins in the bytes and ends in the hole is filled up with at most so many zeros:
 /// what is longer has no writer, and would cost memory for a length that nobody checked.
@@ -20,6 +23,7 @@ pub(super) struct Image {
 enum Source {
     Bytes(Bytes),
     Mapped(Mapping),
+    Paged(Paged),
 }
 
 impl Image {
@@ -31,6 +35,11 @@ impl Image {
     pub(super) fn mapped(mapping: Mapping) -> Image {
         let len = mapping.len();
         Image { source: Source::Mapped(mapping), len }
+    }
+
+    pub(super) fn paged(paged: Paged) -> Image {
+        let len = paged.len();
+        Image { source: Source::Paged(paged), len }
     }
 
     /// Takes over what was written into a mapped file.
@@ -55,18 +64,15 @@ impl Image {
         self.len
     }
 
-    /// The first `N` bytes from `offset` on; `None` unless all of them lie in the file.
-    pub(super) fn head<const N: usize>(&self, offset: u64) -> Option<[u8; N]> {
-        let end = offset.checked_add(N as u64)?;
-        match &self.source {
-            Source::Mapped(mapping) if end <= self.len => {
-                let mut head = [0; N];
-                mapping.read(offset, &mut head);
-                Some(head)
-            }
-            Source::Mapped(_) => None,
-            Source::Bytes(_) => self.range(offset, N as u64)?[..].try_into().ok(),
+    /// The first `N` bytes from `offset` on; they all must lie in the file.
+    pub(super) fn head<const N: usize>(&self, offset: u64) -> Result<[u8; N], ReadError> {
+        if let Source::Mapped(mapping) = &self.source {
+            let end = offset.checked_add(N as u64).filter(|end| *end <= self.len);
+            let mut head = [0; N];
+            mapping.read(end.ok_or(ReadError::PastEnd)? - N as u64, &mut head);
+            return Ok(head);
         }
+        Ok(self.range(offset, N as u64)?[..].try_into().expect("as many bytes as asked for"))
     }
 
     /// The same bytes as [`Image::range`] only lent; `None` also where they would have to be copied.
@@ -77,21 +83,26 @@ impl Image {
                 bytes.get(usize::try_from(offset).ok()?..usize::try_from(end).ok()?)
             }
             Source::Mapped(mapping) => mapping.lent(offset..end),
+            Source::Paged(_) => None,
         }
     }
 
-    /// `len` bytes from `offset` on; `None` unless all of them lie in the file. Shared where they
-    /// do not reach into the hole, and of a mapped file where they lie in one page of the disk.
-    pub(super) fn range(&self, offset: u64, len: u64) -> Option<Bytes> {
-        let end = offset.checked_add(len).filter(|end| *end <= self.len)?;
-        match &self.source {
+    /// `len` bytes from `offset` on; they all must lie in the file. Shared where they do not reach
+    /// into the hole, of a mapped file where they lie in one page of the disk, and of a paged one
+    /// where they lie in one piece.
+    pub(super) fn range(&self, offset: u64, len: u64) -> Result<Bytes, ReadError> {
+        let end = offset.checked_add(len).filter(|end| *end <= self.len);
+        let end = end.ok_or(ReadError::PastEnd)?;
+        let bytes = match &self.source {
             Source::Bytes(bytes) => filled(bytes, offset, end),
             Source::Mapped(mapping) => {
                 let is_bounded = len <= FILL_BYTES_MAX
                     || end - mapping.data_end().clamp(offset, end) <= FILL_BYTES_MAX;
                 if is_bounded { mapping.bytes(offset..end) } else { None }
             }
-        }
+            Source::Paged(paged) => return paged.range(offset, len),
+        };
+        bytes.ok_or(ReadError::PastEnd)
     }
 }
 

@@ -37,6 +37,9 @@ pub enum MetaFault {
     /// The file ends before it.
     #[error("missing")]
     Missing,
+    /// The bytes cannot be had from where the file is.
+    #[error("cannot be read")]
+    Unreadable,
     /// It does not begin with the magic number.
     #[error("invalid database")]
     Magic,
@@ -69,7 +72,7 @@ impl Meta {
         if u32_at(page, 20) != VERSION {
             return Err(MetaFault::Version { found: u32_at(page, 20) });
         }
-        if u64_at(page, 72) != fnv1a(&page[16..72]) {
+        if u64_at(page, 72) != checksum(page) {
             return Err(MetaFault::Checksum);
         }
         let page_bytes = u32_at(page, 24);
@@ -107,10 +110,15 @@ impl Meta {
         for (at, number) in (32..).step_by(8).zip(numbers) {
             bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
         }
-        let checksum = fnv1a(&bytes[16..72]);
+        let checksum = checksum(&bytes);
         bytes[72..].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
+}
+
+/// The checksum of a meta page, by its first bytes up to the end of the meta.
+pub(crate) fn checksum(page: &[u8]) -> u64 {
+    fnv1a(&page[16..72])
 }
 
 fn fnv1a(bytes: &[u8]) -> u64 {

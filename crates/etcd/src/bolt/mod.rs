@@ -35,7 +35,7 @@
 //! ```
 //!
 //! One transaction at a time; nobody waits for readers, who keep the pages they read by themselves.
-//! Left out: reading parts of a file of bytes that is too large for memory.
+//! A file that is too large for memory is read piece by piece: see [`Paged`].
 
 mod bucket;
 mod check;
@@ -51,7 +51,9 @@ mod image;
 mod lookup;
 mod meta;
 mod node;
+mod owners;
 mod page;
+mod paged;
 mod place;
 mod rebalance;
 mod remove;
@@ -71,8 +73,11 @@ pub use cursor::{Cursor, Item};
 pub use db::{Db, DbError, DbOptions};
 pub use fault::{Fault, OpenError, Problem};
 pub use file::File;
+pub(crate) use meta::checksum as meta_checksum;
 pub use meta::{Meta, MetaFault, PAGE_BYTES_MAX, PAGE_BYTES_MIN};
+pub use owners::Owner;
 pub use page::PageKind;
+pub use paged::{CACHE_BYTES_MAX, PIECE_BYTES, PageSource, Paged, ReadError};
 pub use stream::Stream;
 pub(crate) use tx::sound;
 pub use tx::{BucketId, Element, FILL_PERCENT, KEY_BYTES_MAX, Tx, TxError, VALUE_BYTES_MAX};

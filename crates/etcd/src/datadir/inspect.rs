@@ -34,6 +34,7 @@ pub(super) fn inspect(directory: &DataDir) -> Inspection {
         snapshot_hash: None,
         leases: None,
         alarms: None,
+        auth: None,
         backend: None,
         damage: Vec::new(),
         not_read: not_read(directory),
@@ -263,7 +264,7 @@ fn summarise_file(file: &DataFile, kind: Kind) -> FileSummary {
         Kind::Bbolt => "bbolt",
         Kind::Zookeeper => zookeeper_role(&file.path),
     };
-    FileSummary { path: file.path.clone(), size: file.len, role }
+    FileSummary { path: file.path.clone(), size: file.len(), role }
 }
 
 fn etcd_role(path: &str) -> &'static str {

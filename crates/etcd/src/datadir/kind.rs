@@ -45,7 +45,9 @@ pub(super) fn recognise(files: &[DataFile]) -> Result<(Kind, String), DataDirErr
         }
     }
     match files {
-        [file] if is_bbolt(file) && file.len % 512 == 32 => Ok((Kind::EtcdSnapshot, String::new())),
+        [file] if is_bbolt(file) && file.len() % 512 == 32 => {
+            Ok((Kind::EtcdSnapshot, String::new()))
+        }
         [file] if is_bbolt(file) => Ok((Kind::Bbolt, String::new())),
         _ => Err(DataDirError::NotFound { files: files.len() }),
     }
@@ -82,7 +84,7 @@ fn zookeeper_root(file: &DataFile) -> Option<String> {
 /// Whether the first page, or one that may be the second, is a meta page of bbolt.
 fn is_bbolt(file: &DataFile) -> bool {
     const MAGIC: [u8; 4] = 0xED0C_DAED_u32.to_le_bytes();
-    let pages = std::iter::once(0).chain((9..=16).map(|bits| 1_usize << bits));
-    let magic = |page: usize| file.bytes.get(page + 16..page + 20) == Some(&MAGIC);
+    let pages = std::iter::once(0).chain((9..=16).map(|bits| 1_u64 << bits));
+    let magic = |page: u64| file.range(page + 16, 4).is_ok_and(|bytes| bytes[..] == MAGIC);
     pages.into_iter().any(magic)
 }

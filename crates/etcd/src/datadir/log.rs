@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::Message;
 use serde::Serialize;
 
-use super::ranges::{FieldRange, record_ranges};
+use super::fields::{FieldRange, record_ranges};
 use super::request::{Request, request_of};
 use crate::proto::raftpb::{self, EntryType};
 use crate::proto::walpb;
@@ -89,7 +89,7 @@ impl<'a> Log<'a> {
             Ok(decoded) => self.fill(&mut record, frame, &decoded),
             Err(error) => {
                 record.damage = Some(Damage { reason: format!("proto: {error}") });
-                record.fields = record_ranges(frame, None);
+                record.fields = record_ranges(frame, None, None);
                 self.next_segment();
             }
         }
@@ -99,12 +99,12 @@ impl<'a> Log<'a> {
     fn fill(&mut self, record: &mut LogRecord, frame: &Frame, decoded: &walpb::Record) {
         let kind = RecordKind::from_number(decoded.r#type);
         let data = decoded.data.clone().unwrap_or_default();
-        record.fields = record_ranges(frame, kind);
         record.crc = Some(decoded.crc);
         record.crc_ok = match kind {
             Some(RecordKind::Crc) => self.crc == 0 || self.crc == decoded.crc,
             _ => crc32c::crc32c_append(self.crc, &data) == decoded.crc,
         };
+        record.fields = record_ranges(frame, kind, Some(record.crc_ok));
         self.crc = decoded.crc;
         self.offset += frame.length();
         if !record.crc_ok {

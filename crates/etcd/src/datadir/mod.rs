@@ -12,11 +12,13 @@
 mod backend;
 mod error;
 mod export;
+mod fields;
+mod file;
 mod inspect;
 mod kind;
+mod listing;
 mod log;
 mod members;
-mod ranges;
 mod repair;
 mod request;
 mod snap;
@@ -24,37 +26,29 @@ mod state;
 mod summary;
 mod verify;
 
-use bytes::Bytes;
 use disk::{Disk, EntryKind};
 
 pub use backend::{BackendError, BackendFile};
 pub use error::DataDirError;
 pub use export::{ExportAs, ExportError, Exported};
+pub use fields::{FieldRange, FieldsError, Piece, Pieces, record_ranges};
+pub use file::DataFile;
 pub use kind::Kind;
+pub use listing::Listing;
 pub use log::{Damage, LogRecord};
-pub use ranges::{FieldRange, record_ranges};
 pub use repair::{RepairError, Repaired};
 pub use request::{Request, RequestValue};
 pub use state::{State, StateError};
 pub use summary::{
-    AlarmSummary, BackendSummary, End, FileDamage, FileSummary, HardStateSummary, Inspection,
-    LeaseSummary, MemberSummary, NotRead, SnapshotId, SnapshotSummary, WalSummary,
+    AlarmSummary, AuthSummary, BackendSummary, End, FileDamage, FileSummary, HardStateSummary,
+    Inspection, LeaseSummary, MemberSummary, NotRead, PermissionSummary, RoleSummary, SnapshotId,
+    SnapshotSummary, UserSummary, WalSummary,
 };
 
 pub use verify::{DamageAt, Follows, Lost, Release, UnknownRelease, Verdict, Verification};
 
+use crate::request::Range;
 use crate::wal::{Segment, SegmentName};
-
-/// One file of the source.
-#[derive(Debug, Clone)]
-pub struct DataFile {
-    /// Path in the source, '/'-separated.
-    pub path: String,
-    /// The bytes; zeros at the end may be left out.
-    pub bytes: Bytes,
-    /// The file's length.
-    pub len: u64,
-}
 
 /// The files of one data directory, or a single file that belongs to one.
 #[derive(Debug, Clone)]
@@ -122,6 +116,11 @@ impl DataDir {
         State::of(self)
     }
 
+    /// The answer to a range, in memory that does not grow with the keys' values.
+    pub fn list(&self, range: &Range) -> Result<Listing, StateError> {
+        Listing::of(self, range)
+    }
+
     /// What a server of a release makes of it, by default of the release that wrote it, and what
     /// is wrong with it.
     pub fn verify(&self, release: Option<Release>) -> Verification {
@@ -138,6 +137,12 @@ impl DataDir {
         repair::repair(self, release)
     }
 
+    /// The pieces of a file with the byte range of every field: records of a segment, pages of a
+    /// database, the message of a `.snap` file.
+    pub fn pieces(&self, path: &str) -> Result<Pieces<'_>, FieldsError> {
+        fields::pieces(self, path)
+    }
+
     /// Every record of the log, damaged ones included.
     pub fn log(&self) -> impl Iterator<Item = LogRecord> + '_ {
         log::Log::new(&self.segments)
@@ -146,7 +151,7 @@ impl DataDir {
 
 fn segment(file: &DataFile) -> Option<Segment> {
     let name = SegmentName::parse(file.path.strip_prefix(kind::WAL_DIRECTORY)?)?;
-    Some(Segment::new(name, &file.bytes, file.len))
+    Some(Segment::new(name, file.kept()?, file.len()))
 }
 
 fn collect(disk: &Disk, path: &str, files: &mut Vec<DataFile>) -> Result<(), DataDirError> {
@@ -156,7 +161,7 @@ fn collect(disk: &Disk, path: &str, files: &mut Vec<DataFile>) -> Result<(), Dat
             EntryKind::Directory => collect(disk, &path, files)?,
             EntryKind::File => {
                 let bytes = disk.read_range(entry.file, 0..disk.data_end(entry.file))?;
-                files.push(DataFile { path, bytes: bytes.into(), len: entry.len });
+                files.push(DataFile::new(path, bytes, entry.len));
             }
         }
     }

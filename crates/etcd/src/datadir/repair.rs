@@ -21,7 +21,7 @@ use super::{
     DamageAt, DataDir, DataDirError, DataFile, ExportAs, Kind, Release, State, StateError, Verdict,
     snap,
 };
-use crate::mvcc::{MemoryBackend, Store};
+use crate::mvcc::{FileBackend, Store};
 
 /// Entries that are listed one by one.
 const SHOWN: usize = 1000;
@@ -106,7 +106,7 @@ fn cut(directory: &DataDir, scan: &Scan) -> Option<Repaired> {
         if let Some(offset) = damaged {
             repaired.done.push(format!("{} is cut at {offset}, the whole is kept", file.path));
             repaired.files.push(broken());
-            repaired.files.extend((offset > 0).then(|| shortened(file, offset)));
+            repaired.files.extend((offset > 0).then(|| file.until(offset)));
             is_behind = true;
         } else if is_behind && is_segment(directory, file) {
             repaired.given_up.push(format!("{}: behind the damage", file.path));
@@ -125,11 +125,6 @@ fn cut(directory: &DataDir, scan: &Scan) -> Option<Repaired> {
         format!("{} at {}: {} ({})", damage.file, damage.offset, damage.record, damage.kind)
     }));
     Some(repaired)
-}
-
-fn shortened(file: &DataFile, len: u64) -> DataFile {
-    let kept = usize::try_from(len).map_or(file.bytes.len(), |len| len.min(file.bytes.len()));
-    DataFile { path: file.path.clone(), bytes: file.bytes.slice(..kept), len }
 }
 
 fn is_segment(directory: &DataDir, file: &DataFile) -> bool {
@@ -166,7 +161,7 @@ fn rebuilt(directory: &DataDir, scan: &Scan, release: Release) -> Result<Repaire
     let identity = Identity::of_member(directory, &log, &entries).map_err(ExportError::Members)?;
     let end = if identity.is_lone(&entries) { u64::MAX } else { scan.commit };
     let following: Vec<raft::Entry> = consecutive(&entries, from).cloned().collect();
-    let state = State::boot(store, false, &following, end)?;
+    let state = State::boot(store, false, super::state::until(&following, end))?;
     let applied = state.applied_index();
     let mut given_up = lost_entries(&entries, applied, &following);
     let damaged = scan.damage.iter().filter(|damage| damage.kind != "garbage");
@@ -208,10 +203,10 @@ fn base(
     entries: &BTreeMap<u64, raft::Entry>,
     release: Release,
     done: &mut Vec<String>,
-) -> Result<(Store, u64), RepairError> {
+) -> Result<(Store<FileBackend>, u64), RepairError> {
     let path = format!("{SNAP_DIRECTORY}db");
     let damage = verify::backend_damage(directory, &path, release);
-    let is_there = directory.files().iter().any(|file| file.path == path && file.len > 0);
+    let is_there = directory.files().iter().any(|file| file.path == path && !file.is_empty());
     // Of the meta pages one is enough.
     let is_whole = is_there && damage.iter().all(|damage| damage.kind == "meta_page");
     let opened = directory.backend().and_then(|backend| backend.store(release.rules()));
@@ -232,7 +227,7 @@ fn base(
         return Err(RepairError::NothingLeft(words));
     }
     done.push(format!("{path} is made again from the log's {all} entries"));
-    let store = Store::restore(MemoryBackend::default(), release.rules());
+    let store = Store::restore(FileBackend::default(), release.rules());
     Ok((store.expect("nothing to restore"), 0))
 }
 

@@ -30,11 +30,12 @@ pub(super) fn read(file: &DataFile) -> Result<raft::Snapshot, SnapError> {
 /// the end of any message: then the file is damaged anyhow.
 fn with_tail(file: &DataFile) -> Bytes {
     const TAIL_BYTES_MAX: u64 = 64 * 1024;
-    let missing = file.len.saturating_sub(file.bytes.len() as u64).min(TAIL_BYTES_MAX);
+    let kept = file.kept().cloned().unwrap_or_default();
+    let missing = file.len().saturating_sub(kept.len() as u64).min(TAIL_BYTES_MAX);
     if missing == 0 {
-        return file.bytes.clone();
+        return kept;
     }
-    let mut bytes = file.bytes.to_vec();
+    let mut bytes = kept.to_vec();
     bytes.resize(bytes.len() + usize::try_from(missing).expect("at most 64 KiB"), 0);
     bytes.into()
 }

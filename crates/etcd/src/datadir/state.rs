@@ -9,7 +9,7 @@
 //! Left out: judging requests by users and roles. Where that would matter, there is an error.
 
 use crate::apply::{Applier, ApplyError};
-use crate::mvcc::{HashKv, MemoryBackend, MvccError, Rules, Store};
+use crate::mvcc::{FileBackend, HashKv, MvccError, Rules, Store};
 use crate::proto::LoggedRequest;
 use crate::request::{Range, RangeReply, RequestError};
 
@@ -24,7 +24,9 @@ const COMPACTION_BATCH: usize = 1000;
 /// Keys with their history.
 #[derive(Debug, Clone)]
 pub struct State {
-    applier: Applier,
+    applier: Applier<FileBackend>,
+    /// The backend.
+    path: String,
     backend_index: u64,
     applied_index: u64,
     /// Entries beyond the backend that change users and roles.
@@ -59,6 +61,9 @@ pub enum StateError {
     /// An entry cannot be applied.
     #[error("member/wal: {0}")]
     Apply(#[from] ApplyError),
+    /// What was asked cannot be answered.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// Users and roles decide whether an entry takes effect.
     #[error(
         "member/wal: entry {index}: authentication is on, and what users may do is not read yet"
@@ -71,48 +76,60 @@ pub enum StateError {
 
 impl State {
     pub(super) fn of(directory: &DataDir) -> Result<State, StateError> {
-        if directory.kind() != Kind::Etcd || directory.segments().is_empty() {
-            let backend = BackendFile::of(directory)?;
-            return Ok(State::of_store(backend.store(Rules::CURRENT)?));
-        }
-        let log = Contents::of(directory);
-        let Some(replay) = &log.replay else {
-            let reason = "the log cannot be read".into();
-            let nowhere = End { file: None, offset: None, reason };
-            return Err(StateError::Log { end: log.end.unwrap_or(nowhere) });
-        };
-        let from = log.snapshot.as_ref().map_or(0, |mark| mark.index);
-        let (store, is_judged) = store(directory, from)?;
-        let end = if log.is_lone(directory) { u64::MAX } else { replay.hard_state.commit };
-        State::boot(store, is_judged, &replay.entries, end)
+        let source = Source::of(directory)?;
+        let store = source.open(|backend| backend.store(Rules::CURRENT))?;
+        State::boot(store, source.is_judged, source.committed())?.of_file(source.path())
     }
 
-    /// A store and, on top, the entries up to `end`.
+    /// A store and, on top, entries; compactions are complete.
     pub(super) fn boot(
-        store: Store,
+        store: Store<FileBackend>,
         is_judged: bool,
         entries: &[raft::Entry],
-        end: u64,
     ) -> Result<State, StateError> {
-        let committed = entries.iter().take_while(|entry| entry.index <= end);
-        let entries: Vec<&raft::Entry> = committed.collect();
-        check_auth(&entries, store.consistent_index(), is_judged)?;
-        let mut state = State::of_store(store);
+        let mut state = State::uncompacted(store, is_judged, entries)?;
+        while state.applier.step_compaction(COMPACTION_BATCH).is_some() {}
+        Ok(state)
+    }
+
+    /// The same with revisions left in the backend that no reader can reach.
+    pub(super) fn uncompacted(
+        store: Store<FileBackend>,
+        is_judged: bool,
+        entries: &[raft::Entry],
+    ) -> Result<State, StateError> {
+        check_auth(entries, store.consistent_index(), is_judged)?;
+        let backend_index = store.consistent_index();
+        let mut state = State {
+            applier: Applier::new(store),
+            path: String::new(),
+            backend_index,
+            applied_index: backend_index,
+            auth_requests: 0,
+        };
         for entry in entries {
             state.applier.apply(entry)?;
             let is_beyond = entry.index > state.backend_index;
             state.auth_requests += u64::from(is_beyond && changes_auth(entry));
             state.applied_index = state.applied_index.max(entry.index);
-            while state.applier.step_compaction(COMPACTION_BATCH).is_some() {}
         }
         Ok(state)
     }
 
-    fn of_store(store: Store) -> State {
-        let backend_index = store.consistent_index();
-        let mut applier = Applier::new(store);
-        while applier.step_compaction(COMPACTION_BATCH).is_some() {}
-        State { applier, backend_index, applied_index: backend_index, auth_requests: 0 }
+    /// The same, of a backend at this path, unless that could not be read to the end.
+    pub(super) fn of_file(self, path: &str) -> Result<State, StateError> {
+        let state = State { path: path.into(), ..self };
+        match state.problem() {
+            None => Ok(state),
+            Some(problem) => Err(problem),
+        }
+    }
+
+    /// What went wrong while the backend was read, if anything did: a file that is read piece by
+    /// piece may change or become unreadable. Answers given since are not to be believed.
+    pub fn problem(&self) -> Option<StateError> {
+        let problem = self.store().backend().problem()?;
+        Some(BackendError::Damaged { path: self.path.clone(), problem }.into())
     }
 
     /// The last entry whose changes the backend has.
@@ -131,7 +148,7 @@ impl State {
     }
 
     /// The keys with their history.
-    pub fn store(&self) -> &Store {
+    pub fn store(&self) -> &Store<FileBackend> {
         self.applier.store()
     }
 
@@ -146,27 +163,95 @@ impl State {
     }
 }
 
-/// The store to begin with, and whether authentication is on.
-fn store(directory: &DataDir, from: u64) -> Result<(Store, bool), StateError> {
+/// What a state is made of: the backend to begin with, and the entries that come after it.
+pub(super) struct Source {
+    /// None if a server would begin with an empty one.
+    backend: Option<BackendFile>,
+    /// Whether authentication is on.
+    is_judged: bool,
+    /// From the snapshot on that the log goes on from.
+    entries: Vec<raft::Entry>,
+    /// The last one that is committed.
+    end: u64,
+}
+
+impl Source {
+    pub(super) fn of(directory: &DataDir) -> Result<Source, StateError> {
+        if directory.kind() != Kind::Etcd || directory.segments().is_empty() {
+            let backend = Some(BackendFile::of(directory)?);
+            return Ok(Source { backend, is_judged: false, entries: Vec::new(), end: 0 });
+        }
+        let mut log = Contents::of(directory);
+        let is_lone = log.is_lone(directory);
+        let Some(replay) = log.replay.take() else {
+            let reason = "the log cannot be read".into();
+            let nowhere = End { file: None, offset: None, reason };
+            return Err(StateError::Log { end: log.end.unwrap_or(nowhere) });
+        };
+        let from = log.snapshot.as_ref().map_or(0, |mark| mark.index);
+        let backend = backend_at(directory, from)?;
+        let is_judged = backend.as_ref().map_or(Ok(false), is_judged)?;
+        let end = if is_lone { u64::MAX } else { replay.hard_state.commit };
+        Ok(Source { backend, is_judged, entries: replay.entries, end })
+    }
+
+    pub(super) fn is_judged(&self) -> bool {
+        self.is_judged
+    }
+
+    /// The backend's path.
+    pub(super) fn path(&self) -> &str {
+        self.backend.as_ref().map_or("", BackendFile::path)
+    }
+
+    /// The store that the backend makes.
+    pub(super) fn open(
+        &self,
+        open: impl FnOnce(&BackendFile) -> Result<Store<FileBackend>, BackendError>,
+    ) -> Result<Store<FileBackend>, BackendError> {
+        match &self.backend {
+            Some(backend) => open(backend),
+            None => {
+                Ok(Store::restore(FileBackend::default(), Rules::CURRENT)
+                    .expect("nothing to restore"))
+            }
+        }
+    }
+
+    /// The entries up to the last committed one.
+    pub(super) fn committed(&self) -> &[raft::Entry] {
+        until(&self.entries, self.end)
+    }
+
+    /// Those of them that the backend does not have.
+    pub(super) fn beyond(&self) -> Result<&[raft::Entry], BackendError> {
+        let index = self.backend.as_ref().map_or(Ok(0), BackendFile::consistent_index)?;
+        let committed = self.committed();
+        Ok(&committed[committed.partition_point(|entry| entry.index <= index)..])
+    }
+}
+
+/// The entries up to an index.
+pub(super) fn until(entries: &[raft::Entry], end: u64) -> &[raft::Entry] {
+    &entries[..entries.partition_point(|entry| entry.index <= end)]
+}
+
+/// The backend that a server begins with when its log goes on from a snapshot at `from`.
+fn backend_at(directory: &DataDir, from: u64) -> Result<Option<BackendFile>, StateError> {
     let backend = match BackendFile::of(directory) {
         // A server begins anew if the log has everything.
-        Err(BackendError::Missing { .. }) if from == 0 => {
-            let backend = MemoryBackend::default();
-            let store = Store::restore(backend, Rules::CURRENT);
-            return Ok((store.expect("nothing to restore"), false));
-        }
+        Err(BackendError::Missing { .. }) if from == 0 => return Ok(None),
         backend => backend?,
     };
-    let store = backend.store(Rules::CURRENT)?;
-    if store.consistent_index() >= from {
-        return Ok((store, is_judged(&backend)?));
+    let index = backend.consistent_index()?;
+    if index >= from {
+        return Ok(Some(backend));
     }
     let path = format!("{SNAP_DIRECTORY}{from:016x}.snap.db");
-    let Some(received) = BackendFile::received(directory, &path)? else {
-        let (path, backend) = (backend.path().into(), store.consistent_index());
-        return Err(StateError::Gap { from, path, backend });
-    };
-    Ok((received.store(Rules::CURRENT)?, is_judged(&received)?))
+    match BackendFile::received(directory, &path)? {
+        Some(received) => Ok(Some(received)),
+        None => Err(StateError::Gap { from, path: backend.path().into(), backend: index }),
+    }
 }
 
 fn is_judged(backend: &BackendFile) -> Result<bool, BackendError> {
@@ -175,7 +260,7 @@ fn is_judged(backend: &BackendFile) -> Result<bool, BackendError> {
 
 /// Fails on an entry behind the backend that only some users may make.
 fn check_auth(
-    entries: &[&raft::Entry],
+    entries: &[raft::Entry],
     backend_index: u64,
     is_judged: bool,
 ) -> Result<(), StateError> {

@@ -50,6 +50,9 @@ pub struct Inspection {
     /// The alarms raised in the backend.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarms: Option<Vec<AlarmSummary>>,
+    /// Users and roles in the backend. They are shown, not enforced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthSummary>,
     /// The bbolt file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<BackendSummary>,
@@ -196,6 +199,51 @@ pub struct AlarmSummary {
     pub member_id: u64,
     /// `NOSPACE` or `CORRUPT`.
     pub alarm: &'static str,
+}
+
+/// Users and roles.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AuthSummary {
+    /// Whether a server asks who its clients are.
+    pub enabled: bool,
+    /// Counts the changes of users and roles; 0 if there never was one.
+    pub revision: u64,
+    /// By name.
+    pub users: Vec<UserSummary>,
+    /// By name.
+    pub roles: Vec<RoleSummary>,
+}
+
+/// A user, without the hash of the password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserSummary {
+    /// The name.
+    pub name: String,
+    /// Names of the roles.
+    pub roles: Vec<String>,
+    /// Whether the user has a password, or only a certificate's name.
+    pub has_password: bool,
+}
+
+/// A role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoleSummary {
+    /// The name.
+    pub name: String,
+    /// What it may do.
+    pub permissions: Vec<PermissionSummary>,
+}
+
+/// What a role may do with a range of keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PermissionSummary {
+    /// `READ`, `WRITE` or `READWRITE`.
+    #[serde(rename = "permType")]
+    pub kind: &'static str,
+    /// The first key, in base64.
+    pub key: String,
+    /// End of the range by etcd's convention, in base64; empty for the key alone.
+    pub range_end: String,
 }
 
 /// A bbolt file.

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use super::store::CONSISTENT_INDEX;
-use super::{Backend, Bucket, MvccError, Revision, Store};
+use super::{Backend, Bucket, MvccError, Revision, Rules, Store};
 
 /// The answer of `endpoint hashkv`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,29 +55,51 @@ impl<B: Backend> Store<B> {
     }
 
     fn hash_until(&self, revision: i64) -> u32 {
-        let kept = self.index().keep(revision, self.rules());
-        let end = (revision + 1).to_be_bytes();
-        let mut hash = crc32c::crc32c(Bucket::Key.name().as_bytes());
-        self.backend().scan(Bucket::Key, &[], Some(&end), &mut |key, value| {
-            if self.is_hashed(key, &kept) {
-                hash = crc32c::crc32c_append(hash, key);
-                hash = crc32c::crc32c_append(hash, value);
-            }
-            ControlFlow::Continue(())
-        });
-        hash
+        let (compact, rules) = (self.compact_revision(), self.rules());
+        let mut compacted = self.index().keep(revision, rules);
+        let is_empty = compacted.is_empty();
+        compacted.truncate(compacted.partition_point(|revision| revision.main <= compact));
+        of_history(self.backend(), revision, compact, &Kept { compacted, is_empty }, rules)
     }
+}
 
-    /// Whether every member still has this revision, however far its compaction has come.
-    fn is_hashed(&self, key: &[u8], kept: &[Revision]) -> bool {
-        let Some(stored) = Revision::from_bytes(key) else { return true };
-        let compact = self.compact_revision();
-        let main = stored.revision.main;
-        if main <= compact && !kept.is_empty() && kept.binary_search(&stored.revision).is_err() {
-            return false;
+/// The revisions that a compaction must leave for readers at the revision that is hashed.
+pub(super) struct Kept {
+    /// Those at or below the compact revision, ascending.
+    pub(super) compacted: Vec<Revision>,
+    /// Whether there are none at all, above it neither.
+    pub(super) is_empty: bool,
+}
+
+/// Hashes the history of a backend up to `revision`.
+pub(super) fn of_history<B: Backend>(
+    backend: &B,
+    revision: i64,
+    compact: i64,
+    kept: &Kept,
+    rules: Rules,
+) -> u32 {
+    let end = (revision + 1).to_be_bytes();
+    let mut hash = crc32c::crc32c(Bucket::Key.name().as_bytes());
+    backend.scan(Bucket::Key, &[], Some(&end), &mut |key, value| {
+        if is_hashed(key, compact, kept, rules) {
+            hash = crc32c::crc32c_append(hash, key);
+            hash = crc32c::crc32c_append(hash, value);
         }
-        // Releases disagree on whether it was removed, so none counts it.
-        let at_compact = stored.tombstone && main == compact;
-        !(at_compact && self.rules().tombstone_survives_compaction)
+        ControlFlow::Continue(())
+    });
+    hash
+}
+
+/// Whether every member still has this revision, however far its compaction has come.
+fn is_hashed(key: &[u8], compact: i64, kept: &Kept, rules: Rules) -> bool {
+    let Some(stored) = Revision::from_bytes(key) else { return true };
+    let main = stored.revision.main;
+    if main <= compact && !kept.is_empty && kept.compacted.binary_search(&stored.revision).is_err()
+    {
+        return false;
     }
+    // Releases disagree on whether it was removed, so none counts it.
+    let at_compact = stored.tombstone && main == compact;
+    !(at_compact && rules.tombstone_survives_compaction)
 }

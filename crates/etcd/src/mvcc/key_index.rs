@@ -275,10 +275,15 @@ impl KeyIndex {
     pub(super) fn after(&self, cut: &Cut) -> Self {
         let Lives::Many(lives) = &self.lives else { return self.clone() };
         let first = &lives[cut.generation];
-        let from = cut.revision.unwrap_or(0);
-        let revisions = first.revisions[from..].to_vec();
-        let mut left =
-            vec![Generation { revisions, version: first.version, created: first.created }];
+        let revisions = &first.revisions[cut.revision.unwrap_or(0)..];
+        let (version, created) = (first.version, first.created);
+        // The common case, made without anything in between.
+        if let [only] = *revisions
+            && cut.generation + 1 == lives.len()
+        {
+            return Self { modified: only, lives: Lives::Once { created, version } };
+        }
+        let mut left = vec![Generation { revisions: revisions.to_vec(), version, created }];
         left.extend_from_slice(&lives[cut.generation + 1..]);
         Self::of(self.modified, left)
     }

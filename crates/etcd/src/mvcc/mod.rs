@@ -31,18 +31,20 @@ mod restore;
 pub mod revision;
 mod row;
 pub mod store;
+mod survey;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use backend::{Backend, Bucket, DiskBackend, MemoryBackend};
+pub use backend::{Backend, Bucket, DiskBackend, FileBackend, MemoryBackend};
 pub use compaction::{Compaction, Step};
 pub use hash::HashKv;
 pub use range::{KeyRange, RangeOptions, RangeResult};
 pub use restore::RestoreError;
 pub use revision::Revision;
 pub use store::Store;
+pub use survey::Survey;
 pub use write::{Committed, WriteTxn};
 
 use serde::{Deserialize, Serialize};

@@ -52,20 +52,24 @@ impl<B: Backend> Store<B> {
     /// Opens a backend: rebuilds the index, finds the current and the compact revision, and queues
     /// a compaction that was scheduled and not finished.
     pub fn restore(backend: B, rules: Rules) -> Result<Self, RestoreError> {
-        let consistent_index = number(&backend, CONSISTENT_INDEX)?;
-        let finished = revision_in_meta(&backend, FINISHED_COMPACT_REVISION)?;
-        let scheduled = revision_in_meta(&backend, SCHEDULED_COMPACT_REVISION)?;
-        let Rebuilt { index, newest, attached } = rebuild(&backend, rules)?;
+        Self::restore_keys(backend, rules, &|_| true)
+    }
 
-        let compact = finished.unwrap_or(-1);
-        let mut revision = newest.max(compact);
-        if rules.scheduled_revision_is_floor {
-            revision = revision.max(scheduled.unwrap_or(0));
-        }
+    /// The same for whoever asks for some keys only: the index has no others, and takes no room for
+    /// them. Keys that ever had a lease are in it, since its end deletes them in a revision of
+    /// their own.
+    pub fn restore_keys(
+        backend: B,
+        rules: Rules,
+        is_asked: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Self, RestoreError> {
+        let numbers = Numbers::read(&backend)?;
+        let Rebuilt { index, newest, attached } = rebuild(&backend, rules, is_asked)?;
         let mut store = Self::from_parts(backend, index, rules);
-        store.set_restored(revision, compact, consistent_index.unwrap_or(0));
+        let compact = numbers.finished.unwrap_or(-1);
+        store.set_restored(numbers.revision(newest, rules), compact, numbers.consistent_index);
         store.set_attached(attached.into_iter().collect());
-        if let Some(scheduled) = scheduled.filter(|&scheduled| scheduled > compact) {
+        if let Some(scheduled) = numbers.scheduled.filter(|&scheduled| scheduled > compact) {
             store.resume_compaction(scheduled);
         }
         Ok(store)
@@ -78,6 +82,38 @@ impl<B: Backend> Store<B> {
     }
 }
 
+/// What the `meta` bucket tells.
+pub(super) struct Numbers {
+    pub(super) consistent_index: u64,
+    /// Of the last compaction that is complete.
+    pub(super) finished: Option<i64>,
+    /// Of the last compaction that was begun.
+    pub(super) scheduled: Option<i64>,
+}
+
+impl Numbers {
+    pub(super) fn read<B: Backend>(backend: &B) -> Result<Self, RestoreError> {
+        Ok(Self {
+            consistent_index: number(backend, CONSISTENT_INDEX)?.unwrap_or(0),
+            finished: revision_in_meta(backend, FINISHED_COMPACT_REVISION)?,
+            scheduled: revision_in_meta(backend, SCHEDULED_COMPACT_REVISION)?,
+        })
+    }
+
+    /// The current revision, if `newest` is the last one that is stored.
+    pub(super) fn revision(&self, newest: i64, rules: Rules) -> i64 {
+        let revision = newest.max(self.finished.unwrap_or(-1));
+        let floor = if rules.scheduled_revision_is_floor { self.scheduled } else { None };
+        revision.max(floor.unwrap_or(0))
+    }
+
+    /// The compact revision at that current revision: a compaction that was begun is taken up again.
+    pub(super) fn compact_revision(&self, revision: i64) -> i64 {
+        let scheduled = self.scheduled.filter(|&scheduled| scheduled <= revision);
+        scheduled.max(self.finished).unwrap_or(-1)
+    }
+}
+
 /// What the revisions of a backend tell.
 struct Rebuilt {
     index: Index,
@@ -86,39 +122,56 @@ struct Rebuilt {
     attached: BTreeMap<Bytes, i64>,
 }
 
-fn rebuild<B: Backend>(backend: &B, rules: Rules) -> Result<Rebuilt, RestoreError> {
+fn rebuild<B: Backend>(
+    backend: &B,
+    rules: Rules,
+    is_asked: &dyn Fn(&[u8]) -> bool,
+) -> Result<Rebuilt, RestoreError> {
     let mut keys = Histories::new();
     let mut newest = 1;
     let mut attached = BTreeMap::new();
-    let mut failed = None;
-    let mut take = |key: &[u8], value: &[u8]| {
-        let at = Revision::from_bytes(key)
-            .ok_or_else(|| RestoreError::NotARevision { key: Bytes::copy_from_slice(key) })?;
-        let general;
-        let row = if let Some(row) = Row::read(value) {
-            row
-        } else {
-            general = decode(at.revision, value)?;
-            Row::of(&general)
-        };
+    let mut take = |at: StoredRevision, row: Row<'_>| {
+        newest = at.revision.main;
+        if !is_asked(row.key) && !is_leased(&keys, &row) {
+            return Ok(());
+        }
         note_lease(&mut attached, at, &row);
-        add(&mut keys, at, &row, rules).map(|()| at)
+        add(&mut keys, at, &row, rules)
     };
-    backend.scan(Bucket::Key, &[], None, &mut |key, value| match take(key, value) {
-        Ok(at) => {
-            newest = at.revision.main;
-            ControlFlow::Continue(())
-        }
-        Err(error) => {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }
-    });
-    if let Some(failed) = failed {
-        return Err(failed);
-    }
+    each_row(backend, &mut take)?;
     keys.sort_unstable_keys();
     Ok(Rebuilt { index: Index::from_sorted(keys), newest, attached })
+}
+
+/// Reads all revisions in order, until one is wrong.
+pub(super) fn each_row<B: Backend>(
+    backend: &B,
+    take: &mut dyn FnMut(StoredRevision, Row<'_>) -> Result<(), RestoreError>,
+) -> Result<(), RestoreError> {
+    let mut read = Ok(());
+    backend.scan(Bucket::Key, &[], None, &mut |key, value| {
+        read = read_row(key, value, take);
+        if read.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    read
+}
+
+fn read_row(
+    key: &[u8],
+    value: &[u8],
+    take: &mut dyn FnMut(StoredRevision, Row<'_>) -> Result<(), RestoreError>,
+) -> Result<(), RestoreError> {
+    let at = Revision::from_bytes(key)
+        .ok_or_else(|| RestoreError::NotARevision { key: Bytes::copy_from_slice(key) })?;
+    match Row::read(value) {
+        Some(row) => take(at, row),
+        None => take(at, Row::of(&decode(at.revision, value)?)),
+    }
+}
+
+/// Whether a lease's end may delete the key: that counts even for who asks for other keys.
+fn is_leased(keys: &Histories, row: &Row<'_>) -> bool {
+    row.lease != 0 || keys.contains_key(row.key)
 }
 
 fn note_lease(attached: &mut BTreeMap<Bytes, i64>, at: StoredRevision, row: &Row<'_>) {

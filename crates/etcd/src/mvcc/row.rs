@@ -87,6 +87,11 @@ pub(super) fn key_value(bytes: &[u8], key: &Bytes) -> Result<KeyValue, DecodeErr
     }
 }
 
+/// Whether bytes are a `mvccpb.KeyValue` of any form.
+pub(super) fn is_key_value(bytes: &[u8]) -> bool {
+    Row::read(bytes).is_some() || KeyValue::decode(bytes).is_ok()
+}
+
 fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0;
     for (position, &byte) in bytes.iter().take(9).enumerate() {

@@ -30,3 +30,24 @@ pub struct Permission {
     #[prost(bytes = "bytes", tag = "3")]
     pub range_end: Bytes,
 }
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct User {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub name: Bytes,
+    /// A hash by bcrypt.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub password: Bytes,
+    #[prost(string, repeated, tag = "3")]
+    pub roles: Vec<String>,
+    #[prost(message, optional, tag = "4")]
+    pub options: Option<UserAddOptions>,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Role {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub name: Bytes,
+    #[prost(message, repeated, tag = "2")]
+    pub key_permission: Vec<Permission>,
+}

@@ -188,7 +188,9 @@ impl Running {
                 }
                 self.propose_cluster_version(now_ns);
             }
-            Applied::V3 { proposal_id, result } => self.applied_v3(proposal_id, result, effects),
+            Applied::V3 { proposal_id, result } => {
+                self.applied_v3(now_ns, proposal_id, result, effects);
+            }
             Applied::V2 { proposal_id } => self.applied_v2(now_ns, proposal_id, effects),
             Applied::ConfChange { change, refused } => {
                 self.applied_change(now_ns, &change, refused, effects)?;

@@ -150,14 +150,26 @@ impl Running {
         if self.applier.has_room(request) {
             return Ok(());
         }
-        if !self.proposals.has(Proposer::Alarm) {
-            let member_id = self.member_id;
-            let (action, alarm) = (AlarmAction::Activate, AlarmKind::NoSpace);
-            let alarm = Some(AlarmChange { action, member_id, alarm }.into());
-            let request = InternalRaftRequest { alarm, ..InternalRaftRequest::default() };
-            self.propose_v3(now_ns, request, Proposer::Alarm)?;
-        }
+        self.raise_no_space(now_ns)?;
         Err(RequestError::NoSpace)
+    }
+
+    /// Proposes this member's alarm, unless that waits already.
+    fn raise_no_space(&mut self, now_ns: u64) -> Result<(), RequestError> {
+        if self.proposals.has(Proposer::Alarm) {
+            return Ok(());
+        }
+        let member_id = self.member_id;
+        let (action, alarm) = (AlarmAction::Activate, AlarmKind::NoSpace);
+        let alarm = Some(AlarmChange { action, member_id, alarm }.into());
+        let request = InternalRaftRequest { alarm, ..InternalRaftRequest::default() };
+        self.propose_v3(now_ns, request, Proposer::Alarm)
+    }
+
+    /// Whether some member has raised its alarm for want of room.
+    fn is_known_to_be_full(&self) -> bool {
+        let raised = alarm::raised(self.applier.store());
+        raised.iter().any(|alarm| alarm.kind == AlarmKind::NoSpace)
     }
 
     fn serve_range(&mut self, id: RequestId, range: Range) -> Result<Option<Reply>, RequestError> {
@@ -211,8 +223,19 @@ impl Running {
         }
     }
 
-    /// A v3 request was applied; if it came in here, its client is told.
-    pub(super) fn applied_v3(&mut self, proposal_id: u64, answer: Answer, effects: &mut Effects) {
+    /// A v3 request was applied; if it came in here, its client is told. One that was let in and
+    /// found no room raises the alarm: each member its own, since each has a file of its own.
+    pub(super) fn applied_v3(
+        &mut self,
+        now_ns: u64,
+        proposal_id: u64,
+        answer: Answer,
+        effects: &mut Effects,
+    ) {
+        if answer == Err(RequestError::NoSpace) && !self.is_known_to_be_full() {
+            // Proposals that raft cannot take now are lost: the next such entry raises it.
+            let _ = self.raise_no_space(now_ns);
+        }
         let Some(Proposer::Client { request, physical }) = self.proposals.take(proposal_id) else {
             return;
         };

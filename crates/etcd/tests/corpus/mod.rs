@@ -62,7 +62,7 @@ pub(crate) fn files(folder: &Path, case: &str) -> Vec<DataFile> {
         .map(|mut entry| {
             let path = entry.path().unwrap().to_str().unwrap().to_string();
             let (bytes, len) = read_trimmed(&mut entry);
-            DataFile { path, bytes: bytes.into(), len }
+            DataFile::new(path, bytes, len)
         })
         .collect()
 }
@@ -80,6 +80,11 @@ pub(crate) fn json(folder: &Path, name: &str) -> Value {
 /// What the real servers say about a case.
 pub(crate) fn truth(folder: &Path, name: &str) -> Value {
     json(folder, &format!("{name}.truth.json"))
+}
+
+/// What a real server did with each damaged case.
+pub(crate) fn verdicts(folder: &Path) -> Value {
+    json(folder, "E_verdicts.json")
 }
 
 /// What `etcd-dump-logs` printed for a case.
@@ -109,7 +114,7 @@ fn read_trimmed(source: &mut impl Read) -> (Vec<u8>, u64) {
 pub(crate) fn one_file(folder: &Path, name: &str) -> Vec<DataFile> {
     let mut file = File::open(folder.join(name)).unwrap();
     let (bytes, len) = read_trimmed(&mut file);
-    vec![DataFile { path: name.into(), bytes: bytes.into(), len }]
+    vec![DataFile::new(name, bytes, len)]
 }
 
 /// A file that is no archive.

@@ -219,7 +219,7 @@ const SNAPSHOT_NAME: &str = "snapshot.db";
 /// What `snapshot save` prints, then `snapshot status`: hash, revision, keys, size.
 fn snapshot(reply: &SnapshotReply) -> Result<String, String> {
     let bytes = reply.blob.clone();
-    let file = DataFile { path: SNAPSHOT_NAME.to_owned(), len: bytes.len() as u64, bytes };
+    let file = DataFile::new(SNAPSHOT_NAME, bytes, 0);
     let directory = DataDir::from_files([file]).map_err(|error| format!("Error: {error}"))?;
     let backend = directory.backend().map_err(|error| format!("Error: {error}"))?;
     let hash = backend.snapshot_hash().map_err(|error| format!("Error: {error}"))?;

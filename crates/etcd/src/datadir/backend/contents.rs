@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::{BackendError, BackendFile, hex};
 use crate::bolt::Item;
-use crate::mvcc::{Backend as _, Bucket, MemoryBackend, Revision};
+use crate::mvcc::{Bucket, Revision};
 use crate::proto::mvccpb::KeyValue;
 
 /// Above any revision.
@@ -18,9 +18,8 @@ const REVISIONS_OF_META: [&[u8]; 2] = [b"scheduledCompactRev", b"finishedCompact
 /// Called with each key of a bucket; what it returns is wrong with that key.
 pub(in crate::datadir) type Visit<'a> = dyn FnMut(&Item) -> Result<(), String> + 'a;
 
-/// All buckets in memory.
-pub(super) fn read(file: &BackendFile) -> Result<MemoryBackend, BackendError> {
-    let mut memory = MemoryBackend::default();
+/// Walks all buckets.
+pub(super) fn check(file: &BackendFile) -> Result<(), BackendError> {
     for bucket in Bucket::ALL {
         each(file, bucket.name(), &mut |item| {
             match bucket {
@@ -38,12 +37,10 @@ pub(super) fn read(file: &BackendFile) -> Result<MemoryBackend, BackendError> {
                 | Bucket::MembersRemoved
                 | Bucket::Cluster => {}
             }
-            memory.put(bucket, &item.key, item.value.clone());
             Ok(())
         })?;
     }
-    memory.commit();
-    Ok(memory)
+    Ok(())
 }
 
 /// Visits the keys of a bucket in order; nothing if there is no such bucket.

@@ -1,6 +1,6 @@
 //! Why a backend cannot be read.
 
-use crate::bolt::{OpenError, Problem};
+use crate::bolt::{OpenError, Problem, ReadError};
 use crate::mvcc::RestoreError;
 
 /// A backend that cannot be read, or not to its end.
@@ -51,6 +51,14 @@ pub enum BackendError {
         /// What is wrong.
         error: RestoreError,
     },
+    /// The bytes cannot be had from where the file is.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        error: ReadError,
+    },
     /// The bytes do not have the digest that ends the file.
     #[error("{path}: offset {offset}: expected sha256 {expected}, got {found}")]
     Digest {
@@ -78,6 +86,7 @@ impl BackendError {
             }
             BackendError::Open { error, .. } => format!("failed to open database: {error}"),
             BackendError::Restore { error, .. } => error.to_string(),
+            BackendError::Unreadable { error, .. } => error.to_string(),
             BackendError::Missing { .. } | BackendError::Zookeeper => self.to_string(),
         };
         (self.path().into(), detail)
@@ -90,6 +99,7 @@ impl BackendError {
             | BackendError::Damaged { path, .. }
             | BackendError::Malformed { path, .. }
             | BackendError::Restore { path, .. }
+            | BackendError::Unreadable { path, .. }
             | BackendError::Digest { path, .. } => path,
             BackendError::Zookeeper => "",
         }
@@ -105,6 +115,7 @@ impl BackendError {
             BackendError::Open { .. } => Some(0),
             BackendError::Missing { .. }
             | BackendError::Zookeeper
+            | BackendError::Unreadable { .. }
             | BackendError::Restore { .. } => None,
         }
     }

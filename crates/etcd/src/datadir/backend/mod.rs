@@ -5,6 +5,7 @@
 //! Reading stops at the first damage, which names file and offset; the pages are walked in full
 //! by [`crate::bolt::File::check`].
 
+mod auth;
 pub(super) mod contents;
 mod digest;
 mod error;
@@ -18,7 +19,7 @@ pub use error::BackendError;
 use super::kind::SNAP_DIRECTORY;
 use super::{DataDir, DataFile, Kind};
 use crate::bolt::{File, Problem};
-use crate::mvcc::{Bucket, MemoryBackend, Rules, Store};
+use crate::mvcc::{Bucket, FileBackend, RestoreError, Rules, Store, Survey};
 use crate::proto::leasepb::Lease;
 use crate::proto::rpc::AlarmMember;
 
@@ -58,9 +59,7 @@ impl BackendFile {
     }
 
     fn open(path: String, file: &DataFile) -> Result<BackendFile, BackendError> {
-        let len = database_bytes(file);
-        let kept = usize::try_from(len).map_or(file.bytes.len(), |len| len.min(file.bytes.len()));
-        match File::open(file.bytes.slice(..kept), len) {
+        match file.until(database_bytes(file)).open() {
             Ok(file) => Ok(BackendFile { path, file }),
             Err(error) => Err(BackendError::Open { path, error }),
         }
@@ -76,16 +75,38 @@ impl BackendFile {
         &self.file
     }
 
-    /// The store that a server makes of it.
-    pub fn store(&self, rules: Rules) -> Result<Store, BackendError> {
-        let backend = contents::read(self)?;
-        Store::restore(backend, rules)
-            .map_err(|error| BackendError::Restore { path: self.path.clone(), error })
+    /// The store that a server makes of it. Values stay in the file.
+    pub fn store(&self, rules: Rules) -> Result<Store<FileBackend>, BackendError> {
+        self.restore(|backend| Store::restore(backend, rules))
     }
 
-    /// All of etcd's buckets in memory, checked.
-    pub fn contents(&self) -> Result<MemoryBackend, BackendError> {
-        contents::read(self)
+    /// The same with an index of some keys only: see [`Store::restore_keys`].
+    pub(super) fn store_of_keys(
+        &self,
+        rules: Rules,
+        is_asked: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Store<FileBackend>, BackendError> {
+        self.restore(|backend| Store::restore_keys(backend, rules, is_asked))
+    }
+
+    /// What a server would know of the keys, in memory that does not grow with the file.
+    pub fn survey(&self, rules: Rules) -> Result<Survey, BackendError> {
+        self.restore(|backend| Survey::of(&backend, rules))
+    }
+
+    /// Checks all buckets, and makes something of them.
+    fn restore<T>(
+        &self,
+        make: impl FnOnce(FileBackend) -> Result<T, RestoreError>,
+    ) -> Result<T, BackendError> {
+        contents::check(self)?;
+        let backend =
+            FileBackend::new(self.file.clone()).map_err(|problem| self.damage(problem))?;
+        let result = make(backend.clone());
+        if let Some(problem) = backend.problem() {
+            return Err(self.damage(problem));
+        }
+        result.map_err(|error| BackendError::Restore { path: self.path.clone(), error })
     }
 
     /// The hash that `etcdctl snapshot status` prints.
@@ -103,6 +124,17 @@ impl BackendFile {
     /// The alarms that are raised.
     pub fn alarms(&self) -> Result<Vec<AlarmMember>, BackendError> {
         self.decode_all(Bucket::Alarm, |item| item.key.clone())
+    }
+
+    /// The last entry whose changes it has; 0 if it says nothing of that.
+    pub(super) fn consistent_index(&self) -> Result<u64, BackendError> {
+        let Some(value) = self.value("meta", "consistent_index")? else { return Ok(0) };
+        let bad = |_| {
+            let name = "consistent_index".into();
+            let error = RestoreError::BadMeta { name, value: value.clone() };
+            BackendError::Restore { path: self.path.clone(), error }
+        };
+        value[..].try_into().map(u64::from_be_bytes).map_err(bad)
     }
 
     /// The value of a key of a bucket, if both are there.
@@ -132,19 +164,19 @@ impl BackendFile {
         Ok(messages)
     }
 
-    fn damage(&self, problem: Problem) -> BackendError {
+    pub(super) fn damage(&self, problem: Problem) -> BackendError {
         BackendError::Damaged { path: self.path.clone(), problem }
     }
 }
 
 /// Whether the digest at the end of a snapshot file is that of the bytes before.
 pub(super) fn check_digest(file: &DataFile) -> Result<(), BackendError> {
-    if database_bytes(file) == file.len { Ok(()) } else { digest::check(file) }
+    if database_bytes(file) == file.len() { Ok(()) } else { digest::check(file) }
 }
 
 /// The length without the digest, if the file ends with one.
 fn database_bytes(file: &DataFile) -> u64 {
-    if file.len % 512 == DIGEST_BYTES { file.len - DIGEST_BYTES } else { file.len }
+    if file.len() % 512 == DIGEST_BYTES { file.len() - DIGEST_BYTES } else { file.len() }
 }
 
 fn hex(bytes: &[u8]) -> String {

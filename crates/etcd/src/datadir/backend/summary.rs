@@ -1,6 +1,6 @@
 //! What the backend adds to the summary of a directory.
 
-use super::{BackendError, BackendFile, check_digest, status};
+use super::{BackendError, BackendFile, auth, check_digest, status};
 use crate::bolt::Check;
 use crate::datadir::inspect::summarise_member;
 use crate::datadir::summary::{
@@ -42,16 +42,24 @@ pub(in crate::datadir) fn inspect(directory: &DataDir, inspection: &mut Inspecti
 }
 
 const KEY_FIELDS: [&str; 4] = ["revision", "compact_revision", "consistent_index", "hash_kv"];
-const ALL_FIELDS: [&str; 7] =
-    ["backend", "revision", "compact_revision", "consistent_index", "hash_kv", "leases", "alarms"];
+const ALL_FIELDS: [&str; 8] = [
+    "backend",
+    "revision",
+    "compact_revision",
+    "consistent_index",
+    "hash_kv",
+    "leases",
+    "alarms",
+    "auth",
+];
 
 fn fill(backend: &BackendFile, kind: Kind, inspection: &mut Inspection) {
-    match backend.store(Rules::CURRENT) {
-        Ok(store) => {
-            inspection.revision = Some(store.revision());
-            inspection.compact_revision = Some(store.compact_revision());
-            inspection.consistent_index = Some(store.consistent_index());
-            inspection.hash_kv = store.hash_kv(0).ok().map(|hash| hash.hash);
+    match backend.survey(Rules::CURRENT) {
+        Ok(found) => {
+            inspection.revision = Some(found.hash.revision);
+            inspection.compact_revision = Some(found.hash.compact_revision);
+            inspection.consistent_index = Some(found.consistent_index);
+            inspection.hash_kv = Some(found.hash.hash);
         }
         Err(error) => not_read(inspection, &KEY_FIELDS, &error),
     }
@@ -62,6 +70,10 @@ fn fill(backend: &BackendFile, kind: Kind, inspection: &mut Inspection) {
     match backend.alarms() {
         Ok(alarms) => inspection.alarms = Some(alarms.iter().map(alarm).collect()),
         Err(error) => not_read(inspection, &["alarms"], &error),
+    }
+    match auth::read(backend) {
+        Ok(auth) => inspection.auth = Some(auth),
+        Err(error) => not_read(inspection, &["auth"], &error),
     }
     match versions(backend) {
         Ok(versions) => {

@@ -1,5 +1,7 @@
 //! The backend of an export, written by bbolt's rules into a file in memory.
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 use disk::Disk;
 
@@ -7,7 +9,7 @@ use super::{ExportError, Identity};
 use crate::bolt::{BucketId, Db, DbOptions, Progress, Tx};
 use crate::datadir::State;
 use crate::membership::join_context;
-use crate::mvcc::{Bucket, Revision};
+use crate::mvcc::{Backend as _, Bucket, Revision};
 
 /// More than any database that fits into memory.
 const CAPACITY_BYTES: u64 = 64 << 30;
@@ -27,11 +29,17 @@ pub(super) fn write(state: &State, identity: &Identity, last: i64) -> Result<Vec
     small_buckets(&mut tx, state, identity)?;
     commit(&mut db, tx, &mut disk)?;
     let mut writer = Writer { db, disk, tx: None, bytes: 0 };
-    for (key, value) in state.store().backend().bucket(Bucket::Key) {
+    let mut written = Ok(());
+    state.store().backend().scan(Bucket::Key, &[], None, &mut |key, value| {
         let main = Revision::from_bytes(key).map_or(0, |stored| stored.revision.main);
         if main <= last {
-            writer.put(key, value)?;
+            written = writer.put(key, value);
         }
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    written?;
+    if let Some(problem) = state.problem() {
+        return Err(problem.into());
     }
     let (db, _disk) = writer.finish()?;
     Ok(db.stream().flat_map(|piece| piece.to_vec()).collect())
@@ -51,7 +59,7 @@ fn small_buckets(tx: &mut Tx, state: &State, identity: &Identity) -> Result<(), 
             | Bucket::AuthUsers
             | Bucket::Cluster => {
                 for (key, value) in backend.bucket(bucket) {
-                    tx.put_bytes(target, key, value.clone())?;
+                    tx.put_bytes(target, &key, value)?;
                 }
             }
             Bucket::Meta => meta(tx, target, state, identity)?,
@@ -74,7 +82,7 @@ fn meta(
     identity: &Identity,
 ) -> Result<(), ExportError> {
     for (key, value) in state.store().backend().bucket(Bucket::Meta) {
-        tx.put_bytes(target, key, value.clone())?;
+        tx.put_bytes(target, &key, value)?;
     }
     let number = |number: u64| Bytes::copy_from_slice(&number.to_be_bytes());
     tx.put(target, b"consistent_index", number(identity.index))?;
@@ -103,12 +111,12 @@ fn removed(
 ) -> Result<(), ExportError> {
     let backend = state.store().backend();
     for (key, value) in backend.bucket(Bucket::MembersRemoved) {
-        tx.put_bytes(target, key, value.clone())?;
+        tx.put_bytes(target, &key, value)?;
     }
     for (key, _) in backend.bucket(Bucket::Members) {
-        let id = std::str::from_utf8(key).ok().and_then(|key| u64::from_str_radix(key, 16).ok());
+        let id = std::str::from_utf8(&key).ok().and_then(|key| u64::from_str_radix(key, 16).ok());
         if id.is_some_and(|id| identity.cluster.is_removed(id)) {
-            tx.put_bytes(target, key, Bytes::from_static(b"removed"))?;
+            tx.put_bytes(target, &key, Bytes::from_static(b"removed"))?;
         }
     }
     Ok(())
@@ -123,12 +131,12 @@ struct Writer {
 }
 
 impl Writer {
-    fn put(&mut self, key: &Bytes, value: &Bytes) -> Result<(), ExportError> {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), ExportError> {
         if self.bytes > TRANSACTION_BYTES {
             self.commit()?;
         }
         let (mut tx, bucket) = self.tx.take().map_or_else(|| self.begin(), Ok)?;
-        tx.put_bytes(bucket, key, value.clone())?;
+        tx.put(bucket, key, Bytes::copy_from_slice(value))?;
         self.tx = Some((tx, bucket));
         self.bytes += key.len() + value.len();
         Ok(())

@@ -228,8 +228,7 @@ pub(super) fn write(
 }
 
 fn file(path: String, bytes: Vec<u8>, len: u64) -> DataFile {
-    let len = len.max(bytes.len() as u64);
-    DataFile { path, bytes: bytes.into(), len }
+    DataFile::new(path, bytes, len)
 }
 
 fn snapshot(identity: &Identity) -> Vec<u8> {

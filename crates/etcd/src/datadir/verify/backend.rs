@@ -7,7 +7,7 @@ use super::mapped::{Mapped, Pair, Root};
 use super::walk::{self, Tree};
 use super::{Dies, Release};
 use crate::datadir::{DataDir, DataFile};
-use crate::mvcc::{Backend as _, Bucket, MemoryBackend, MvccError, Revision, Store};
+use crate::mvcc::{Backend as _, Bucket, FileBackend, MvccError, Revision, Store};
 use crate::proto::strict;
 
 /// Revisions that a restore reads at a time.
@@ -27,7 +27,7 @@ pub(super) struct Opened {
 
 /// What a restore finds.
 pub(super) struct Restored {
-    pub(super) store: Store,
+    pub(super) store: Store<FileBackend>,
     /// The current revision, which a store cannot have when it is beyond all bounds.
     pub(super) revision: i64,
     /// Whether users and roles decide.
@@ -46,7 +46,7 @@ impl Opened {
     fn open_file(path: &str, file: Option<&DataFile>, release: Release) -> Result<Opened, Dies> {
         let exists = file.is_some();
         let mapped = match file {
-            Some(file) => Mapped::open(&file.bytes, file.len, release)?,
+            Some(file) => Mapped::open(file, release)?,
             None => None,
         };
         let mapped = mapped
@@ -100,7 +100,7 @@ impl Opened {
 
     /// Restores the store as a server of the release does.
     pub(super) fn restore(&self, release: Release) -> Result<Restored, Dies> {
-        let mut memory = MemoryBackend::default();
+        let mut memory = FileBackend::default();
         self.copy_others(&mut memory)?;
         let met = self.met()?;
         let compact = self.revision_in_meta("finishedCompactRev")?;
@@ -173,7 +173,7 @@ impl Opened {
         value.map(|value| main_and_sub(&value).map(|(main, _)| main)).transpose()
     }
 
-    fn copy_others(&self, memory: &mut MemoryBackend) -> Result<(), Dies> {
+    fn copy_others(&self, memory: &mut FileBackend) -> Result<(), Dies> {
         for bucket in Bucket::ALL {
             if matches!(bucket, Bucket::Key | Bucket::Meta) {
                 continue;
@@ -232,7 +232,7 @@ struct KeysMet {
 impl KeysMet {
     /// Takes the next revision, and gives its number. What the server reads without minding is
     /// put into a form that the store here accepts.
-    fn take(&mut self, pair: &Pair, memory: &mut MemoryBackend) -> Result<i64, Dies> {
+    fn take(&mut self, pair: &Pair, memory: &mut FileBackend) -> Result<i64, Dies> {
         use crate::proto::mvccpb::KeyValue;
         use prost::Message as _;
         let (main, sub) = main_and_sub(&pair.key)?;

@@ -7,6 +7,7 @@ use super::backend::{Opened, Restored};
 use super::reading::{self, Read, Stop};
 use super::{Dies, Release, Verdict};
 use crate::datadir::kind::{SNAP_DIRECTORY, WAL_DIRECTORY};
+use crate::datadir::state::until;
 use crate::datadir::{DataDir, State, StateError, members, snap};
 use crate::membership::Cluster;
 use crate::proto::strict;
@@ -195,7 +196,7 @@ impl Boot {
         let beyond = revision - store.revision();
         let read = self.read.take().unwrap_or_default();
         let end = if is_lone(cluster, &read) { u64::MAX } else { read.hard_state.commit };
-        let state = State::boot(store, is_judged, &read.entries, end);
+        let state = State::boot(store, is_judged, until(&read.entries, end));
         self.read = Some(read);
         match state {
             Ok(state) => {

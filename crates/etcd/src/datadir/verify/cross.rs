@@ -11,8 +11,9 @@ use super::mapped::Pair;
 use super::model::DamageAt;
 use super::pages::{Contents, damage};
 use crate::datadir::inspect::whole_log;
+use crate::datadir::state::until;
 use crate::datadir::{DataDir, State};
-use crate::mvcc::{Bucket, MemoryBackend, Revision, Store};
+use crate::mvcc::{Bucket, FileBackend, Revision, Store};
 use crate::proto::mvccpb::KeyValue;
 
 const SHOWN: usize = 100;
@@ -54,21 +55,17 @@ fn replayed(directory: &DataDir, consistent: u64, release: Release) -> Result<St
         return Err(format!("the log begins at index {}", first.index));
     }
     let end = consistent.min(last.index);
-    let store = Store::restore(MemoryBackend::default(), release.rules())
+    let store = Store::restore(FileBackend::default(), release.rules())
         .map_err(|error| error.to_string())?;
-    State::boot(store, false, &entries, end).map_err(|error| error.to_string())
+    State::boot(store, false, until(&entries, end)).map_err(|error| error.to_string())
 }
 
 /// Compares revision by revision. False if the two have nothing to do with each other.
 fn compare(path: &str, contents: &Contents, state: &State, found: &mut Vec<DamageAt>) -> bool {
     let pairs = contents.bucket("key");
     let compact = compact_revision(contents).max(state.store().compact_revision());
-    let made: BTreeMap<Bytes, Bytes> = state
-        .store()
-        .backend()
-        .bucket(Bucket::Key)
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    let made: BTreeMap<Bytes, Bytes> =
+        state.store().backend().bucket(Bucket::Key).into_iter().collect();
     // A log that ends early makes the first revisions only.
     let newest = state.store().revision();
     let is_told = |pair: &&Pair| {

@@ -32,7 +32,7 @@ pub(super) fn check(directory: &DataDir, scan: &Scan) -> Vec<DamageAt> {
             let record = "the backend".into();
             found.push(damage(&db, (0, 0), "missing_file", record, detail.into()));
         }
-        Some(file) if file.len == 0 => {
+        Some(file) if file.is_empty() => {
             let detail = "the file is empty: a server begins a new database in it";
             found.push(damage(&db, (0, 0), "truncated", "the backend".into(), detail.into()));
         }
@@ -46,7 +46,7 @@ fn stray(directory: &DataDir, found: &mut Vec<DamageAt>) {
     for file in directory.files() {
         if let Some(words) = stray_words(&file.path) {
             let record = "the file".into();
-            found.push(damage(&file.path, (0, file.len), "stray_file", record, words.into()));
+            found.push(damage(&file.path, (0, file.len()), "stray_file", record, words.into()));
         }
     }
 }
@@ -222,7 +222,7 @@ fn snapshots(directory: &DataDir, found: &mut Vec<DamageAt>) {
         );
         found.push(damage(
             &file.path,
-            (offset, file.len - offset.min(file.len)),
+            (offset, file.len() - offset.min(file.len())),
             "snap",
             record,
             detail,

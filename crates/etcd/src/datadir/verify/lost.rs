@@ -144,9 +144,9 @@ fn missing_revisions(directory: &DataDir, boot: &Boot, found: &mut Vec<Lost>) {
         return;
     }
     let rules = state.store().rules();
-    let empty = crate::mvcc::MemoryBackend::default();
+    let empty = crate::mvcc::FileBackend::default();
     let Ok(store) = crate::mvcc::Store::restore(empty, rules) else { return };
-    let Ok(made) = super::super::State::boot(store, false, &log, u64::MAX) else { return };
+    let Ok(made) = super::super::State::boot(store, false, &log) else { return };
     let served: BTreeSet<Bytes> = keys(state);
     let compact = made.store().compact_revision().max(state.store().compact_revision());
     if served.is_empty() || !keys(&made).iter().any(|key| served.contains(key)) {
@@ -168,8 +168,11 @@ fn missing_revisions(directory: &DataDir, boot: &Boot, found: &mut Vec<Lost>) {
 
 fn keys(state: &super::super::State) -> BTreeSet<Bytes> {
     use crate::mvcc::Bucket;
-    let keys = state.store().backend().bucket(Bucket::Key).map(|(key, _)| key.clone());
-    keys.collect()
+    let mut keys = BTreeSet::new();
+    state.store().backend().each(Bucket::Key, &mut |key, _| {
+        keys.insert(Bytes::copy_from_slice(key));
+    });
+    keys
 }
 
 /// Entries that raft took back, and that releases up to 3.6 take for good again (issue 22442).

@@ -9,7 +9,8 @@
 use bytes::Bytes;
 
 use super::{Dies, Release};
-use crate::bolt::{File, Meta, MetaFault, OpenError};
+use crate::bolt::{Meta, MetaFault, OpenError};
+use crate::datadir::DataFile;
 
 /// Pages of the operating system on which servers mostly run: what is mapped ends at one.
 const OS_PAGE_BYTES: u64 = 4096;
@@ -23,7 +24,7 @@ const PIECE_BYTES_MAX: u64 = 64 << 20;
 /// A mapped file.
 #[derive(Debug, Clone)]
 pub(super) struct Mapped {
-    bytes: Bytes,
+    file: DataFile,
     len: u64,
     meta: Meta,
     is_strict: bool,
@@ -68,14 +69,14 @@ pub(super) enum Root {
 
 impl Mapped {
     /// Opens the file as `bolt.Open` does. Nothing if it is empty: bbolt makes a new one of it.
-    pub(super) fn open(bytes: &Bytes, len: u64, release: Release) -> Result<Option<Mapped>, Dies> {
+    pub(super) fn open(data: &DataFile, release: Release) -> Result<Option<Mapped>, Dies> {
+        let len = data.len();
         if len == 0 {
             return Ok(None);
         }
         let is_strict = release.has_strict_bbolt();
         let fails = |words: &str| Dies::new(format!("failed to open database: {words}"));
-        let file =
-            File::open(bytes.clone(), len).map_err(|error| fails(words(&error, is_strict)))?;
+        let file = data.open().map_err(|error| fails(words(&error, is_strict)))?;
         let meta = *file.meta();
         let first_fault = file.meta_faults().find(|(page, _)| *page == 0);
         if let Some((_, fault)) = first_fault
@@ -88,7 +89,7 @@ impl Mapped {
         if len < 2 * u64::from(meta.page_bytes) {
             return Err(fails("file size too small"));
         }
-        Ok(Some(Mapped { bytes: bytes.clone(), len, meta, is_strict }))
+        Ok(Some(Mapped { file: data.clone(), len, meta, is_strict }))
     }
 
     pub(super) fn meta(&self) -> &Meta {
@@ -112,11 +113,12 @@ impl Mapped {
     fn read(&self, offset: u64, len: u64) -> Result<Bytes, Dies> {
         let mapped = self.len.next_multiple_of(OS_PAGE_BYTES);
         let end = offset.checked_add(len).filter(|end| *end <= mapped && len <= PIECE_BYTES_MAX);
-        let end = end.ok_or_else(|| Dies::bus_error(offset))?;
-        let kept = self.bytes.len() as u64;
-        let inside = |at: u64| usize::try_from(at.min(kept)).expect("an offset into the bytes");
-        let piece = self.bytes.slice(inside(offset)..inside(end));
-        if piece.len() as u64 == len {
+        end.ok_or_else(|| Dies::bus_error(offset))?;
+        // A page that cannot be read kills the server as one that is not there.
+        let there = self.len.saturating_sub(offset).min(len);
+        let piece = self.file.range(offset.min(self.len), there);
+        let piece = piece.map_err(|_| Dies::bus_error(offset))?;
+        if there == len {
             return Ok(piece);
         }
         let mut filled = piece.to_vec();
@@ -239,7 +241,10 @@ fn words(error: &OpenError, is_strict: bool) -> &'static str {
 
 fn meta_words(fault: MetaFault) -> &'static str {
     match fault {
-        MetaFault::Missing | MetaFault::Magic | MetaFault::PageSize { .. } => "invalid database",
+        MetaFault::Missing
+        | MetaFault::Unreadable
+        | MetaFault::Magic
+        | MetaFault::PageSize { .. } => "invalid database",
         MetaFault::Version { .. } => "version mismatch",
         MetaFault::Checksum => "checksum error",
     }

@@ -101,9 +101,9 @@ pub(super) fn check(
     found: &mut Vec<DamageAt>,
 ) -> Option<Contents> {
     let file = directory.files().iter().find(|file| file.path == path)?;
-    let len = if directory.kind() == Kind::EtcdSnapshot { file.len - 32 } else { file.len };
-    let kept = usize::try_from(len).map_or(file.bytes.len(), |len| len.min(file.bytes.len()));
-    let bolt = match File::open(file.bytes.slice(..kept), len) {
+    let digest = if directory.kind() == Kind::EtcdSnapshot { 32 } else { 0 };
+    let len = file.len() - digest;
+    let bolt = match file.until(len).open() {
         Ok(bolt) => bolt,
         Err(error) => {
             found.extend(metas(path, len, &error));

@@ -6,17 +6,20 @@
 //!
 //! [`DiskBackend`] is etcd's bbolt file: what a server has. Its commits take time, so that closing a
 //! batch only asks for one; whoever has the disk lets it happen before anything else is applied.
-//! [`MemoryBackend`] keeps the buckets in persistent maps: for what is read from a directory and
-//! never written back, and for tests of what does not care.
+//! [`FileBackend`] lays changes over a file that is only read: for what is read from a directory and
+//! never written back. [`MemoryBackend`] keeps the buckets in persistent maps, for tests of what
+//! does not care.
 
 mod buffer;
 mod disk;
+mod file;
 mod memory;
 mod opening;
 #[cfg(test)]
 mod tests;
 
 pub use self::disk::{BackendError, BackendOptions, Busy, DiskBackend};
+pub use file::FileBackend;
 pub use memory::MemoryBackend;
 pub use opening::{Opened, Opening};
 

@@ -190,8 +190,7 @@ fn a_snapshot_is_the_last_closed_batch_and_its_digest() {
     work(&mut lab, 0);
     lab.put(0, "just", "before").unwrap();
     let Ok(Reply::Snapshot(reply)) = lab.call(0, Request::Snapshot) else { panic!("a snapshot") };
-    let (path, bytes) = ("snapshot.db".to_owned(), reply.blob);
-    let file = DataFile { path, len: bytes.len() as u64, bytes };
+    let file = DataFile::new("snapshot.db", reply.blob, 0);
     let found = DataDir::from_files([file.clone()]).unwrap();
     assert_eq!(found.verify(None).damage, [], "the digest is that of the file");
     let store = lab.view(0).store().unwrap();

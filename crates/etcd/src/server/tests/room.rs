@@ -85,6 +85,32 @@ fn after_its_clearing_an_alarm_is_raised_by_the_next_put_without_room_only() {
     assert!(put_by_the_rule(&mut lab, 0, "small", "v"), "defragmented, there is room");
 }
 
+/// Puts that come together each find room, since none of them is in the file yet; the entries that
+/// then find none take effect all the same.
+#[test]
+fn an_entry_that_was_let_in_and_finds_no_room_raises_the_alarm() {
+    let mut lab = Lab::with(3, |config| {
+        config.quota_backend_bytes = QUOTA_BYTES;
+        // A batch is closed by its size, so that the file grows between two entries.
+        config.batch_limit = 4;
+    });
+    let leader = lab.elect();
+    let value = "v".repeat(16 * 1024);
+    let asked: Vec<_> = (0..24)
+        .map(|number| lab.ask(leader, Request::put(format!("k{number}"), value.clone())))
+        .collect();
+    lab.ticks(8);
+    let answers: Vec<_> =
+        asked.into_iter().map(|asked| lab.answer(asked).unwrap().clone()).collect();
+    let is_refused = |answer: &&_| **answer == Err(RequestError::NoSpace);
+    let refused = answers.iter().filter(is_refused).count();
+    assert!(refused > 0 && refused < answers.len(), "some came through: {refused} refused");
+    assert!(alarms(&mut lab, leader, AlarmAction::Get, 0) > 0, "raised");
+    assert!(lab.get(leader, "k23").is_some(), "the last one took effect");
+    assert_eq!(lab.put(leader, "small", "v"), Err(RequestError::NoSpace), "from now on refused");
+    assert_eq!(lab.hashes().len(), 1, "all servers agree");
+}
+
 #[test]
 fn a_long_compaction_pauses_between_batches_and_physical_waits_for_it() {
     let mut lab = Lab::new(1);
