@@ -4,11 +4,15 @@
 //! Standard output has a JSON line for each seed that failed, by seed, and a summary at the end;
 //! the outputs of shards can be put together. Progress goes to standard error when that is a
 //! terminal.
+//!
+//! A run that panics is a failure of its own, with the words of the panic; the hunt goes on. Runs
+//! share nothing that a panic could leave half done.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,7 +45,7 @@ pub(crate) struct Arguments {
     /// Switches a known bug on; see `quorarium bugs`
     #[arg(long, value_name = "ID")]
     bug: Vec<String>,
-    /// Counts only seeds that break this promise; runs end there
+    /// Counts only seeds that break this promise; runs end there. Panics are reported all the same
     #[arg(long, value_name = "CHECK")]
     check: Vec<String>,
     /// Stops when a seed has failed: no later seed is begun
@@ -60,6 +64,12 @@ struct Failing<'a> {
 }
 
 #[derive(Serialize)]
+struct Panicking<'a> {
+    seed: u64,
+    panic: &'a str,
+}
+
+#[derive(Serialize)]
 struct Summarized {
     summary: Summary,
 }
@@ -68,6 +78,8 @@ struct Summarized {
 struct Summary {
     seeds: u64,
     failing: u64,
+    /// Of all seeds, those whose runs panicked.
+    panicked: u64,
     /// Runs in which a check could not decide.
     undecided: u64,
     acknowledged: u64,
@@ -81,8 +93,19 @@ struct Summary {
     seeds_per_core_hour: u64,
 }
 
+/// How one seed is run.
+type Runner = fn(&Scenario, u64, &[Promise]) -> Run;
+
+/// What came of one seed.
+struct Outcome {
+    seed: u64,
+    /// The run, or the words of the panic that ended it.
+    run: Result<Run, String>,
+}
+
 /// What all threads need.
 struct Shared {
+    runner: Runner,
     scenario: Scenario,
     checks: Vec<Promise>,
     seeds: Range<u64>,
@@ -99,6 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let toggles = bugs::parse(&arguments.bug)?;
     let seeds = parse_seeds(&arguments.seeds)?;
     let shared = Shared {
+        runner: hunt::run,
         scenario: hunt::with_bugs(&scenario, &toggles),
         checks: parse_checks(&arguments.check)?,
         next: AtomicU64::new(seeds.start),
@@ -121,18 +145,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         shared.is_over.store(true, Ordering::Relaxed);
         summary
     })?;
-    Ok(if summary.failing == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let is_clean = summary.failing == 0 && summary.panicked == 0;
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 impl Shared {
-    fn fails(&self, run: &Run) -> bool {
+    /// Whether a seed counts: in search of certain promises a panic is none of them.
+    fn fails(&self, outcome: &Outcome) -> bool {
         let counts = |promise: &Promise| self.checks.is_empty() || self.checks.contains(promise);
-        run.violations.iter().any(|violation| counts(&violation.promise))
+        match &outcome.run {
+            Ok(run) => run.violations.iter().any(|violation| counts(&violation.promise)),
+            Err(_) => self.checks.is_empty(),
+        }
+    }
+
+    fn outcome(&self, seed: u64) -> Outcome {
+        let run = || (self.runner)(&self.scenario, seed, &self.checks);
+        let run = catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+            let words = payload.downcast_ref::<String>().map(String::as_str);
+            let words = words.or_else(|| payload.downcast_ref::<&str>().copied());
+            words.unwrap_or("a panic without words").to_owned()
+        });
+        Outcome { seed, run }
     }
 }
 
 /// Takes seeds until there are none.
-fn work(shared: &Shared, sender: &Sender<Run>) {
+fn work(shared: &Shared, sender: &Sender<Outcome>) {
     loop {
         let seed = shared.next.fetch_add(1, Ordering::Relaxed);
         let is_over = shared.is_over.load(Ordering::Relaxed);
@@ -140,34 +179,38 @@ fn work(shared: &Shared, sender: &Sender<Run>) {
             return;
         }
         let started = Instant::now();
-        let run = hunt::run(&shared.scenario, seed, &shared.checks);
+        let outcome = shared.outcome(seed);
         let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         shared.busy_nanos.fetch_add(nanos, Ordering::Relaxed);
-        if shared.stop_at_first && shared.fails(&run) {
+        if shared.stop_at_first && shared.fails(&outcome) {
             // Earlier seeds that others have begun are finished, so that the first is the first.
             shared.end.fetch_min(seed + 1, Ordering::Relaxed);
         }
-        if sender.send(run).is_err() {
+        if sender.send(outcome).is_err() {
             return;
         }
     }
 }
 
 /// Writes what fails, seed by seed in their order, and the summary.
-fn report(shared: &Shared, receiver: &Receiver<Run>, is_json: bool) -> Result<Summary, Failure> {
+fn report(
+    shared: &Shared,
+    receiver: &Receiver<Outcome>,
+    is_json: bool,
+) -> Result<Summary, Failure> {
     let started = Instant::now();
     let mut output = Output::new();
     let mut summary = Summary::default();
     let mut waiting = BTreeMap::new();
     let mut next = shared.seeds.start;
     let mut progress = Progress::new(shared.seeds.end - shared.seeds.start);
-    for run in receiver {
-        waiting.insert(run.seed, run);
-        while let Some(run) = waiting.remove(&next) {
+    for outcome in receiver {
+        waiting.insert(outcome.seed, outcome);
+        while let Some(outcome) = waiting.remove(&next) {
             next += 1;
             if next <= shared.end.load(Ordering::Relaxed) {
-                summary.take(shared, &run);
-                write(shared, &run, is_json, &mut output)?;
+                summary.take(shared, &outcome);
+                write(shared, &outcome, is_json, &mut output)?;
             }
             progress.show(&summary);
         }
@@ -189,24 +232,35 @@ fn rate(count: f64, hours: f64) -> u64 {
 }
 
 impl Summary {
-    fn take(&mut self, shared: &Shared, run: &Run) {
+    fn take(&mut self, shared: &Shared, outcome: &Outcome) {
         self.seeds += 1;
+        if shared.fails(outcome) {
+            self.failing += 1;
+            self.first.get_or_insert(outcome.seed);
+        }
+        let Ok(run) = &outcome.run else {
+            self.panicked += 1;
+            return;
+        };
         self.events += run.events;
         self.acknowledged += run.operations.acknowledged;
         self.failed += run.operations.failed;
         self.unknown += run.operations.unknown;
         self.undecided += u64::from(!run.undecided.is_empty());
-        if shared.fails(run) {
-            self.failing += 1;
-            self.first.get_or_insert(run.seed);
-        }
     }
 }
 
-fn write(shared: &Shared, run: &Run, is_json: bool, output: &mut Output) -> Result<(), Failure> {
-    if !shared.fails(run) {
-        return Ok(());
-    }
+fn write(
+    shared: &Shared,
+    outcome: &Outcome,
+    is_json: bool,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let run = match &outcome.run {
+        Ok(run) if shared.fails(outcome) => run,
+        Ok(_) => return Ok(()),
+        Err(panic) => return write_panic(outcome.seed, panic, is_json, output),
+    };
     let mut scenario = shared.scenario.clone();
     scenario.cluster.seed = run.seed;
     let rows = run.violations.iter().map(|one| violation::Row::of(one, &scenario));
@@ -219,15 +273,22 @@ fn write(shared: &Shared, run: &Run, is_json: bool, output: &mut Output) -> Resu
     rows.iter().try_for_each(|row| output.line(&row.line()))
 }
 
+fn write_panic(seed: u64, panic: &str, is_json: bool, output: &mut Output) -> Result<(), Failure> {
+    if is_json {
+        return output.json(&Panicking { seed, panic });
+    }
+    output.line(&format!("seed {seed} panicked: {panic}"))
+}
+
 fn write_summary(summary: &Summary, is_json: bool, output: &mut Output) -> Result<(), Failure> {
     if is_json {
         let summary = Summary { ..*summary };
         return output.json(&Summarized { summary });
     }
     let Summary { seeds, failing, undecided, seconds, seeds_per_core_hour, .. } = summary;
-    let Summary { acknowledged, failed, unknown, .. } = summary;
+    let Summary { acknowledged, failed, unknown, panicked, .. } = summary;
     output.line(&format!(
-        "{seeds} seeds, {failing} failing, {undecided} with a check undecided; {acknowledged} \
+        "{seeds} seeds, {failing} failing, {panicked} panicked, {undecided} with a check undecided; {acknowledged} \
          operations acknowledged, {failed} failed, {unknown} unknown; {seconds:.1} s, \
          {seeds_per_core_hour} seeds per core-hour"
     ))
@@ -274,5 +335,50 @@ impl Progress {
         if self.shown.is_some() {
             eprint!("\r\x1b[K");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every third run panics.
+    fn runner(scenario: &Scenario, seed: u64, checks: &[Promise]) -> Run {
+        assert!(!seed.is_multiple_of(3), "seed {seed} is one of three");
+        let scenario = Scenario { lines: Vec::new(), ..scenario.clone() };
+        hunt::run(&scenario, seed, checks)
+    }
+
+    fn hunted(checks: Vec<Promise>) -> Summary {
+        let scenario = Scenario::parse("cluster etcd nodes=3 seed=1\n").expect("a scenario");
+        let seeds = 1..8;
+        let shared = Shared {
+            runner,
+            scenario,
+            checks,
+            next: AtomicU64::new(seeds.start),
+            end: AtomicU64::new(seeds.end),
+            seeds,
+            stop_at_first: false,
+            busy_nanos: AtomicU64::new(0),
+            is_over: AtomicBool::new(false),
+        };
+        let (sender, receiver) = channel();
+        work(&shared, &sender);
+        drop(sender);
+        report(&shared, &receiver, true).expect("standard output is there")
+    }
+
+    #[test]
+    fn a_run_that_panics_fails_and_the_hunt_goes_on() {
+        let summary = hunted(Vec::new());
+        assert_eq!((summary.seeds, summary.panicked, summary.failing), (7, 2, 2), "3 and 6");
+        assert_eq!(summary.first, Some(3), "the first of them");
+    }
+
+    #[test]
+    fn a_panic_is_no_find_of_a_promise_and_is_counted_all_the_same() {
+        let summary = hunted(vec![Promise::R1]);
+        assert_eq!((summary.seeds, summary.panicked, summary.failing), (7, 2, 0), "3 and 6");
     }
 }
