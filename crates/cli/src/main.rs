@@ -32,6 +32,10 @@ use clap::Parser;
 use crate::commands::{Command, Options};
 use crate::failure::Failure;
 
+/// A hunt is a million small pieces of memory a second.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let options = match Options::try_parse() {
         Ok(options) => options,
