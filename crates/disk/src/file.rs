@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::page::{PAGE_BYTES, Page, Slot, is_shared, page_of};
+use crate::page::{PAGE_BYTES, Page, Slot, ZERO, is_shared, page_of};
 use crate::page_table::PageTable;
 use crate::sync::FileSync;
 
@@ -70,10 +70,9 @@ impl File {
     pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> Range<u32> {
         for part in parts(offset, data.len()) {
             let (page, bytes) = (part.page, &data[part.data]);
-            if bytes.len() == PAGE_BYTES && bytes.iter().all(|byte| *byte == 0) {
-                self.live.pages.set(page, None);
-            } else if bytes.len() == PAGE_BYTES {
-                self.live.pages.set(page, Some(Page::starting_with(bytes).into()));
+            if let Ok(whole) = <&[u8; PAGE_BYTES]>::try_from(bytes) {
+                let is_zero = whole == ZERO.bytes();
+                self.live.pages.set(page, (!is_zero).then(|| Page::whole(whole)));
             } else {
                 self.live.pages.get_mut(page).bytes_mut()[part.within].copy_from_slice(bytes);
             }

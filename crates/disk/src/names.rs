@@ -50,16 +50,15 @@ impl Disk {
 
     /// Whether a file or directory would still have this name after a power cut now.
     pub fn is_name_durable(&self, path: &str) -> bool {
-        let Ok(names) = components(path) else { return false };
-        let mut at = ROOT;
-        for name in names {
-            let Ok(directory) = self.directory(at, path) else { return false };
-            match (directory.live.get(name), directory.durable.get(name)) {
-                (Some(live), Some(durable)) if live == durable => at = *live,
-                _ => return false,
-            }
-        }
-        true
+        self.durable_name(path).is_some()
+    }
+
+    /// What has this name and would still have it after a power cut now.
+    pub fn durable_name(&self, path: &str) -> Option<FileId> {
+        self.walk(path, |directory, name| {
+            let live = directory.live.get(name)?;
+            (directory.durable.get(name) == Some(live)).then_some(*live)
+        })
     }
 
     /// What a directory holds, by name.
@@ -179,6 +178,28 @@ impl Disk {
     }
 
     pub(crate) fn resolve(&self, path: &str) -> Result<FileId, DiskError> {
+        let found = self.walk(path, |directory, name| directory.live.get(name).copied());
+        found.map_or_else(|| self.resolve_in_words(path), Ok)
+    }
+
+    /// Follows a path from name to name; `None` where one of them leads nowhere.
+    fn walk<'p>(
+        &self,
+        path: &'p str,
+        next: impl Fn(&Directory, &'p str) -> Option<FileId>,
+    ) -> Option<FileId> {
+        let rest = path.strip_prefix('/')?;
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let mut names = rest.split('/').filter(|_| !rest.is_empty());
+        // No entry is called "", "." or "..": a path with those ends here too.
+        names.try_fold(ROOT, |at, name| match self.inodes[&at].as_ref() {
+            Inode::Directory(directory) => next(directory, name),
+            Inode::File(_) => None,
+        })
+    }
+
+    /// The same step by step, for the words when it does not succeed.
+    fn resolve_in_words(&self, path: &str) -> Result<FileId, DiskError> {
         let mut at = ROOT;
         for name in components(path)? {
             let directory = self.directory(at, path)?;
@@ -189,8 +210,8 @@ impl Disk {
     }
 
     fn parent(&self, path: &str) -> Result<(FileId, String), DiskError> {
-        let mut names = components(path)?;
-        let name = names.pop().ok_or_else(|| DiskError::InvalidPath { path: path.into() })?;
+        let name = components(path)?.next_back();
+        let name = name.ok_or_else(|| DiskError::InvalidPath { path: path.into() })?;
         let end = path.trim_end_matches('/').len() - name.len();
         let parent = self.resolve(&path[..end])?;
         self.directory(parent, path)?;
@@ -199,14 +220,12 @@ impl Disk {
 }
 
 /// The names of an absolute path; `/` has none. No `.` and no `..`.
-fn components(path: &str) -> Result<Vec<&str>, DiskError> {
+fn components(path: &str) -> Result<impl DoubleEndedIterator<Item = &str>, DiskError> {
     let invalid = || DiskError::InvalidPath { path: path.into() };
     let rest = path.strip_prefix('/').ok_or_else(invalid)?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    if rest.is_empty() {
-        return Ok(Vec::new());
-    }
-    let names: Vec<&str> = rest.split('/').collect();
-    let is_plain = |name: &&str| !matches!(*name, "" | "." | "..");
-    if names.iter().all(is_plain) { Ok(names) } else { Err(invalid()) }
+    let is_plain = |name: &str| !matches!(name, "" | "." | "..");
+    let is_valid = rest.is_empty() || rest.split('/').all(is_plain);
+    let names = rest.split('/').filter(|name| !name.is_empty());
+    if is_valid { Ok(names) } else { Err(invalid()) }
 }

@@ -23,6 +23,11 @@ impl Page {
         page
     }
 
+    /// A page of just these bytes.
+    pub(crate) fn whole(bytes: &[u8; PAGE_BYTES]) -> Arc<Page> {
+        Arc::new(Page(*bytes))
+    }
+
     pub(crate) fn bytes(&self) -> &[u8; PAGE_BYTES] {
         &self.0
     }
