@@ -185,37 +185,36 @@ impl Node {
     pub(super) fn to_page(&self, id: u64, page_bytes: usize) -> Vec<u8> {
         let pages = self.bytes().div_ceil(page_bytes);
         let overflow = u32::try_from(pages - 1).expect("a page is at most 2 GiB");
-        let mut bytes = vec![0; pages * page_bytes];
+        let mut bytes = Vec::with_capacity(pages * page_bytes);
         self.write(id, overflow, &mut bytes);
+        bytes.resize(pages * page_bytes, 0);
         bytes
     }
 
     /// The node as the page inside a bucket's value.
     pub(super) fn to_inline(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.bytes()];
+        let mut bytes = Vec::with_capacity(self.bytes());
         self.write(0, 0, &mut bytes);
         bytes
     }
 
-    fn write(&self, id: u64, overflow: u32, bytes: &mut [u8]) {
+    /// Header, elements, keys and values, at the end of `bytes`.
+    fn write(&self, id: u64, overflow: u32, bytes: &mut Vec<u8>) {
         assert!(self.inodes.len() <= INODES_MAX, "{} elements in a page", self.inodes.len());
         let flags: u16 = if self.is_leaf { 2 } else { 1 };
         let count = u16::try_from(self.inodes.len()).expect("checked above");
-        bytes[..8].copy_from_slice(&id.to_le_bytes());
-        bytes[8..10].copy_from_slice(&flags.to_le_bytes());
-        bytes[10..12].copy_from_slice(&count.to_le_bytes());
-        bytes[12..16].copy_from_slice(&overflow.to_le_bytes());
-        let mut at = HEADER_BYTES;
-        let mut data = HEADER_BYTES + self.inodes.len() * ELEMENT_BYTES;
+        bytes.extend_from_slice(&id.to_le_bytes());
+        bytes.extend_from_slice(&flags.to_le_bytes());
+        bytes.extend_from_slice(&count.to_le_bytes());
+        bytes.extend_from_slice(&overflow.to_le_bytes());
+        let mut pos = self.inodes.len() * ELEMENT_BYTES;
         for inode in &self.inodes {
-            let (key, value) = (&inode.key, &inode.value);
-            let element = self.element(inode, data - at);
-            bytes[at..at + ELEMENT_BYTES].copy_from_slice(&element);
-            bytes[data..data + key.len()].copy_from_slice(key);
-            data += key.len();
-            bytes[data..data + value.len()].copy_from_slice(value);
-            data += value.len();
-            at += ELEMENT_BYTES;
+            bytes.extend_from_slice(&self.element(inode, pos));
+            pos = pos - ELEMENT_BYTES + inode.key.len() + inode.value.len();
+        }
+        for inode in &self.inodes {
+            bytes.extend_from_slice(&inode.key);
+            bytes.extend_from_slice(&inode.value);
         }
     }
 

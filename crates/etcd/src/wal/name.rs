@@ -27,7 +27,18 @@ impl SegmentName {
 
 impl fmt::Display for SegmentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}-{:016x}.wal", self.sequence, self.first_index)
+        let mut name = *b"0000000000000000-0000000000000000.wal";
+        put_hex(&mut name[..16], self.sequence);
+        put_hex(&mut name[17..33], self.first_index);
+        f.write_str(str::from_utf8(&name).expect("hex digits are ASCII"))
+    }
+}
+
+/// The number in hex digits, as far as there is room, from the last one on.
+fn put_hex(digits: &mut [u8], mut number: u64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 15) as usize];
+        number >>= 4;
     }
 }
 
@@ -46,6 +57,8 @@ mod tests {
         let name = SegmentName { sequence: 1, first_index: 0x65 };
         assert_eq!(name.to_string(), "0000000000000001-0000000000000065.wal");
         assert_eq!(SegmentName::parse(&name.to_string()), Some(name));
+        let name = SegmentName { sequence: u64::MAX, first_index: 0x0123_4567_89ab_cdef };
+        assert_eq!(name.to_string(), "ffffffffffffffff-0123456789abcdef.wal");
     }
 
     #[test]

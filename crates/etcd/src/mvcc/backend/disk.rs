@@ -95,7 +95,7 @@ impl DiskBackend {
             is_commit_wanted: false,
             work: None,
         };
-        backend.find_trees();
+        backend.find_trees(|_| true);
         // Each bucket that is to be made is a change of the first batch.
         backend.pending = backend.trees.iter().filter(|tree| tree.is_none()).count();
         backend
@@ -202,7 +202,7 @@ impl DiskBackend {
                     CompactProgress::Waiting(compact) => Some(Work::Compact(compact)),
                     CompactProgress::Done(db) => {
                         self.db = db;
-                        self.find_trees();
+                        self.find_trees(|_| true);
                         None
                     }
                 }
@@ -231,15 +231,19 @@ impl DiskBackend {
     fn follow(&mut self, before: u64) {
         let is_commit = !matches!(self.work, Some(Work::Compact(_)));
         if is_commit && self.db.file().meta().transaction > before {
-            self.buffers = std::array::from_fn(|_| Buffer::default());
+            let batch = std::mem::take(&mut self.buffers);
             self.pending = 0;
-            self.find_trees();
+            // Any other bucket is where it was.
+            self.find_trees(|bucket| !batch[slot(bucket)].is_empty());
         }
     }
 
-    fn find_trees(&mut self) {
+    /// Finds the trees of the buckets that changed, and of those that were not there.
+    fn find_trees(&mut self, has_changed: impl Fn(Bucket) -> bool) {
         let root = self.db.file().root();
-        for bucket in Bucket::ALL {
+        let has_changed = |bucket: &Bucket| has_changed(*bucket) || self.tree(*bucket).is_none();
+        let changed: Vec<Bucket> = Bucket::ALL.into_iter().filter(has_changed).collect();
+        for bucket in changed {
             let found = bolt::sound(root.bucket(bucket.name().as_bytes()));
             self.trees[slot(bucket)] = found.map(|bucket| bucket.tree());
         }
