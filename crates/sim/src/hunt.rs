@@ -44,6 +44,7 @@ pub fn run(scenario: &Scenario, seed: u64, until_broken: &[Promise]) -> Run {
     let mut scenario = scenario.clone();
     scenario.cluster.seed = seed;
     let mut world = World::of_scenario(&scenario);
+    world.forget_trace();
     let ends_ns = scenario.ends_ns();
     let is_done = |world: &World| {
         until_broken.iter().any(|promise| world.checks().found().is_broken(*promise))

@@ -16,7 +16,7 @@ use crate::scenario::{Action, Node};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     /// A visitor's or a scenario's action.
-    Action(Scheduled),
+    Action(Box<Scheduled>),
     /// A server starts.
     Boot(Node),
     /// A server's clock ticks.
@@ -133,7 +133,7 @@ impl Queue {
     /// Actions that wait, in their order.
     pub(crate) fn actions(&self) -> impl Iterator<Item = (u64, &Scheduled)> {
         self.due.iter().filter_map(|(key, due)| {
-            if let Due::Action(scheduled) = due { Some((key.at_ns, scheduled)) } else { None }
+            if let Due::Action(scheduled) = due { Some((key.at_ns, &**scheduled)) } else { None }
         })
     }
 }

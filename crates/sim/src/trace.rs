@@ -3,12 +3,13 @@
 //! Every event of a run is one or more [`Record`]s. The fingerprint is a chain: each record's
 //! postcard form, with event number and time, is hashed by xxh3 with the hash so far as seed. It
 //! covers every record of the run from its beginning; the records themselves are kept only as
-//! far back as [`RECORDS_KEPT`].
+//! far back as [`RECORDS_KEPT`], and not at all where nobody looks at them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use disk::Ticket;
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -39,7 +40,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TraceEvent {
     /// An action ran.
-    Acted(Action),
+    Acted(Box<Action>),
     /// A server was started for the n-th time.
     Booted(Node, u32),
     /// A server's clock ticked.
@@ -166,6 +167,30 @@ pub enum TraceEvent {
     },
 }
 
+/// Collects a record's postcard form; of the flavours that keep a buffer, the quick one.
+struct Bytes(Vec<u8>);
+
+impl Flavor for Bytes {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        match bytes {
+            [byte] => self.0.push(*byte),
+            _ => self.0.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
+}
+
 /// The recent records, and the fingerprint over all.
 #[derive(Clone, Debug)]
 pub struct Trace {
@@ -173,15 +198,33 @@ pub struct Trace {
     chunks: VecDeque<Arc<Vec<Record>>>,
     notable: VecDeque<Arc<Record>>,
     buffer: Vec<u8>,
+    /// Records are only counted into the fingerprint.
+    forgets: bool,
 }
 
 impl Trace {
     pub(crate) fn new(fingerprint: u64) -> Trace {
-        Trace { fingerprint, chunks: VecDeque::new(), notable: VecDeque::new(), buffer: Vec::new() }
+        Trace {
+            fingerprint,
+            chunks: VecDeque::new(),
+            notable: VecDeque::new(),
+            buffer: Vec::new(),
+            forgets: false,
+        }
+    }
+
+    /// Keeps no record from now on; the fingerprint is the same.
+    pub(crate) fn forget(&mut self) {
+        self.forgets = true;
+        self.chunks.clear();
+        self.notable.clear();
     }
 
     pub(crate) fn push(&mut self, record: Record) {
         self.fingerprint = self.chained(&record);
+        if self.forgets {
+            return;
+        }
         if crate::view::is_notable(&record.what) {
             if self.notable.len() == NOTABLE_KEPT {
                 self.notable.pop_front();
@@ -201,7 +244,8 @@ impl Trace {
     fn chained(&mut self, record: &Record) -> u64 {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        self.buffer = postcard::to_extend(record, buffer).expect("a record is plain data");
+        self.buffer =
+            postcard::serialize_with_flavor(record, Bytes(buffer)).expect("a record is plain data");
         xxh3_64_with_seed(&self.buffer, self.fingerprint)
     }
 

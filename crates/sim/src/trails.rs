@@ -50,6 +50,11 @@ impl Trails {
         }));
     }
 
+    /// Whether no request came from the console yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.trails.is_empty()
+    }
+
     /// The proposals whose place in the log is not known yet.
     pub(crate) fn unplaced(&self) -> Vec<u64> {
         let unplaced = self.trails.iter().filter(|one| one.left > 0 && one.trail.index.is_none());

@@ -4,7 +4,7 @@
 //! `QUORARIUM_FREEZE=1 cargo test -p quorarium-sim --test determinism` writes that file anew when a
 //! change of the event stream was meant.
 
-use sim::{Scenario, World};
+use sim::{Scenario, World, hunt};
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -111,4 +111,15 @@ fn every_scenario_file_is_in_the_table() {
         let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
         assert!(SCENARIOS.iter().any(|(known, _)| *known == name), "{name} is not tested");
     }
+}
+
+#[cfg_attr(not(target_arch = "wasm32"), test)]
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
+fn a_hunt_runs_what_a_visitor_sees() {
+    let scenario = Scenario::parse(EVERYTHING).expect("a scenario of this file");
+    let mut world = World::of_scenario(&scenario);
+    world.run_until(scenario.ends_ns());
+    let hunted = hunt::run(&scenario, scenario.cluster.seed, &[]);
+    assert_eq!(hunted.events, world.event(), "it keeps no trace");
+    assert_eq!(hunted.fingerprint, world.fingerprint(), "and is the same run");
 }

@@ -137,6 +137,20 @@ pub struct Effects {
     pub trace: Vec<ServerEvent>,
 }
 
+impl Effects {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+            && self.snapshots.is_empty()
+            && self.snapshot_statuses.is_empty()
+            && self.replies.is_empty()
+            && self.watch.is_empty()
+            && self.watch_ended.is_empty()
+            && self.removed.is_empty()
+            && self.trace.is_empty()
+    }
+}
+
 /// Why the process died, in the words of a real server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]

@@ -6,8 +6,9 @@
 //! with. What is durable is asked of the disk, never of the server.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use disk::Disk;
+use disk::{Disk, FileId};
 use etcd::server::{Phase, ServerEvent as EtcdEvent, View};
 use imbl::Vector;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -126,11 +127,13 @@ impl Stand {
 /// Records of the log that may not be durable yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
-    pub(crate) path: String,
+    pub(crate) path: Arc<str>,
+    /// What has that name.
+    file: FileId,
     offset: u64,
     length: u64,
     pub(crate) first_index: u64,
-    entries: Vector<Written>,
+    entries: Arc<[Written]>,
 }
 
 impl Batch {
@@ -139,12 +142,8 @@ impl Batch {
     }
 
     fn is_durable(&self, disk: &Disk) -> bool {
-        self.has_durable_bytes(disk) && disk.is_name_durable(&self.path)
-    }
-
-    pub(crate) fn has_durable_bytes(&self, disk: &Disk) -> bool {
         let range = self.offset..self.offset + self.length;
-        disk.open(&self.path).is_ok_and(|file| disk.is_durable(file, range))
+        disk.is_durable(self.file, range) && disk.durable_name(&self.path) == Some(self.file)
     }
 }
 
@@ -239,7 +238,7 @@ impl Shadow {
         while self.batches.front().is_some_and(|batch| batch.is_durable(disk)) {
             let batch = self.batches.pop_front().expect("there is a front");
             self.durable.truncate(batch.first_index - 1);
-            for written in &batch.entries {
+            for written in batch.entries.iter() {
                 self.durable.push_written(*written);
             }
         }
@@ -266,18 +265,29 @@ impl Shadow {
         (self.repaired, self.sync_failed) = (false, false);
     }
 
-    fn appended(&mut self, event: &EtcdEvent) {
+    fn appended(&mut self, event: &EtcdEvent, disk: &Disk) {
         let EtcdEvent::Appended { segment, offset, length, first_index, last_index, .. } = event
         else {
             return;
         };
         let entries = (*first_index..=*last_index).filter_map(|index| self.log.get(index));
-        let entries: Vector<Written> = entries.collect();
+        let entries: Arc<[Written]> = entries.collect();
         if entries.is_empty() {
             return;
         }
+        let is_same = |last: &&Batch| last.path.ends_with(segment.as_str());
+        let known = self.batches.back().filter(is_same);
+        let (path, file) = known.map_or_else(
+            || {
+                let path = format!("{DATA_DIR}/member/wal/{segment}");
+                let file = disk.open(&path).expect("a segment that was written has its name");
+                (path.into(), file)
+            },
+            |last| (Arc::clone(&last.path), last.file),
+        );
         self.batches.push_back(Batch {
-            path: format!("{DATA_DIR}/member/wal/{segment}"),
+            path,
+            file,
             offset: *offset,
             length: *length,
             first_index: *first_index,
@@ -339,7 +349,7 @@ impl Shadows {
         shadow.follow_log(view, committed);
         shadow.claimed.clear();
         for ServerEvent::Etcd(event) in told {
-            shadow.appended(event);
+            shadow.appended(event, &machine.disk);
             if let EtcdEvent::Synced { last_index } = event {
                 let is_claimed = |batch: &&Batch| batch.last_index() <= *last_index;
                 shadow.claimed.push(shadow.batches.iter().find(is_claimed).cloned());

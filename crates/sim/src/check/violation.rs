@@ -90,6 +90,8 @@ impl Found {
         }
     }
 
+    /// Cold, so that the words for it lie apart from what runs after every event.
+    #[cold]
     pub(crate) fn broken(
         &mut self,
         promise: Promise,

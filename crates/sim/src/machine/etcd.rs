@@ -27,6 +27,8 @@ const TOKEN: &str = "etcd-cluster";
 #[derive(Clone, Debug)]
 pub struct EtcdProcess {
     server: Server,
+    /// The machines of the peers that it was told of at its start, by member id.
+    machines: Vec<(u64, Node)>,
 }
 
 impl EtcdProcess {
@@ -41,7 +43,9 @@ impl EtcdProcess {
         let joining = others.and_then(|other| joining_config(spec, node, other));
         let config = joining.unwrap_or_else(|| config(spec, node));
         let config = ServerConfig { bugs, ..config };
-        EtcdProcess { server: Server::new(config, seed) }
+        let machine_of = |peer: &Peer| Some((peer.id, etcd_request::node_at(&peer.peer_url)?));
+        let machines = config.peers.iter().filter_map(machine_of).collect();
+        EtcdProcess { server: Server::new(config, seed), machines }
     }
 
     /// Its member id.
@@ -54,11 +58,15 @@ impl EtcdProcess {
         &self.server
     }
 
+    pub(crate) fn is_booting(&self) -> bool {
+        matches!(self.server.view().phase(), Phase::Off | Phase::Booting)
+    }
+
     pub(crate) fn status(&self) -> ServerStatus {
         let view = self.server.view();
         let log = view.log();
         ServerStatus {
-            is_booting: matches!(view.phase(), Phase::Off | Phase::Booting),
+            is_booting: self.is_booting(),
             role: role(view.role()),
             term: view.term(),
             leader: self.node_of(view.leader()),
@@ -90,11 +98,10 @@ impl EtcdProcess {
     /// The server with this member id, by its peer URL: as it was told at its start, or as the log
     /// says of members that joined later.
     pub fn node_of(&self, id: u64) -> Option<Node> {
-        let view = self.server.view();
-        let peer = self.peers().iter().find(|peer| peer.id == id);
-        let member = || view.cluster()?.member(id)?.peer_urls.first();
-        let url = peer.map(|peer| &peer.peer_url).or_else(member)?;
-        etcd_request::node_at(url)
+        let peer = self.machines.iter().find(|(peer, _)| *peer == id);
+        let cluster = || self.server.view().cluster();
+        let joined = || etcd_request::node_at(cluster()?.member(id)?.peer_urls.first()?);
+        peer.map(|(_, machine)| *machine).or_else(joined)
     }
 
     /// The member on a machine, by its peer URL: members that joined later have ids of their own.
@@ -139,12 +146,20 @@ impl EtcdProcess {
         }
     }
 
-    fn effects(&self, from: EtcdEffects, effects: &mut Effects) {
-        for message in from.messages {
+    fn effects(&self, mut from: EtcdEffects, effects: &mut Effects) {
+        for message in std::mem::take(&mut from.messages) {
             // A member may be added before its machine is there.
             let Some(to) = self.node_of(message.to) else { continue };
             effects.messages.push((to, Message::Etcd(Arc::new(message))));
         }
+        effects.trace.extend(std::mem::take(&mut from.trace).into_iter().map(ServerEvent::Etcd));
+        if !from.is_empty() {
+            self.rarer_effects(from, effects);
+        }
+    }
+
+    /// What most steps have nothing of.
+    fn rarer_effects(&self, from: EtcdEffects, effects: &mut Effects) {
         for snapshot in from.snapshots {
             let Some(to) = self.node_of(snapshot.message.to) else { continue };
             effects.messages.push((to, Message::EtcdSnapshot(Arc::new(snapshot))));
@@ -161,7 +176,6 @@ impl EtcdProcess {
         let heard = heard.map(|(id, response)| (id.0, Arc::new(WatchAnswer::Etcd(response))));
         effects.watch.extend(heard);
         effects.watch_ended.extend(from.watch_ended.into_iter().map(|(id, _)| id.0));
-        effects.trace.extend(from.trace.into_iter().map(ServerEvent::Etcd));
     }
 }
 

@@ -359,6 +359,9 @@ impl Machine {
     /// Syncs that were issued since the last call, each with the time that it takes.
     pub(crate) fn issued(&mut self, spec: &ClusterSpec) -> Vec<(Ticket, u64)> {
         let tickets = self.disk.take_issued();
+        if tickets.is_empty() {
+            return Vec::new();
+        }
         self.syncs += u32::try_from(tickets.len()).unwrap_or(u32::MAX);
         tickets
             .into_iter()

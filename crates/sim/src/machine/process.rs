@@ -93,6 +93,7 @@ impl Effects {
             && self.replies.is_empty()
             && self.trace.is_empty()
             && self.watch.is_empty()
+            && self.watch_ended.is_empty()
     }
 }
 
@@ -216,6 +217,13 @@ impl Server {
     pub fn status(&self) -> ServerStatus {
         match self {
             Server::Etcd(server) => server.status(),
+        }
+    }
+
+    /// Whether it still reads its disk.
+    pub(crate) fn is_booting(&self) -> bool {
+        match self {
+            Server::Etcd(server) => server.is_booting(),
         }
     }
 

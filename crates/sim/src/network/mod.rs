@@ -382,6 +382,11 @@ impl Network {
 
     // ---- cuts and rules ----
 
+    /// Whether every server's messages reach every other.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.cuts.is_empty()
+    }
+
     /// Whether one server's messages reach another.
     pub fn connected(&self, from: Node, to: Node) -> bool {
         self.cuts.of(from, to).is_none()

@@ -21,7 +21,7 @@ impl World {
         }
         let statement = Statement::At(self.now_ns, action.clone());
         self.recorded.push(Line { number: line, statement });
-        self.tell(TraceEvent::Acted(action.clone()));
+        self.tell(TraceEvent::Acted(Box::new(action.clone())));
         match action {
             Action::Client(ClientAction { on, command }) => {
                 let node = self.addressee(on, &command);
@@ -89,7 +89,7 @@ impl World {
         let action = Action::Fault(plan.drawn().into());
         let statement = Statement::At(self.now_ns, action.clone());
         self.recorded.push(Line { number: line, statement });
-        self.tell(TraceEvent::Acted(action));
+        self.tell(TraceEvent::Acted(Box::new(action)));
         self.fault(plan.into());
     }
 

@@ -75,9 +75,12 @@ impl World {
         }
         let runs = |node: &Node| {
             self.machine(*node).is_undisturbed()
-                && self.status(*node).is_some_and(|status| !status.is_booting)
+                && self.machine(*node).server().is_some_and(|server| !server.is_booting())
         };
         let up: Vec<Node> = self.up().filter(runs).collect();
+        if self.network.is_whole() {
+            return up;
+        }
         let hear = |one: Node, other: Node| {
             one == other || self.network.connected(one, other) && self.network.connected(other, one)
         };

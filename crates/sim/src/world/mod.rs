@@ -147,7 +147,7 @@ impl World {
         assert!(at_ns >= self.now_ns, "the past does not change");
         let id = self.next_action;
         self.next_action += 1;
-        self.queue.push(at_ns, Due::Action(Scheduled { id, line, action }));
+        self.queue.push(at_ns, Due::Action(Box::new(Scheduled { id, line, action })));
         id
     }
 
@@ -171,7 +171,7 @@ impl World {
         self.event += 1;
         self.checks.begin_event(self.event, at_ns);
         match due {
-            Due::Action(scheduled) => self.act(scheduled),
+            Due::Action(scheduled) => self.act(*scheduled),
             Due::Boot(node) => self.boot(node),
             Due::Tick(node) => self.tick(node),
             Due::Synced { node, ticket, boot } => {
@@ -238,6 +238,9 @@ impl World {
 
     /// For the trails: a leader's log may have got what a console request proposed.
     fn place_proposals(&mut self, node: Node) {
+        if self.trails.is_empty() {
+            return;
+        }
         for proposal in self.trails.unplaced() {
             let server = self.machine(node).server();
             if let Some((index, term)) = server.and_then(|server| server.find_entry(proposal)) {
@@ -247,9 +250,9 @@ impl World {
     }
 
     /// Syncs, messages and replies of a step become events.
-    fn take_effects(&mut self, node: Node, effects: Effects) {
+    fn take_effects(&mut self, node: Node, mut effects: Effects) {
         self.place_proposals(node);
-        for event in effects.trace {
+        for event in std::mem::take(&mut effects.trace) {
             self.tell(TraceEvent::Told(node, event));
             self.place_proposals(node);
         }
@@ -260,9 +263,17 @@ impl World {
             self.tell(TraceEvent::SyncIssued(node, ticket, ends_ns));
             self.queue.push(ends_ns, Due::Synced { node, ticket, boot });
         }
-        for (to, message) in effects.messages {
+        for (to, message) in std::mem::take(&mut effects.messages) {
             self.send(node, to, &message);
         }
+        if !effects.is_empty() {
+            self.take_words_to_clients(node, effects);
+        }
+    }
+
+    /// What most steps have nothing of.
+    fn take_words_to_clients(&mut self, node: Node, effects: Effects) {
+        let now_ns = self.now_ns;
         for (request, answer) in effects.replies {
             if let Some(operation) = self.clients.pending(request) {
                 self.checks.answered(node, request, &operation.command, &answer);
@@ -451,7 +462,7 @@ impl World {
 
     fn session_turn(&mut self, client: u32) {
         let Some(turn) = self.clients.session_turn(self.now_ns, client) else { return };
-        let leader = self.leader().filter(|_| turn.command.is_for_leader());
+        let leader = if turn.command.is_for_leader() { self.leader() } else { None };
         let node = leader.unwrap_or(turn.node);
         self.ask(client, 0, node, turn.command, turn.timeout_ns);
     }
@@ -465,7 +476,9 @@ impl World {
 
     pub(super) fn tell(&mut self, what: TraceEvent) {
         let record = Record { event: self.event, at_ns: self.now_ns, what };
-        self.trails.observe(&record);
+        if !self.trails.is_empty() {
+            self.trails.observe(&record);
+        }
         self.trace.push(record);
     }
 }
