@@ -97,8 +97,8 @@ fn describe_message(f: &mut fmt::Formatter<'_>, message: &Message, indent: &str)
     if message.commit != 0 {
         write!(f, " Commit:{}", message.commit)?;
     }
-    if message.vote != NONE {
-        write!(f, " Vote:{}", message.vote)?;
+    if let Some(attachment) = message.attachment.as_ref().filter(|held| held.vote != NONE) {
+        write!(f, " Vote:{}", attachment.vote)?;
     }
     match &message.entries[..] {
         [] => {}
@@ -109,15 +109,15 @@ fn describe_message(f: &mut fmt::Formatter<'_>, message: &Message, indent: &str)
             write!(f, "\n{indent}]")?;
         }
     }
-    if let Some(snapshot) = message.snapshot.as_deref().filter(|snapshot| !snapshot.is_empty()) {
+    if let Some(snapshot) = message.snapshot().filter(|snapshot| !snapshot.is_empty()) {
         write!(f, "\n{indent}  Snapshot: {snapshot}")?;
     }
-    if message.responses.is_empty() {
+    if message.responses().is_empty() {
         return Ok(());
     }
     f.write_str(" Responses:[")?;
     let deeper = format!("{indent}  ");
-    for response in &message.responses {
+    for response in message.responses() {
         f.write_char('\n')?;
         describe_message(f, response, &deeper)?;
     }

@@ -5,8 +5,6 @@
     reason = "each role ignores the types of messages that are not for it"
 )]
 
-use bytes::Bytes;
-
 use crate::bugs::Bug;
 use crate::config::Randomness;
 use crate::error::{Error, Result, fatal};
@@ -88,7 +86,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     fn handle_higher_term(&mut self, message: &Message) -> Result<TermCheck> {
         let msg_type = message.msg_type;
         if matches!(msg_type, MessageType::Vote | MessageType::PreVote)
-            && message.context != TRANSFER_CONTEXT
+            && message.context() != TRANSFER_CONTEXT
             && self.is_in_lease()
         {
             self.log_ignored_in_lease(message)?;
@@ -124,7 +122,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     fn log_ignored_in_lease(&self, message: &Message) -> Result<()> {
-        let last = self.log.last_id()?;
+        let last = self.log.last_id();
         log!(
             self.log.logger,
             Info,
@@ -176,8 +174,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             || self.vote == NONE && self.lead == NONE
             || !is_vote && message.term > self.term;
         let last = EntryId { term: message.log_term, index: message.index };
-        let is_up_to_date =
-            self.bugs.has(Bug::VoteWithoutLogCheck) || self.log.is_up_to_date(last)?;
+        let is_up_to_date = self.bugs.has(Bug::VoteWithoutLogCheck) || self.log.is_up_to_date(last);
         if !can_vote || !is_up_to_date {
             self.log_vote("rejected", message)?;
             self.reject_vote(message);
@@ -199,7 +196,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     fn log_vote(&self, verdict: &str, message: &Message) -> Result<()> {
-        let last = self.log.last_id()?;
+        let last = self.log.last_id();
         log!(
             self.log.logger,
             Info,
@@ -268,7 +265,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             self.become_candidate()?;
             (MessageType::Vote, self.term)
         };
-        let last = self.log.last_id()?;
+        let last = self.log.last_id();
         for id in self.tracker.config.voters.ids().iter() {
             if id == self.id {
                 self.send(Message { to: id, term, ..Message::new(vote_response(msg_type)) });
@@ -285,14 +282,14 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             );
             let by_leader = campaign == Campaign::Transfer;
             let context = if by_leader { TRANSFER_CONTEXT } else { b"" };
-            self.send(Message {
+            let request = Message {
                 to: id,
                 term,
                 log_term: last.term,
                 index: last.index,
-                context: Bytes::from_static(context),
                 ..Message::new(msg_type)
-            });
+            };
+            self.send(request.with_context(context));
         }
         Ok(())
     }

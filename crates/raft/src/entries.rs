@@ -32,6 +32,22 @@ struct Shared {
 }
 
 impl Entries {
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Held::Nothing => 0,
+            Held::One(_) => 1,
+            Held::Shared(Shared { start, end, .. }) => (end - start) as usize,
+        }
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        matches!(self.0, Held::Nothing)
+    }
+
     /// Some of the entries, shared with these.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {
@@ -82,6 +98,7 @@ impl Entries {
     }
 
     /// The entries, to be changed; copied first if they are shared with anyone.
+    #[inline]
     pub fn make_mut(&mut self) -> &mut [Entry] {
         match &mut self.0 {
             Held::Nothing => &mut [],

@@ -19,7 +19,7 @@ use crate::raft::Raft;
 use crate::read_only::{ReadOnlyOption, ReadState};
 use crate::storage::Storage;
 use crate::tracker::Tracker;
-use crate::types::{EntryId, NONE, NodeId, Role, Snapshot};
+use crate::types::{EntryId, NONE, Role, Snapshot};
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     pub(crate) fn step_follower(&mut self, message: &mut Message) -> Result<()> {
@@ -31,7 +31,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 match message.msg_type {
                     MessageType::App => self.handle_append(message),
                     MessageType::Heartbeat => self.handle_heartbeat(message),
-                    _ => self.handle_snapshot(take(&mut message.snapshot), message.from),
+                    _ => self.handle_snapshot(message),
                 }
             }
             MessageType::TransferLeader => {
@@ -145,16 +145,14 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     fn handle_append(&mut self, message: &mut Message) -> Result<()> {
-        let to = message.from;
-        let response = Message::new(MessageType::AppResp);
         if message.index < self.log.committed {
-            self.send(Message { to, index: self.log.committed, ..response });
+            self.acknowledge(message.from, self.log.committed);
             return Ok(());
         }
         let previous = EntryId { term: message.log_term, index: message.index };
         let entries = take(&mut message.entries);
         if let Some(index) = self.log.maybe_append(previous, entries, message.commit)? {
-            self.send(Message { to, index, ..response });
+            self.acknowledge(message.from, index);
             return Ok(());
         }
         self.reject_append(message)
@@ -174,7 +172,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             message.index,
             message.from
         );
-        let last = self.log.last_index()?;
+        let last = self.log.last_index();
         let hint = self.log.find_conflict_by_term(message.index.min(last), message.log_term)?;
         self.send(Message {
             to: message.from,
@@ -189,13 +187,17 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     fn handle_heartbeat(&mut self, message: &mut Message) -> Result<()> {
         self.log.commit_to(message.commit)?;
-        let response = Message::new(MessageType::HeartbeatResp);
-        self.send(Message { to: message.from, context: take(&mut message.context), ..response });
+        let response = self.message(MessageType::HeartbeatResp, message.from);
+        self.messages.push(match take(&mut message.attachment) {
+            None => response,
+            Some(attachment) => response.with_context(attachment.context),
+        });
         Ok(())
     }
 
-    fn handle_snapshot(&mut self, snapshot: Option<Box<Snapshot>>, from: NodeId) -> Result<()> {
-        let snapshot = snapshot.map(|snapshot| *snapshot).unwrap_or_default();
+    fn handle_snapshot(&mut self, message: &mut Message) -> Result<()> {
+        let attachment = take(&mut message.attachment);
+        let snapshot = attachment.and_then(|attachment| attachment.snapshot).unwrap_or_default();
         let EntryId { term, index } = snapshot.id();
         let restored = self.restore(snapshot)?;
         log!(
@@ -206,8 +208,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             self.log.committed,
             if restored { "restored" } else { "ignored" }
         );
-        let index = if restored { self.log.last_index()? } else { self.log.committed };
-        self.send(Message { to: from, index, ..Message::new(MessageType::AppResp) });
+        let index = if restored { self.log.last_index() } else { self.log.committed };
+        self.acknowledge(message.from, index);
         Ok(())
     }
 
@@ -251,7 +253,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
         self.log.restore(snapshot);
         self.tracker = Tracker::new(self.tracker.max_inflight, self.tracker.max_inflight_bytes);
-        match changer::restore(self.tracker.clone(), self.log.last_index()?, &state) {
+        match changer::restore(self.tracker.clone(), self.log.last_index(), &state) {
             Ok(members) => self.switch_to(members, &state)?,
             Err(error) => fatal!("unable to restore config {}: {error}", ProtoText(&state)),
         }
@@ -263,7 +265,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         if !self.log.logger.enabled() {
             return Ok(());
         }
-        let last = self.log.last_id()?;
+        let last = self.log.last_id();
         self.log.logger.log(
             level,
             format_args!(

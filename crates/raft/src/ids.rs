@@ -71,7 +71,8 @@ impl fmt::Display for IdSet {
     }
 }
 
-/// A map from node ids, sorted; each id has a dense slot as long as none comes or goes.
+/// A map from node ids, sorted; each id has a dense slot as long as none comes or goes. A group is
+/// a handful of nodes: looking at each in turn is quicker than halving.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdMap<V>(Vec<(NodeId, V)>);
 
@@ -96,29 +97,43 @@ impl<V> IdMap<V> {
         self.0[slot].0
     }
 
+    pub(crate) fn at(&self, slot: usize) -> &V {
+        &self.0[slot].1
+    }
+
+    pub(crate) fn at_mut(&mut self, slot: usize) -> &mut V {
+        &mut self.0[slot].1
+    }
+
+    /// Where the id is.
+    #[inline]
+    pub(crate) fn slot_of(&self, id: NodeId) -> Option<usize> {
+        self.0.iter().position(|(other, _)| *other == id)
+    }
+
     /// The value of an id.
     pub fn get(&self, id: NodeId) -> Option<&V> {
-        self.slot(id).ok().map(|slot| &self.0[slot].1)
+        self.0.iter().find(|(other, _)| *other == id).map(|(_, value)| value)
     }
 
     pub(crate) fn get_mut(&mut self, id: NodeId) -> Option<&mut V> {
-        self.slot(id).ok().map(|slot| &mut self.0[slot].1)
+        self.0.iter_mut().find(|(other, _)| *other == id).map(|(_, value)| value)
     }
 
     /// Whether the id is there.
     pub fn contains(&self, id: NodeId) -> bool {
-        self.slot(id).is_ok()
+        self.slot_of(id).is_some()
     }
 
     pub(crate) fn insert(&mut self, id: NodeId, value: V) {
-        match self.slot(id) {
+        match self.0.binary_search_by_key(&id, |(other, _)| *other) {
             Ok(slot) => self.0[slot].1 = value,
             Err(slot) => self.0.insert(slot, (id, value)),
         }
     }
 
     pub(crate) fn remove(&mut self, id: NodeId) {
-        if let Ok(slot) = self.slot(id) {
+        if let Some(slot) = self.slot_of(id) {
             self.0.remove(slot);
         }
     }
@@ -134,16 +149,6 @@ impl<V> IdMap<V> {
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (NodeId, &mut V)> {
         self.0.iter_mut().map(|(id, value)| (*id, value))
-    }
-
-    /// Where the id is or would be. A group is a handful of nodes: looking at each in turn is
-    /// quicker than halving.
-    fn slot(&self, id: NodeId) -> Result<usize, usize> {
-        match self.0.iter().position(|(other, _)| *other >= id) {
-            Some(slot) if self.0[slot].0 == id => Ok(slot),
-            Some(slot) => Err(slot),
-            None => Err(self.0.len()),
-        }
     }
 }
 

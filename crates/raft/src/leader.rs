@@ -7,6 +7,8 @@
 
 use std::mem::take;
 
+use bytes::Bytes;
+
 use crate::conf_change::{AnyConfChange, ConfChangeV2};
 use crate::config::Randomness;
 use crate::describe::ProtoText;
@@ -17,7 +19,7 @@ use crate::message::{Message, MessageType};
 use crate::progress::ProgressState;
 use crate::raft::Raft;
 use crate::storage::{Storage, StorageError, payload_size};
-use crate::types::{Entry, EntryType, NONE, NodeId};
+use crate::types::{Entry, EntryType, NONE};
 use crate::validate;
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
@@ -38,24 +40,29 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     /// Everything else is about a member that must be known.
     fn step_leader_about_member(&mut self, message: &Message) -> Result<()> {
-        let from = message.from;
-        if !self.tracker.progress.contains(from) {
-            log!(self.log.logger, Debug, "{:x} no progress available for {from:x}", self.id);
+        let Some(slot) = self.tracker.progress.slot_of(message.from) else {
+            log!(
+                self.log.logger,
+                Debug,
+                "{:x} no progress available for {:x}",
+                self.id,
+                message.from
+            );
             return Ok(());
-        }
+        };
         match message.msg_type {
-            MessageType::AppResp if message.reject => self.handle_append_rejected(message),
-            MessageType::AppResp => self.handle_append_accepted(message),
-            MessageType::HeartbeatResp => self.handle_heartbeat_response(message),
+            MessageType::AppResp if message.reject => self.handle_append_rejected(slot, message),
+            MessageType::AppResp => self.handle_append_accepted(slot, message),
+            MessageType::HeartbeatResp => self.handle_heartbeat_response(slot, message),
             MessageType::SnapStatus => {
-                self.handle_snapshot_status(message);
+                self.handle_snapshot_status(slot, message);
                 Ok(())
             }
             MessageType::Unreachable => {
-                self.handle_unreachable(from);
+                self.handle_unreachable(slot);
                 Ok(())
             }
-            MessageType::TransferLeader => self.handle_transfer_leader(from),
+            MessageType::TransferLeader => self.handle_transfer_leader(slot),
             _ => Ok(()),
         }
     }
@@ -107,7 +114,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     /// Configuration changes that may not be made now become empty entries.
     fn admit_conf_changes(&mut self, entries: &mut [Entry]) -> Result<()> {
-        let last = self.log.last_index()?;
+        let last = self.log.last_index();
         for (entry, index) in entries.iter_mut().zip(last + 1..) {
             if entry.entry_type == EntryType::Normal {
                 continue;
@@ -155,7 +162,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
     }
 
-    fn handle_append_rejected(&mut self, message: &Message) -> Result<()> {
+    fn handle_append_rejected(&mut self, slot: usize, message: &Message) -> Result<()> {
         let from = message.from;
         log!(
             self.log.logger,
@@ -171,11 +178,11 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         let hint = match message.log_term {
             0 => message.reject_hint,
             term => {
-                let known = message.reject_hint.min(self.log.last_index()? + 1);
+                let known = message.reject_hint.min(self.log.last_index() + 1);
                 self.log.find_conflict_by_term(known, term)?.index
             }
         };
-        let progress = self.tracker.progress.get_mut(from).expect("the sender is a member");
+        let progress = self.tracker.progress.at_mut(slot);
         progress.recent_active = true;
         if !progress.maybe_decrease(message.index, hint) {
             return Ok(());
@@ -189,80 +196,80 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         if progress.state == ProgressState::Replicate {
             progress.become_probe();
         }
-        self.send_append(from)
+        self.send_append(slot)
     }
 
-    fn handle_append_accepted(&mut self, message: &Message) -> Result<()> {
-        let from = message.from;
-        let progress = self.tracker.progress.get_mut(from).expect("the sender is a member");
+    fn handle_append_accepted(&mut self, slot: usize, message: &Message) -> Result<()> {
+        let index = message.index;
+        let progress = self.tracker.progress.at_mut(slot);
         progress.recent_active = true;
         // A probe that found nothing new still proves that the logs agree there.
-        let probed =
-            progress.state == ProgressState::Probe && progress.match_index == message.index;
-        if !progress.maybe_update(message.index) && !probed {
+        let probed = progress.state == ProgressState::Probe && progress.match_index == index;
+        if !progress.maybe_update(index) && !probed {
             return Ok(());
         }
-        self.move_progress(from, message.index)?;
+        if progress.state == ProgressState::Replicate {
+            progress.inflights.free_to(index);
+        } else {
+            self.resume_replication(slot)?;
+        }
         // Only an acknowledgement beyond what is committed can commit more.
-        if message.index > self.log.committed && self.maybe_commit()? {
+        if index > self.log.committed && self.maybe_commit()? {
             self.release_pending_reads()?;
             self.broadcast_append()?;
-        } else if from != self.id && self.can_bump_commit_of(from) {
-            self.send_append(from)?;
+        } else if message.from != self.id && self.can_bump_commit_of(slot) {
+            self.send_append(slot)?;
         }
-        if from != self.id {
-            while self.maybe_send_append(from, false)? {}
+        if message.from != self.id {
+            while self.maybe_send_append(slot, false)? {}
         }
-        self.continue_transfer(from)
+        self.continue_transfer(slot, message.from);
+        Ok(())
     }
 
-    fn can_bump_commit_of(&self, id: NodeId) -> bool {
-        let progress = self.tracker.progress.get(id);
-        progress.is_some_and(|progress| progress.can_bump_commit(self.log.committed))
+    fn can_bump_commit_of(&self, slot: usize) -> bool {
+        self.tracker.progress.at(slot).can_bump_commit(self.log.committed)
     }
 
-    /// What an acknowledgement makes of a member's state.
-    fn move_progress(&mut self, from: NodeId, index: u64) -> Result<()> {
+    /// An acknowledgement ends probing, and the wait for a snapshot, whichever snapshot it was that
+    /// arrived: the log can go on from there.
+    fn resume_replication(&mut self, slot: usize) -> Result<()> {
         let first = self.log.first_index()?;
-        let progress = self.tracker.progress.get_mut(from).expect("the sender is a member");
-        match progress.state {
-            ProgressState::Probe => progress.become_replicate(),
-            // Whichever snapshot it was that arrived: the log can go on from there.
-            ProgressState::Snapshot if progress.match_index + 1 >= first => {
-                log!(
-                    self.log.logger,
-                    Debug,
-                    "{:x} recovered from needing snapshot, resumed sending replication messages to \
-                     {from:x} [{progress}]",
-                    self.id
-                );
-                progress.become_probe();
-                progress.become_replicate();
-            }
-            ProgressState::Snapshot => {}
-            ProgressState::Replicate => progress.inflights.free_to(index),
+        let from = self.tracker.progress.id_at(slot);
+        let progress = self.tracker.progress.at_mut(slot);
+        if progress.state == ProgressState::Probe {
+            progress.become_replicate();
+        } else if progress.match_index + 1 >= first {
+            log!(
+                self.log.logger,
+                Debug,
+                "{:x} recovered from needing snapshot, resumed sending replication messages to \
+                 {from:x} [{progress}]",
+                self.id
+            );
+            progress.become_probe();
+            progress.become_replicate();
         }
         Ok(())
     }
 
-    fn handle_heartbeat_response(&mut self, message: &Message) -> Result<()> {
-        let last = self.log.last_index()?;
-        let progress = self.tracker.progress.get_mut(message.from);
-        let progress = progress.expect("the sender is a member");
+    fn handle_heartbeat_response(&mut self, slot: usize, message: &Message) -> Result<()> {
+        let last = self.log.last_index();
+        let progress = self.tracker.progress.at_mut(slot);
         progress.recent_active = true;
         progress.flow_paused = false;
         // When everything in flight was lost, this is what gets replication going again.
         if progress.match_index < last || progress.state == ProgressState::Probe {
-            self.send_append(message.from)?;
+            self.send_append(slot)?;
         }
         self.handle_read_ack(message);
         Ok(())
     }
 
     /// Sending goes on when the next answer or heartbeat comes.
-    fn handle_snapshot_status(&mut self, message: &Message) {
+    fn handle_snapshot_status(&mut self, slot: usize, message: &Message) {
         let from = message.from;
-        let progress = self.tracker.progress.get_mut(from).expect("the sender is a member");
+        let progress = self.tracker.progress.at_mut(slot);
         if progress.state != ProgressState::Snapshot {
             return;
         }
@@ -282,8 +289,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     /// What was in flight is probably lost.
-    fn handle_unreachable(&mut self, from: NodeId) {
-        let progress = self.tracker.progress.get_mut(from).expect("the sender is a member");
+    fn handle_unreachable(&mut self, slot: usize) {
+        let from = self.tracker.progress.id_at(slot);
+        let progress = self.tracker.progress.at_mut(slot);
         if progress.state == ProgressState::Replicate {
             progress.become_probe();
         }
@@ -302,9 +310,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             return Ok(());
         }
         for slot in 0..self.tracker.progress.len() {
-            let id = self.tracker.progress.id_at(slot);
-            if id != self.id {
-                self.send_append(id)?;
+            if self.tracker.progress.id_at(slot) != self.id {
+                self.send_append(slot)?;
             }
         }
         Ok(())
@@ -316,35 +323,31 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             return Ok(());
         }
         for slot in 0..self.tracker.progress.len() {
-            let id = self.tracker.progress.id_at(slot);
-            if id == self.id {
+            if self.tracker.progress.id_at(slot) == self.id {
                 continue;
             }
-            if self.can_bump_commit_of(id) {
-                self.send_append(id)?;
+            if self.can_bump_commit_of(slot) {
+                self.send_append(slot)?;
             }
-            while self.maybe_send_append(id, false)? {}
+            while self.maybe_send_append(slot, false)? {}
         }
         Ok(())
     }
 
-    pub(crate) fn send_append(&mut self, to: NodeId) -> Result<()> {
-        self.maybe_send_append(to, true).map(drop)
+    pub(crate) fn send_append(&mut self, slot: usize) -> Result<()> {
+        self.maybe_send_append(slot, true).map(drop)
     }
 
     /// Sends the next entries, or, where the log no longer has them, a snapshot. Says whether
     /// anything was sent.
-    pub(crate) fn maybe_send_append(&mut self, to: NodeId, send_if_empty: bool) -> Result<bool> {
-        let progress = self.tracker.progress.get(to).expect("appends go to members");
-        if progress.is_paused() {
-            return Ok(false);
-        }
+    pub(crate) fn maybe_send_append(&mut self, slot: usize, send_if_empty: bool) -> Result<bool> {
+        let progress = self.tracker.progress.at(slot);
         let index = progress.next_index - 1;
-        if !send_if_empty && index == self.log.last_index()? {
+        if progress.is_paused() || !send_if_empty && index == self.log.last_index() {
             return Ok(false);
         }
         let Some(log_term) = self.log.term_if_known(index)? else {
-            return self.maybe_send_snapshot(to);
+            return self.maybe_send_snapshot(slot);
         };
         // With a full window only an empty append goes out, which keeps the flow alive even when
         // everything in flight was lost.
@@ -353,7 +356,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             Entries::default()
         } else {
             match self.log.entries(index + 1, self.max_message_size) {
-                Err(Error::Storage(_)) => return self.maybe_send_snapshot(to),
+                Err(Error::Storage(_)) => return self.maybe_send_snapshot(slot),
                 result => result?,
             }
         };
@@ -362,16 +365,17 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
         let (count, bytes) = (entries.len() as u64, payload_size(&entries));
         let commit = self.log.committed;
-        let append = Message::new(MessageType::App);
-        self.send(Message { to, log_term, index, entries, commit, ..append });
-        let progress = self.tracker.progress.get_mut(to).expect("appends go to members");
+        let append = self.message(MessageType::App, self.tracker.progress.id_at(slot));
+        self.messages.push(Message { log_term, index, entries, commit, ..append });
+        let progress = self.tracker.progress.at_mut(slot);
         progress.sent_entries(count, bytes);
         progress.set_sent_commit(commit);
         Ok(true)
     }
 
-    fn maybe_send_snapshot(&mut self, to: NodeId) -> Result<bool> {
-        let progress = self.tracker.progress.get_mut(to).expect("snapshots go to members");
+    fn maybe_send_snapshot(&mut self, slot: usize) -> Result<bool> {
+        let to = self.tracker.progress.id_at(slot);
+        let progress = self.tracker.progress.at_mut(slot);
         if !progress.recent_active {
             log!(
                 self.log.logger,
@@ -415,24 +419,27 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             "{:x} paused sending replication messages to {to:x} [{progress}]",
             self.id
         );
-        let snapshot = Some(Box::new(snapshot));
-        self.send(Message { to, snapshot, ..Message::new(MessageType::Snap) });
+        self.send(Message { to, ..Message::new(MessageType::Snap) }.with_snapshot(snapshot));
         Ok(true)
     }
 
     /// A heartbeat tells no commit index beyond what is known to match: the follower may not have
     /// more.
-    pub(crate) fn broadcast_heartbeat(&mut self, context: &bytes::Bytes) {
+    pub(crate) fn broadcast_heartbeat(&mut self, context: &Bytes) {
         for slot in 0..self.tracker.progress.len() {
             let to = self.tracker.progress.id_at(slot);
             if to == self.id {
                 continue;
             }
-            let progress = self.tracker.progress.get_mut(to).expect("the slot is of a member");
+            let progress = self.tracker.progress.at_mut(slot);
             let commit = progress.match_index.min(self.log.committed);
             progress.set_sent_commit(commit);
-            let heartbeat = Message::new(MessageType::Heartbeat);
-            self.send(Message { to, commit, context: context.clone(), ..heartbeat });
+            let heartbeat = Message { commit, ..self.message(MessageType::Heartbeat, to) };
+            self.messages.push(if context.is_empty() {
+                heartbeat
+            } else {
+                heartbeat.with_context(context.clone())
+            });
         }
     }
 }

@@ -156,7 +156,7 @@ pub use ids::{IdMap, IdSet};
 pub use inflights::Inflights;
 pub use logger::{Level, Logger, Silent};
 pub use memory::MemoryStorage;
-pub use message::{APPEND_THREAD, APPLY_THREAD, Message, MessageType};
+pub use message::{APPEND_THREAD, APPLY_THREAD, Attachment, Message, MessageType};
 pub use progress::{Progress, ProgressState};
 pub use quorum::{JointConfig, VoteResult};
 pub use raw_node::{LogView, Peer, RawNode, SnapshotStatus};

@@ -16,13 +16,18 @@ use crate::validate::MAX_NUMBER;
 
 /// The whole log of one node, and how far it is committed and applied.
 ///
-/// Invariants: `applied <= applying <= committed <= last_index`; the log has no gap from
-/// `first_index` to `last_index`; the term of the entry before the first one is known.
+/// Invariants: `applied <= applying <= committed <= last.index`; the log has no gap from
+/// `first_index` to `last.index`; the term of the entry before the first one is known; all entries
+/// from `last_run` on are of the last one's term.
 #[derive(Clone, Debug)]
 pub(crate) struct RaftLog<S, L> {
     pub(crate) storage: S,
     pub(crate) logger: L,
     pub(crate) unstable: Unstable,
+    /// The last entry, stored or not. Storage holds what it was given, so it need not be asked.
+    last: EntryId,
+    /// From here on the terms are known: what a group works on is most often of one term.
+    last_run: u64,
     pub(crate) committed: u64,
     pub(crate) applying: u64,
     pub(crate) applied: u64,
@@ -56,10 +61,16 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         if first == 0 || last < first - 1 || last > MAX_NUMBER {
             fatal!("storage has entries [{first}, {last}], which is no log");
         }
+        let term = match storage.term(last) {
+            Ok(term) => term,
+            Err(error) => fatal!("unexpected error when getting the last term at {last}: {error}"),
+        };
         Ok(Self {
             storage,
             logger,
             unstable: Unstable::new(last + 1),
+            last: EntryId { term, index: last },
+            last_run: last,
             committed: first - 1,
             applying: first - 1,
             applied: first - 1,
@@ -76,33 +87,38 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         }
     }
 
-    pub(crate) fn last_index(&self) -> Result<u64> {
-        match self.unstable.last_index() {
-            Some(index) => Ok(index),
-            None => self.storage.last_index().map_err(|error| fatal_storage(&error)),
-        }
+    #[inline]
+    pub(crate) fn last_index(&self) -> u64 {
+        self.last.index
     }
 
-    pub(crate) fn last_id(&self) -> Result<EntryId> {
-        let index = self.last_index()?;
-        match self.term(index) {
-            Ok(term) => Ok(EntryId { term, index }),
-            Err(error) => fatal!("unexpected error when getting the last term at {index}: {error}"),
-        }
+    #[inline]
+    pub(crate) fn last_id(&self) -> EntryId {
+        self.last
     }
 
     /// The term at `index`, from the entry before the first one to the last one; outside of that,
     /// [`StorageError::Compacted`] or [`StorageError::Unavailable`].
     pub(crate) fn term(&self, index: u64) -> Result<u64> {
+        // Storage may still have entries there that were replaced and not yet overwritten.
+        if index > self.last.index {
+            return Err(StorageError::Unavailable.into());
+        }
+        if index >= self.last_run
+            && (index == self.last.index || index + 1 >= self.first_index()?)
+        {
+            return Ok(self.last.term);
+        }
+        self.earlier_term(index)
+    }
+
+    /// The term of an entry before the last run.
+    fn earlier_term(&self, index: u64) -> Result<u64> {
         if let Some(term) = self.unstable.term(index) {
             return Ok(term);
         }
         if self.unstable.first_index().is_some_and(|first| index < first - 1) {
             return Err(StorageError::Compacted.into());
-        }
-        // Storage may still have entries there that were replaced and not yet overwritten.
-        if self.unstable.last_index().is_some_and(|last| index > last) {
-            return Err(StorageError::Unavailable.into());
         }
         match self.storage.term(index) {
             Ok(term) => Ok(term),
@@ -112,7 +128,11 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     }
 
     /// The term at `index`, or none where the log does not reach.
+    #[inline]
     pub(crate) fn term_if_known(&self, index: u64) -> Result<Option<u64>> {
+        if index >= self.last.index {
+            return Ok((index == self.last.index).then_some(self.last.term));
+        }
         match self.term(index) {
             Ok(term) => Ok(Some(term)),
             Err(Error::Storage(_)) => Ok(None),
@@ -125,9 +145,8 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     }
 
     /// Raft 5.4.1: whether a log that ends with `last` is at least as new as this one.
-    pub(crate) fn is_up_to_date(&self, last: EntryId) -> Result<bool> {
-        let ours = self.last_id()?;
-        Ok(last.term > ours.term || last.term == ours.term && last.index >= ours.index)
+    pub(crate) fn is_up_to_date(&self, last: EntryId) -> bool {
+        (last.term, last.index) >= (self.last.term, self.last.index)
     }
 
     /// Raft 5.3: takes entries that follow `previous` if the log has that one; gives the index of
@@ -158,13 +177,27 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
 
     /// Appends behind the committed part; gives the last index.
     pub(crate) fn append(&mut self, entries: Entries) -> Result<u64> {
-        let Some(first) = entries.first() else { return self.last_index() };
+        let [first, ..] = &entries[..] else { return Ok(self.last.index) };
         if first.index <= self.committed {
             let (after, committed) = (first.index.saturating_sub(1), self.committed);
             fatal!("after({after}) is out of range [committed({committed})]");
         }
+        self.ends_with(&entries);
         self.unstable.truncate_and_append(entries, &self.logger);
-        self.last_index()
+        Ok(self.last.index)
+    }
+
+    /// Notes what the log's end will be.
+    fn ends_with(&mut self, entries: &[Entry]) {
+        let (first, last) = (&entries[0], &entries[entries.len() - 1]);
+        let continues = first.index == self.last.index + 1 && first.term == self.last.term;
+        if first.term != last.term {
+            let earlier = entries.partition_point(|entry| entry.term < last.term);
+            self.last_run = entries[earlier].index;
+        } else if !continues {
+            self.last_run = first.index;
+        }
+        self.last = last.id();
     }
 
     /// The first of the entries that this log does not have.
@@ -173,7 +206,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
             if self.matches(entry.id())? {
                 continue;
             }
-            if entry.index <= self.last_index()? {
+            if entry.index <= self.last.index {
                 log!(
                     self.logger,
                     Info,
@@ -206,7 +239,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         if index <= self.committed {
             return Ok(());
         }
-        let last = self.last_index()?;
+        let last = self.last.index;
         if last < index {
             fatal!(
                 "tocommit({index}) is out of range [lastIndex({last})]. Was the raft log \
@@ -235,6 +268,8 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
             snapshot.metadata.term
         );
         self.committed = snapshot.metadata.index;
+        self.last = snapshot.id();
+        self.last_run = self.last.index;
         self.unstable.restore(snapshot);
     }
 
@@ -313,23 +348,27 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
 
     /// Entries from `index` to the end, as far as they fit in `max_size`.
     pub(crate) fn entries(&self, index: u64, max_size: u64) -> Result<Entries> {
-        let last = self.last_index()?;
-        if index > last {
+        if index > self.last.index {
             return Ok(Entries::default());
         }
-        self.slice(index, last + 1, max_size)
+        self.slice(index, self.last.index + 1, max_size)
     }
 
     /// Entries `lo..hi`, as far as they fit in `max_size`, at least one.
+    #[inline]
     pub(crate) fn slice(&self, lo: u64, hi: u64, max_size: u64) -> Result<Entries> {
+        if lo >= self.unstable.offset() && lo < hi && hi <= self.last.index + 1 {
+            return Ok(self.unstable.slice(lo, hi, max_size));
+        }
+        self.slice_stored(lo, hi, max_size)
+    }
+
+    fn slice_stored(&self, lo: u64, hi: u64, max_size: u64) -> Result<Entries> {
         self.check_bounds(lo, hi)?;
         if lo == hi {
             return Ok(Entries::default());
         }
         let offset = self.unstable.offset();
-        if lo >= offset {
-            return Ok(self.unstable.slice(lo, hi, max_size));
-        }
         let entries = self.stored(lo, hi.min(offset), max_size)?;
         if hi > offset && entries.len() as u64 == offset - lo {
             return Ok(self.with_unstable(&entries, hi, max_size));
@@ -370,7 +409,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         if lo < first {
             return Err(StorageError::Compacted.into());
         }
-        let last = self.last_index()?;
+        let last = self.last.index;
         if hi > last + 1 {
             fatal!("slice[{lo},{hi}) out of bound [{first},{last}]");
         }
@@ -397,9 +436,10 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
 }
 
 /// What storage gave must be what was asked for, or the beginning of it.
+#[inline]
 fn check_stored(entries: Entries, lo: u64, hi: u64) -> Result<Entries> {
-    let indexes = entries.iter().map(|entry| entry.index);
-    if entries.len() as u64 > hi - lo || !indexes.eq(lo..lo + entries.len() as u64) {
+    let follow = entries.iter().zip(lo..).all(|(entry, index)| entry.index == index);
+    if entries.len() as u64 > hi - lo || !follow {
         fatal!("storage gave other entries than [{lo}:{hi})");
     }
     Ok(entries)

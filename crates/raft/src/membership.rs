@@ -16,7 +16,7 @@ use crate::types::{ConfState, NONE, Role};
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// Makes a committed change. One that cannot be made is fatal: the others will make it.
     pub(crate) fn apply_conf_change(&mut self, change: &ConfChangeV2) -> Result<ConfState> {
-        let changer = Changer::new(&self.tracker, self.log.last_index()?);
+        let changer = Changer::new(&self.tracker, self.log.last_index());
         let (config, progress) =
             changer.change(change).map_err(|error| Error::Fatal(error.to_string()))?;
         self.switch(config, progress)
@@ -64,9 +64,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             self.broadcast_append()?;
         } else {
             for slot in 0..self.tracker.progress.len() {
-                let id = self.tracker.progress.id_at(slot);
-                if id != self.id {
-                    self.maybe_send_append(id, false)?;
+                if self.tracker.progress.id_at(slot) != self.id {
+                    self.maybe_send_append(slot, false)?;
                 }
             }
         }

@@ -140,10 +140,15 @@ impl fmt::Display for MessageType {
 }
 
 /// One message. Which fields mean something depends on the type; the others are zero.
+///
+/// What few messages carry is kept apart, so that a message is moved in a few instructions: on its
+/// way it is moved several times.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// What the message asks or answers.
     pub msg_type: MessageType,
+    /// The answer is no.
+    pub reject: bool,
     /// The receiver.
     pub to: NodeId,
     /// The sender.
@@ -154,33 +159,78 @@ pub struct Message {
     pub log_term: u64,
     /// The entry before `entries`, the candidate's last entry, or what is acknowledged.
     pub index: u64,
-    /// Entries to append, propose or apply.
-    pub entries: Entries,
     /// The sender's commit index.
     pub commit: u64,
-    /// The vote to store (`StorageAppend` only).
-    pub vote: NodeId,
-    /// The snapshot to install or to store.
-    pub snapshot: Option<Box<Snapshot>>,
-    /// The answer is no.
-    pub reject: bool,
     /// Where the sender guesses that the logs agree.
     pub reject_hint: u64,
+    /// Entries to append, propose or apply.
+    pub entries: Entries,
+    /// What else the message carries.
+    pub attachment: Option<Box<Attachment>>,
+}
+
+/// What few messages carry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
     /// The round of reads that is being confirmed, or the kind of campaign.
     pub context: Bytes,
+    /// The snapshot to install or to store.
+    pub snapshot: Option<Snapshot>,
+    /// The vote to store (`StorageAppend` only).
+    pub vote: NodeId,
     /// What to deliver once a storage message was carried out.
     pub responses: Vec<Message>,
 }
 
 impl Message {
     /// A message of this type with every other field zero.
+    #[inline]
     pub fn new(msg_type: MessageType) -> Self {
         Self { msg_type, ..Self::default() }
     }
 
+    /// The message with this context; see [`Attachment`].
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<Bytes>) -> Self {
+        let context = context.into();
+        if !context.is_empty() {
+            self.attachment.get_or_insert_default().context = context;
+        }
+        self
+    }
+
+    /// The message with this snapshot.
+    #[must_use]
+    pub fn with_snapshot(mut self, snapshot: Snapshot) -> Self {
+        self.attachment.get_or_insert_default().snapshot = Some(snapshot);
+        self
+    }
+
+    /// The round of reads that is being confirmed, or the kind of campaign.
+    pub fn context(&self) -> &[u8] {
+        self.attachment.as_ref().map_or(&[], |attachment| &attachment.context)
+    }
+
+    /// The snapshot to install or to store.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.attachment.as_ref()?.snapshot.as_ref()
+    }
+
+    /// What to deliver once a storage message was carried out.
+    pub fn responses(&self) -> &[Message] {
+        self.attachment.as_ref().map_or(&[], |attachment| &attachment.responses)
+    }
+
+    /// Takes what is to be delivered once a storage message was carried out.
+    pub fn take_responses(&mut self) -> Vec<Message> {
+        let attachment = self.attachment.as_mut();
+        attachment.map(|attachment| std::mem::take(&mut attachment.responses)).unwrap_or_default()
+    }
+
     /// The hard state that a [`MessageType::StorageAppend`] wants stored, if any.
     pub fn hard_state(&self) -> Option<HardState> {
-        let state = HardState { term: self.term, vote: self.vote, commit: self.commit };
+        let vote = self.attachment.as_ref().map_or(0, |attachment| attachment.vote);
+        let state = HardState { term: self.term, vote, commit: self.commit };
         (!state.is_empty()).then_some(state)
     }
 
@@ -193,4 +243,14 @@ impl Message {
 /// Whether the id names a storage thread rather than a member.
 pub(crate) fn is_local_thread(id: NodeId) -> bool {
     id == APPEND_THREAD || id == APPLY_THREAD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_moved_without_a_call() {
+        assert!(size_of::<Message>() <= 128, "that much the compiler copies in place");
+    }
 }

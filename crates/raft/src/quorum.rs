@@ -69,6 +69,7 @@ impl fmt::Display for JointConfig {
 }
 
 /// The largest index that a majority has acknowledged; a majority of nobody has everything.
+#[inline]
 pub(crate) fn majority_index(voters: &IdSet, acked: impl Fn(NodeId) -> Option<u64>) -> u64 {
     if voters.is_empty() {
         return u64::MAX;
@@ -80,10 +81,15 @@ pub(crate) fn majority_index(voters: &IdSet, acked: impl Fn(NodeId) -> Option<u6
         many.resize(voters.len(), 0);
         &mut many[..]
     };
-    for (index, id) in indexes.iter_mut().zip(voters.iter()) {
-        *index = acked(id).unwrap_or(0);
+    for (sorted, id) in voters.iter().enumerate() {
+        let index = acked(id).unwrap_or(0);
+        let mut at = sorted;
+        while at > 0 && indexes[at - 1] > index {
+            indexes[at] = indexes[at - 1];
+            at -= 1;
+        }
+        indexes[at] = index;
     }
-    indexes.sort_unstable();
     indexes[voters.len() - (voters.len() / 2 + 1)]
 }
 

@@ -72,7 +72,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         let (hard_state, conf_state) = storage.initial_state()?;
         let log = RaftLog::new(storage, logger, config.max_committed_size_per_ready)?;
         let mut raft = Self::unconfigured(config, log, randomness);
-        let last = raft.log.last_id()?;
+        let last = raft.log.last_id();
         let members = changer::restore(raft.tracker.clone(), last.index, &conf_state)
             .map_err(|error| Error::Fatal(error.to_string()))?;
         raft.switch_to(members, &conf_state)?;
@@ -125,7 +125,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     fn load_state(&mut self, state: HardState) -> Result<()> {
-        let (committed, last) = (self.log.committed, self.log.last_index()?);
+        let (committed, last) = (self.log.committed, self.log.last_index());
         if state.term > MAX_NUMBER {
             fatal!("{:x} state.term {} is out of range", self.id, state.term);
         }
@@ -167,6 +167,19 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     pub(crate) fn soft_state(&self) -> SoftState {
         SoftState { lead: self.lead, role: self.role }
+    }
+
+    /// A message of this node's term.
+    #[inline]
+    pub(crate) fn message(&self, msg_type: MessageType, to: NodeId) -> Message {
+        Message { to, from: self.id, term: self.term, ..Message::new(msg_type) }
+    }
+
+    /// Answers to entries that the log has everything up to `index`, once that is durable.
+    #[inline]
+    pub(crate) fn acknowledge(&mut self, to: NodeId, index: u64) {
+        let response = Message { index, ..self.message(MessageType::AppResp, to) };
+        self.messages_after_append.push(response);
     }
 
     /// Sends now, or, where the message vouches for something, once that is durable.
@@ -225,7 +238,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     fn reset_progress(&mut self) -> Result<()> {
-        let last = self.log.last_index()?;
+        let last = self.log.last_index();
         let inflights = self.tracker.inflights();
         for (id, progress) in self.tracker.progress.iter_mut() {
             *progress = Progress::new(last + 1, inflights.clone(), progress.is_learner);
@@ -273,7 +286,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         own.recent_active = true;
         // There may be a change among the uncommitted entries: wait until all are applied.
         if !self.bugs.has(Bug::ChangeBeforeCommit) {
-            self.pending_conf_index = self.log.last_index()?;
+            self.pending_conf_index = self.log.last_index();
         }
         // Raft 8: an entry of the new term, without which earlier ones are not known committed.
         let accepted = self.append_entries(Entry::default().into())?;
@@ -284,7 +297,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     /// Appends to the leader's own log; refuses what is beyond the limit of uncommitted bytes.
     pub(crate) fn append_entries(&mut self, mut entries: Entries) -> Result<bool> {
-        let last = self.log.last_index()?;
+        let last = self.log.last_index();
         for (entry, index) in entries.make_mut().iter_mut().zip(last + 1..) {
             entry.term = self.term;
             entry.index = index;
@@ -301,7 +314,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
         let index = self.log.append(entries)?;
         // The leader's own log counts towards the quorum like any other: once it is durable.
-        self.send(Message { to: self.id, index, ..Message::new(MessageType::AppResp) });
+        self.acknowledge(self.id, index);
         if self.bugs.has(Bug::OwnAppendNotAwaited) {
             let own = self.tracker.progress.get_mut(self.id);
             own.expect("a leader is a member of its configuration").maybe_update(index);

@@ -148,7 +148,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             && !message.reject
             && self.raft.role == Role::Leader
             && message.term == self.raft.term
-            && message.index > self.raft.log.last_index()?
+            && message.index > self.raft.log.last_index()
         {
             let what = format!("{:x} acknowledges more than there is", message.from);
             return Err(Error::InvalidMessage(what));
@@ -279,7 +279,10 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         ready.must_sync = must_sync(&hard_state, &self.previous_hard_state, ready.entries.len());
         ready.soft_state = (soft_state != self.previous_soft_state).then_some(soft_state);
         ready.hard_state = (hard_state != self.previous_hard_state).then_some(hard_state);
-        ready.snapshot = raft.log.unstable.next_snapshot().cloned();
+        let snapshot = raft.log.unstable.next_snapshot();
+        if snapshot.is_some() || ready.snapshot.is_some() {
+            ready.snapshot = snapshot.cloned();
+        }
         ready.messages.clear();
         if !raft.messages.is_empty() {
             std::mem::swap(&mut ready.messages, &mut raft.messages);
@@ -420,12 +423,12 @@ impl<S: Storage, L: Logger> LogView<'_, S, L> {
 
     /// The last index, unstable entries included.
     pub fn last_index(&self) -> Result<u64> {
-        self.log.last_index()
+        Ok(self.log.last_index())
     }
 
     /// The last entry's term and index.
     pub fn last_id(&self) -> Result<EntryId> {
-        self.log.last_id()
+        Ok(self.log.last_id())
     }
 
     /// Term and index before the first entry.

@@ -66,15 +66,16 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     /// A follower acknowledged a heartbeat that carried a read.
     pub(crate) fn handle_read_ack(&mut self, message: &Message) {
-        if self.read_only.option != ReadOnlyOption::Safe || message.context.is_empty() {
+        let context = message.context();
+        if self.read_only.option != ReadOnlyOption::Safe || context.is_empty() {
             return;
         }
-        let Some(acks) = self.read_only.receive_ack(message.from, &message.context) else {
+        let Some(acks) = self.read_only.receive_ack(message.from, context) else {
             return;
         };
         let acked = |id| acks.contains(id).then_some(true);
         if self.tracker.config.voters.vote_result(acked) == VoteResult::Won {
-            self.finish_reads(&message.context);
+            self.finish_reads(context);
         }
     }
 

@@ -4,7 +4,7 @@ use crate::config::Randomness;
 use crate::entries::Entries;
 use crate::error::Result;
 use crate::logger::{Logger, log};
-use crate::message::{APPEND_THREAD, APPLY_THREAD, Message, MessageType};
+use crate::message::{APPEND_THREAD, APPLY_THREAD, Attachment, Message, MessageType};
 use crate::raft::Raft;
 use crate::read_only::ReadState;
 use crate::storage::{Storage, encoded_size, payload_size};
@@ -71,15 +71,19 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         let stored = self.stored_when_written(ready)?;
         responses.extend(stored.map(|stored| stored.message(self.id, ready.snapshot.as_ref())));
         let state = ready.hard_state.unwrap_or_default();
+        let (vote, snapshot) = (state.vote, ready.snapshot.clone());
         Ok(Some(Message {
             to: APPEND_THREAD,
             from: self.id,
             term: state.term,
-            vote: state.vote,
             commit: state.commit,
             entries: ready.entries.clone(),
-            snapshot: ready.snapshot.clone().map(Box::new),
-            responses,
+            attachment: Some(Box::new(Attachment {
+                vote,
+                snapshot,
+                responses,
+                ..Attachment::default()
+            })),
             ..Message::new(MessageType::StorageAppend)
         }))
     }
@@ -96,7 +100,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         if !has_entries && ready.snapshot.is_none() {
             return Ok(None);
         }
-        let last = if has_entries { self.log.last_id()? } else { EntryId::default() };
+        let last = if has_entries { self.log.last_id() } else { EntryId::default() };
         let snapshot_index = ready.snapshot.as_ref().map_or(0, |snapshot| snapshot.metadata.index);
         Ok(Some(Stored { term: self.term, last, snapshot_index }))
     }
@@ -146,19 +150,22 @@ impl Stored {
         Self {
             term: message.term,
             last: EntryId { term: message.log_term, index: message.index },
-            snapshot_index: message.snapshot.as_ref().map_or(0, |held| held.metadata.index),
+            snapshot_index: message.snapshot().map_or(0, |held| held.metadata.index),
         }
     }
 
     fn message(self, id: NodeId, snapshot: Option<&Snapshot>) -> Message {
-        Message {
+        let message = Message {
             to: id,
             from: APPEND_THREAD,
             term: self.term,
             index: self.last.index,
             log_term: self.last.term,
-            snapshot: snapshot.cloned().map(Box::new),
             ..Message::new(MessageType::StorageAppendResp)
+        };
+        match snapshot {
+            Some(snapshot) => message.with_snapshot(snapshot.clone()),
+            None => message,
         }
     }
 }
@@ -195,7 +202,10 @@ pub(crate) fn storage_apply(id: NodeId, committed: &Entries) -> Option<Message> 
         to: APPLY_THREAD,
         from: id,
         entries: committed.clone(),
-        responses: vec![response],
+        attachment: Some(Box::new(Attachment {
+            responses: vec![response],
+            ..Attachment::default()
+        })),
         ..Message::new(MessageType::StorageApply)
     })
 }

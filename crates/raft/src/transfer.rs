@@ -11,9 +11,10 @@ use crate::types::{NONE, NodeId};
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// Brings the successor up to date first; proposals are dropped meanwhile. After an election
     /// timeout the leader goes on as if nothing had been asked.
-    pub(crate) fn handle_transfer_leader(&mut self, to: NodeId) -> Result<()> {
+    pub(crate) fn handle_transfer_leader(&mut self, slot: usize) -> Result<()> {
         let (id, term) = (self.id, self.term);
-        let progress = self.tracker.progress.get(to).expect("the successor is a member");
+        let to = self.tracker.progress.id_at(slot);
+        let progress = self.tracker.progress.at(slot);
         let match_index = progress.match_index;
         let logger = &self.log.logger;
         if progress.is_learner {
@@ -49,8 +50,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         log!(*logger, Info, "{id:x} [term {term}] starts to transfer leadership to {to:x}");
         self.election_elapsed = 0;
         self.lead_transferee = to;
-        if match_index != self.log.last_index()? {
-            return self.send_append(to);
+        if match_index != self.log.last_index() {
+            return self.send_append(slot);
         }
         self.send_timeout_now(to);
         log!(
@@ -62,21 +63,19 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     /// The successor has caught up: let it campaign.
-    pub(crate) fn continue_transfer(&mut self, from: NodeId) -> Result<()> {
-        if from != self.lead_transferee {
-            return Ok(());
+    pub(crate) fn continue_transfer(&mut self, slot: usize, from: NodeId) {
+        if from != self.lead_transferee
+            || self.tracker.progress.at(slot).match_index != self.log.last_index()
+        {
+            return;
         }
-        let progress = self.tracker.progress.get(from).expect("the successor is a member");
-        if progress.match_index == self.log.last_index()? {
-            log!(
-                self.log.logger,
-                Info,
-                "{:x} sent MsgTimeoutNow to {from:x} after received MsgAppResp",
-                self.id
-            );
-            self.send_timeout_now(from);
-        }
-        Ok(())
+        log!(
+            self.log.logger,
+            Info,
+            "{:x} sent MsgTimeoutNow to {from:x} after received MsgAppResp",
+            self.id
+        );
+        self.send_timeout_now(from);
     }
 
     fn send_timeout_now(&mut self, to: NodeId) {

@@ -53,14 +53,6 @@ impl Unstable {
         self.snapshot.as_ref().map(|snapshot| snapshot.metadata.index + 1)
     }
 
-    /// The last index, if it is not storage's.
-    pub(crate) fn last_index(&self) -> Option<u64> {
-        if self.has_entries() {
-            return Some(self.end - 1);
-        }
-        self.snapshot.as_ref().map(|snapshot| snapshot.metadata.index)
-    }
-
     /// The term at `index`, if it is not storage's.
     pub(crate) fn term(&self, index: u64) -> Option<u64> {
         if index >= self.offset {
@@ -74,22 +66,28 @@ impl Unstable {
         if index < self.offset || index >= self.end {
             return None;
         }
-        let piece = &self.pieces[self.piece_at(index)];
-        piece.get(position(index - piece[0].index))
+        let (piece, at) = self.locate(index);
+        self.pieces[piece].get(at)
     }
 
-    /// The piece that holds the entry at `index`, which must be here.
-    fn piece_at(&self, index: u64) -> usize {
-        match self.pieces.back() {
-            // Most often everything is in one piece.
-            _ if self.pieces.len() == 1 => 0,
-            Some(last) if last[0].index <= index => self.pieces.len() - 1,
-            _ => self.pieces.partition_point(|piece| piece[0].index <= index) - 1,
+    /// The piece that holds the entry at `index`, which must be here, and where in it.
+    #[inline]
+    fn locate(&self, index: u64) -> (usize, usize) {
+        // Most often everything is in one piece.
+        let at = position(index - self.offset);
+        if at < self.pieces[0].len() {
+            return (0, at);
         }
+        let piece = self.pieces.partition_point(|piece| piece[0].index <= index) - 1;
+        (piece, position(index - self.pieces[piece][0].index))
     }
 
     /// Entries that were not yet handed out for writing.
+    #[inline]
     pub(crate) fn next_entries(&self) -> Entries {
+        if !self.has_next_entries() {
+            return Entries::default();
+        }
         self.slice(self.offset_in_progress, self.end, u64::MAX)
     }
 
@@ -185,6 +183,11 @@ impl Unstable {
 
     /// Drops entries before `offset`, which is within the log or at its end.
     fn drop_front(&mut self, offset: u64) {
+        if offset == self.end {
+            self.pieces.clear();
+            self.offset = offset;
+            return;
+        }
         let mut start = std::mem::replace(&mut self.offset, offset);
         while start < offset
             && let Some(piece) = self.pieces.front_mut()
@@ -226,8 +229,8 @@ impl Unstable {
             self.offset,
             self.end
         );
-        let piece = &self.pieces[self.piece_at(lo)];
-        let start = position(lo - piece[0].index);
+        let (piece, start) = self.locate(lo);
+        let piece = &self.pieces[piece];
         let end = start + position(hi - lo);
         if end == start + 1 {
             return Entries::from(piece[start].clone());
@@ -247,20 +250,19 @@ impl Unstable {
             offset <= lo && hi <= upper,
             "unstable.slice[{lo},{hi}) out of bound [{offset},{upper}]"
         );
-        let first = if lo < upper { self.piece_at(lo) } else { self.pieces.len() };
-        let skipped = self.pieces.get(first).map_or(0, |piece| position(lo - piece[0].index));
+        let (first, skipped) = if lo < upper { self.locate(lo) } else { (self.pieces.len(), 0) };
         let pieces = self.pieces.range(first..);
         pieces.flat_map(|piece| piece.iter()).skip(skipped).take(position(hi - lo))
     }
 
     fn check(&self) {
-        assert!(
+        debug_assert!(
             self.offset <= self.offset_in_progress && self.offset_in_progress <= self.end,
             "writing is in progress only within the unstable log"
         );
         if let (Some(first), Some(last)) = (self.pieces.front(), self.pieces.back()) {
-            assert_eq!(first[0].index, self.offset, "the first unstable entry is at the offset");
-            assert_eq!(last[last.len() - 1].index + 1, self.end, "the unstable log has no gap");
+            debug_assert_eq!(first[0].index, self.offset, "the first entry is at the offset");
+            debug_assert_eq!(last[last.len() - 1].index + 1, self.end, "the log has no gap");
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn check(message: &Message) -> Result<()> {
     check_term(message)?;
     match message.msg_type {
         MessageType::App => check_entries(message),
-        MessageType::Snap => message.snapshot.as_ref().map_or(Ok(()), |snapshot| {
+        MessageType::Snap => message.snapshot().map_or(Ok(()), |snapshot| {
             check_snapshot(snapshot, message.term)?;
             check_conf_state(&snapshot.metadata.conf_state)
         }),
@@ -36,12 +36,18 @@ pub(crate) fn check(message: &Message) -> Result<()> {
     }
 }
 
+#[cold]
 fn refuse(what: impl Into<String>) -> Result<()> {
     Err(Error::InvalidMessage(what.into()))
 }
 
+#[cold]
+fn refuse_type(msg_type: MessageType, what: &str) -> Result<()> {
+    refuse(format!("{msg_type} {what}"))
+}
+
 fn check_numbers(message: &Message) -> Result<()> {
-    let snapshot = message.snapshot.as_ref().map(|snapshot| snapshot.id()).unwrap_or_default();
+    let snapshot = message.snapshot().map(Snapshot::id).unwrap_or_default();
     // One too large sets the top bit, whichever it is.
     let all = message.term
         | message.log_term
@@ -67,7 +73,7 @@ fn check_term(message: &Message) -> Result<()> {
                 | MessageType::ForgetLeader
         );
     if message.term == 0 && !may_lack_term {
-        return refuse(format!("{} without a term", message.msg_type));
+        return refuse_type(message.msg_type, "without a term");
     }
     Ok(())
 }
@@ -102,9 +108,9 @@ pub(crate) fn check_sender(message: &Message, id: NodeId, is_async: bool) -> Res
     ) && !message.reject;
     match message.from {
         _ if is_input => Ok(()),
-        NONE => refuse(format!("{} without a sender", message.msg_type)),
+        NONE => refuse_type(message.msg_type, "without a sender"),
         from if from == id && !(is_async && waited_for_write) => {
-            refuse(format!("{} from this node itself", message.msg_type))
+            refuse_type(message.msg_type, "from this node itself")
         }
         _ => Ok(()),
     }

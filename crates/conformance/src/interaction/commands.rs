@@ -183,9 +183,9 @@ impl Cluster {
             from,
             to,
             term: node.basic_status().hard_state.term,
-            snapshot: Some(Box::new(snapshot)),
             ..raft::Message::new(MessageType::Snap)
         };
+        let message = message.with_snapshot(snapshot);
         self.output.write(&message);
         self.messages.push(message);
         Ok(())

@@ -109,10 +109,10 @@ impl Cluster {
             output.write("no append work to perform");
             return Ok(());
         };
-        let responses = std::mem::take(&mut work.responses);
+        let responses = work.take_responses();
         output.write_line(format_args!("Processing:\n{work}"));
         member
-            .append(work.hard_state(), &work.entries, work.snapshot.as_deref())
+            .append(work.hard_state(), &work.entries, work.snapshot())
             .map_err(|error| error.to_string())?;
         self.respond(responses);
         Ok(())
@@ -125,7 +125,7 @@ impl Cluster {
             output.write("no apply work to perform");
             return Ok(());
         };
-        let responses = std::mem::take(&mut work.responses);
+        let responses = work.take_responses();
         output.write_line(format_args!("Processing:\n{work}"));
         member.apply(&work.entries).map_err(|error| error.to_string())?;
         self.respond(responses);

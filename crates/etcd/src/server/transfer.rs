@@ -133,14 +133,14 @@ impl Running {
             return self.close_batch(disk);
         }
         self.transfers.flushed = None;
-        let Some(mut message) = self.transfers.asked.pop_front() else { return Ok(()) };
+        let Some(message) = self.transfers.asked.pop_front() else { return Ok(()) };
         let metadata = SnapshotMetadata {
             conf_state: self.snapshots.conf_state.clone(),
             index: applied.index,
             term: applied.term,
         };
         let data = Bytes::from(self.applier.cluster().v2().to_json());
-        message.snapshot = Some(Box::new(Snapshot { data, metadata }));
+        let message = message.with_snapshot(Snapshot { data, metadata });
         let (to, index, database) = (message.to, applied.index, self.backend().stream().bytes());
         let bytes = u64::try_from(database.len()).expect("a length fits 64 bits");
         effects.trace.push(ServerEvent::SnapshotSent { to, index, bytes });
@@ -158,7 +158,7 @@ impl Running {
         effects: &mut Effects,
     ) {
         let SnapshotMessage { message, database } = snapshot;
-        let Some(metadata) = message.snapshot.as_ref().map(|snapshot| &snapshot.metadata) else {
+        let Some(metadata) = message.snapshot().map(|snapshot| &snapshot.metadata) else {
             return self.answer_snapshot(message.from, false, effects);
         };
         if self.applier.cluster().is_removed(message.from) {

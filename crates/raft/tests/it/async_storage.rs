@@ -21,7 +21,7 @@ fn append(node: &mut Node, message: &Message) -> Vec<Message> {
     if let Some(state) = message.hard_state() {
         node.storage_mut().set_hard_state(state);
     }
-    message.responses.clone()
+    message.responses().to_vec()
 }
 
 fn deliver(node: &mut Node, responses: Vec<Message>) {
@@ -32,10 +32,10 @@ fn deliver(node: &mut Node, responses: Vec<Message>) {
 
 fn write_all(node: &mut Node) {
     while node.has_ready() {
-        for message in node.ready().unwrap().messages {
+        for mut message in node.ready().unwrap().messages {
             let responses = match message.to {
                 APPEND_THREAD => append(node, &message),
-                APPLY_THREAD => message.responses,
+                APPLY_THREAD => message.take_responses(),
                 _ => continue,
             };
             deliver(node, responses);
@@ -63,10 +63,10 @@ fn a_single_node_becomes_leader_and_commits_only_through_its_append_thread() {
     assert_eq!(node.log().unstable_offset(), 2, "and stable");
 
     let ready = node.ready().unwrap();
-    let apply = take(&ready, MessageType::StorageApply);
+    let mut apply = take(&ready, MessageType::StorageApply);
     assert_eq!((apply.to, apply.entries.len()), (APPLY_THREAD, 1), "to be applied");
     assert_eq!((node.log().applying(), node.log().applied()), (1, 0), "on its way");
-    deliver(&mut node, apply.responses);
+    deliver(&mut node, apply.take_responses());
     assert_eq!(node.log().applied(), 1, "done");
 }
 
@@ -96,7 +96,7 @@ fn a_follower_answers_only_through_the_append_thread() {
     let ready = node.ready().unwrap();
     let write = take(&ready, MessageType::StorageAppend);
     assert_eq!(ready.messages.len(), 1, "nothing else leaves");
-    let answer = &write.responses[0];
+    let answer = &write.responses()[0];
     assert_eq!((answer.msg_type, answer.to, answer.index), (MessageType::AppResp, 2, 1), "later");
 }
 

@@ -173,8 +173,8 @@ fn a_snapshot_whose_configuration_cannot_be_is_refused_and_changes_nothing() {
         let mut one = boot(storage(Lie::None)).unwrap();
         let before = (one.basic_status(), one.conf_state());
         let metadata = SnapshotMetadata { conf_state, index: 9, term: 2 };
-        let snapshot = Some(Box::new(Snapshot { metadata, ..Snapshot::default() }));
-        let result = one.step(raft::Message { snapshot, ..message(MessageType::Snap, 2, 1, 2) });
+        let snapshot = Snapshot { metadata, ..Snapshot::default() };
+        let result = one.step(message(MessageType::Snap, 2, 1, 2).with_snapshot(snapshot));
         assert!(matches!(result, Err(Error::InvalidMessage(_))), "{result:?}");
         assert_eq!((one.basic_status(), one.conf_state()), before, "nothing changed");
     }
@@ -184,8 +184,8 @@ fn a_snapshot_whose_configuration_cannot_be_is_refused_and_changes_nothing() {
 fn a_snapshot_without_members_or_without_term_is_not_taken() {
     let mut one = boot(storage(Lie::None)).unwrap();
     let snap = |metadata| {
-        let snapshot = Some(Box::new(Snapshot { metadata, ..Snapshot::default() }));
-        raft::Message { snapshot, ..message(MessageType::Snap, 2, 1, 2) }
+        let snapshot = Snapshot { metadata, ..Snapshot::default() };
+        message(MessageType::Snap, 2, 1, 2).with_snapshot(snapshot)
     };
     let nobody = SnapshotMetadata { conf_state: ConfState::default(), index: 9, term: 2 };
     one.step(snap(nobody)).unwrap();

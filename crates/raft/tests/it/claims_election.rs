@@ -412,7 +412,7 @@ fn self_vote_after_lost_election(pre_vote: bool) {
     one.campaign().unwrap();
     let ready = one.ready().unwrap();
     let write = ready.messages.iter().find(|m| m.msg_type == MessageType::StorageAppend).unwrap();
-    let own_vote = write.responses.iter().find(|m| m.from == 1 && m.to == 1).unwrap().clone();
+    let own_vote = write.responses().iter().find(|m| m.from == 1 && m.to == 1).unwrap().clone();
     one.step(message(MessageType::Heartbeat, 2, 1, term(&one).max(1))).unwrap();
     assert_eq!(role(&one), Role::Follower, "2 won");
     one.step(own_vote).unwrap();
@@ -437,7 +437,7 @@ fn candidate_delivers_pre_candidate_self_vote_after_becoming_candidate() {
     let ready = one.ready().unwrap();
     let write = ready.messages.iter().find(|m| m.msg_type == MessageType::StorageAppend).unwrap();
     let own =
-        write.responses.iter().find(|m| m.msg_type == MessageType::PreVoteResp).unwrap().clone();
+        write.responses().iter().find(|m| m.msg_type == MessageType::PreVoteResp).unwrap().clone();
     one.step(message(MessageType::PreVoteResp, 2, 1, 1)).unwrap();
     one.step(message(MessageType::PreVoteResp, 3, 1, 1)).unwrap();
     assert_eq!((role(&one), term(&one)), (Role::Candidate, 1), "others sufficed");
@@ -447,7 +447,7 @@ fn candidate_delivers_pre_candidate_self_vote_after_becoming_candidate() {
     assert_eq!(role(&one), Role::Candidate, "its own real vote is not durable yet");
     let ready = one.ready().unwrap();
     let write = ready.messages.iter().find(|m| m.msg_type == MessageType::StorageAppend).unwrap();
-    for response in write.responses.clone() {
+    for response in write.responses().to_vec() {
         one.step(response).unwrap();
     }
     assert_eq!(role(&one), Role::Leader, "now it is");
@@ -459,14 +459,14 @@ fn leader_msg_app_self_ack_after_term_change() {
     let mut one = node(config, &[1, 2, 3]);
     one.campaign().unwrap();
     let ready = one.ready().unwrap();
-    for own in ready.messages.iter().flat_map(|m| m.responses.clone()) {
+    for own in ready.messages.iter().flat_map(|m| m.responses().to_vec()) {
         one.step(own).unwrap();
     }
     one.step(message(MessageType::VoteResp, 2, 1, 1)).unwrap();
     one.propose("x").unwrap();
     let ready = one.ready().unwrap();
     let write = ready.messages.iter().find(|m| m.msg_type == MessageType::StorageAppend).unwrap();
-    let own_ack = write.responses.iter().find(|m| m.msg_type == MessageType::AppResp).unwrap();
+    let own_ack = write.responses().iter().find(|m| m.msg_type == MessageType::AppResp).unwrap();
     one.step(message(MessageType::Heartbeat, 3, 1, 2)).unwrap();
     one.step(own_ack.clone()).unwrap();
     let status = one.basic_status();

@@ -28,8 +28,7 @@ fn snapshot(conf_state: ConfState) -> Snapshot {
 /// The node takes a snapshot from node 2 in term 11; gives what it answers.
 fn take(node: &mut group::Node, snapshot: Snapshot) -> Vec<Message> {
     let to = node.basic_status().id;
-    let snapshot = Some(Box::new(snapshot));
-    step(node, Message { snapshot, ..message(MessageType::Snap, 2, to, 11) })
+    step(node, message(MessageType::Snap, 2, to, 11).with_snapshot(snapshot))
 }
 
 #[test]
@@ -130,8 +129,7 @@ fn restore_ignore_snapshot() {
         Snapshot { metadata, ..Snapshot::default() }
     };
     let answer_at = |one: &mut group::Node, index| {
-        let snapshot = Some(Box::new(old(index)));
-        let sent = step(one, Message { snapshot, ..message(MessageType::Snap, 2, 1, 1) });
+        let sent = step(one, message(MessageType::Snap, 2, 1, 1).with_snapshot(old(index)));
         to(&sent, 2, MessageType::AppResp)[0].index
     };
     assert_eq!((answer_at(&mut one, 1), one.log().committed()), (1, 1), "it has that already");

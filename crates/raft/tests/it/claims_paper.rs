@@ -307,7 +307,7 @@ fn an_acknowledgement_leaves_only_with_its_write() {
     assert_eq!(to(&ready.messages, 1, MessageType::AppResp), [], "R7: not by itself");
     let write = &to(&ready.messages, raft::APPEND_THREAD, MessageType::StorageAppend)[0];
     assert_eq!(
-        to(&write.responses, 1, MessageType::AppResp).len(),
+        to(write.responses(), 1, MessageType::AppResp).len(),
         1,
         "but when the write is done"
     );

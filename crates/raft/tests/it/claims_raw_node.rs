@@ -477,12 +477,15 @@ fn commit_pagination_with_async_storage_writes() {
                     pages.push(message.entries.len());
                     applying.push(message);
                 } else {
-                    message.responses.into_iter().for_each(|response| one.step(response).unwrap());
+                    message
+                        .responses()
+                        .iter()
+                        .for_each(|response| one.step(response.clone()).unwrap());
                 }
             }
         }
         if answer {
-            for response in applying.drain(..).flat_map(|message| message.responses) {
+            for response in applying.drain(..).flat_map(|mut message| message.take_responses()) {
                 one.step(response).unwrap();
             }
         }

@@ -92,12 +92,10 @@ fn read_only_duplicate_request() {
     }
     let ready = one.ready().unwrap();
     let beats = to(&ready.messages, 2, MessageType::Heartbeat);
-    assert_eq!(beats[0].context, beats[1].context, "asked twice while it waits: one round");
+    assert_eq!(beats[0].context(), beats[1].context(), "asked twice while it waits: one round");
     one.advance().unwrap();
-    let answer = Message {
-        context: beats[0].context.clone(),
-        ..message(MessageType::HeartbeatResp, 2, 1, 1)
-    };
+    let round = beats[0].context().to_vec();
+    let answer = message(MessageType::HeartbeatResp, 2, 1, 1).with_context(round.clone());
     one.step(answer.clone()).unwrap();
     let request_context = b"same".as_slice().into();
     assert_eq!(one.ready().unwrap().read_states, [ReadState { index: 1, request_context }], "once");
@@ -106,7 +104,7 @@ fn read_only_duplicate_request() {
     one.step(answer).unwrap();
     let ready = one.ready().unwrap();
     assert_eq!(ready.read_states, [], "etcd 20418: the old acknowledgement is not of this round");
-    assert_ne!(to(&ready.messages, 2, MessageType::Heartbeat)[0].context, beats[0].context, "new");
+    assert_ne!(to(&ready.messages, 2, MessageType::Heartbeat)[0].context(), round, "new");
 }
 
 #[test]
@@ -114,13 +112,13 @@ fn raft_frees_read_only_mem() {
     let mut one = leader(Config::new(1), &[1, 2]);
     ack(&mut one, 2, 1);
     one.read_index("a").unwrap();
-    let round = to(&pump(&mut one), 2, MessageType::Heartbeat)[0].context.clone();
+    let round = to(&pump(&mut one), 2, MessageType::Heartbeat)[0].context().to_vec();
     assert!(!round.is_empty(), "the round is on its way");
-    one.step(Message { context: round, ..message(MessageType::HeartbeatResp, 2, 1, 1) }).unwrap();
+    one.step(message(MessageType::HeartbeatResp, 2, 1, 1).with_context(round)).unwrap();
     pump(&mut one);
     one.tick().unwrap();
     let beat = to(&pump(&mut one), 2, MessageType::Heartbeat).remove(0);
-    assert!(beat.context.is_empty(), "nothing waits any more");
+    assert!(beat.context().is_empty(), "nothing waits any more");
 }
 
 #[test]

@@ -13,10 +13,10 @@ use bytes::Bytes;
 
 use crate::explore::Dice;
 use raft::{
-    APPEND_THREAD, APPLY_THREAD, AnyConfChange, ConfChange, ConfChangeSingle, ConfChangeTransition,
-    ConfChangeType, ConfChangeV2, ConfState, Config, Entry, EntryType, Error, HardState,
-    MemoryStorage, Message, MessageType, NodeId, Randomness, RawNode, ReadOnlyOption, Role,
-    Snapshot, SnapshotMetadata, SnapshotStatus, StorageError,
+    APPEND_THREAD, APPLY_THREAD, AnyConfChange, Attachment, ConfChange, ConfChangeSingle,
+    ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Config, Entry, EntryType, Error,
+    HardState, MemoryStorage, Message, MessageType, NodeId, Randomness, RawNode, ReadOnlyOption,
+    Role, Snapshot, SnapshotMetadata, SnapshotStatus, StorageError,
 };
 
 type Node = RawNode<MemoryStorage, Dice>;
@@ -175,16 +175,16 @@ impl Victim {
         }
     }
 
-    fn run_thread(&mut self, message: Message) {
+    fn run_thread(&mut self, mut message: Message) {
         match message.to {
             APPEND_THREAD => {
-                let snapshot = message.snapshot.as_deref();
-                self.write(message.hard_state(), &message.entries, snapshot);
+                self.write(message.hard_state(), &message.entries, message.snapshot());
             }
             APPLY_THREAD => self.apply(&message.entries),
             _ => return,
         }
-        self.answers.extend(message.responses.into_iter().filter(|response| response.to == 1));
+        let answers = message.take_responses();
+        self.answers.extend(answers.into_iter().filter(|response| response.to == 1));
     }
 
     fn write(&mut self, state: Option<HardState>, entries: &[Entry], snapshot: Option<&Snapshot>) {
@@ -273,12 +273,16 @@ impl Victim {
             index,
             entries: self.some_entries(index, log_term, term).into(),
             commit: self.some_number(),
-            vote: self.some_id(),
-            snapshot: (self.dice.below(2) == 0).then(|| Box::new(self.some_snapshot())),
             reject: self.dice.below(2) == 0,
             reject_hint: self.some_number(),
-            context,
-            responses: Vec::new(),
+            attachment: (self.dice.below(4) != 0).then(|| {
+                Box::new(Attachment {
+                    context,
+                    snapshot: (self.dice.below(2) == 0).then(|| self.some_snapshot()),
+                    vote: self.some_id(),
+                    responses: Vec::new(),
+                })
+            }),
         }
     }
 

@@ -56,15 +56,15 @@ fn numbers_up_to_half_of_their_range_are_taken_and_none_above() {
     let with = |number: u64| {
         let metadata =
             |index, term| SnapshotMetadata { index, term, ..SnapshotMetadata::default() };
-        let snapshot = |metadata| Some(Box::new(Snapshot { metadata, ..Snapshot::default() }));
+        let snapshot = |metadata| Snapshot { metadata, ..Snapshot::default() };
         [
             Message { term: number, ..vote() },
             Message { log_term: number, ..vote() },
             Message { index: number, ..vote() },
             Message { commit: number, ..vote() },
             Message { reject_hint: number, ..vote() },
-            Message { snapshot: snapshot(metadata(number, 1)), ..vote() },
-            Message { snapshot: snapshot(metadata(1, number)), ..vote() },
+            vote().with_snapshot(snapshot(metadata(number, 1))),
+            vote().with_snapshot(snapshot(metadata(1, number))),
         ]
     };
     for message in with(LARGEST) {
@@ -137,9 +137,9 @@ fn entries_follow_on_one_another_in_index_and_term() {
 fn a_snapshot_of_as_many_members_as_a_group_may_have_is_taken() {
     let take = |conf_state: ConfState| {
         let metadata = SnapshotMetadata { conf_state, index: 5, term: 2 };
-        let snapshot = Some(Box::new(Snapshot { metadata, ..Snapshot::default() }));
+        let snapshot = Snapshot { metadata, ..Snapshot::default() };
         let mut one = node(Config::new(1), &[1, 2]);
-        one.step(Message { snapshot, ..message(MessageType::Snap, 2, 1, 2) })?;
+        one.step(message(MessageType::Snap, 2, 1, 2).with_snapshot(snapshot))?;
         Ok::<_, Error>(one.log().committed())
     };
     let voters = |count| ConfState::of_voters((1..=count).collect::<Vec<_>>());

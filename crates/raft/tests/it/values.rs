@@ -3,8 +3,8 @@
 use crate::group::{ack, entry, leader, pump, to};
 use bytes::Bytes;
 use raft::{
-    APPEND_THREAD, APPLY_THREAD, Changer, ConfChange, ConfChangeSingle, ConfChangeType, Config,
-    Entry, HardState, IdMap, IdSet, Message, MessageType, Progress, Ready, Role, Snapshot,
+    APPEND_THREAD, APPLY_THREAD, Attachment, Changer, ConfChange, ConfChangeSingle, ConfChangeType,
+    Config, Entry, HardState, IdMap, IdSet, Message, MessageType, Progress, Ready, Role, Snapshot,
     SnapshotMetadata, SoftState, Tracker,
 };
 
@@ -61,7 +61,8 @@ fn storage_threads_are_no_members() {
 #[test]
 fn a_message_to_storage_carries_a_hard_state_or_none() {
     assert_eq!(Message::new(MessageType::StorageAppend).hard_state(), None, "all zero");
-    let message = Message { term: 2, vote: 1, commit: 3, ..Message::default() };
+    let vote = Some(Box::new(Attachment { vote: 1, ..Attachment::default() }));
+    let message = Message { term: 2, commit: 3, attachment: vote, ..Message::default() };
     assert_eq!(message.hard_state(), Some(HardState { term: 2, vote: 1, commit: 3 }), "all three");
 }
 

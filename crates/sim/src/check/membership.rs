@@ -47,7 +47,7 @@ impl Membership {
             self.installed(shadow, machine, found);
         }
         for (_, message) in step.messages() {
-            if let Some(snapshot) = &message.snapshot {
+            if let Some(snapshot) = message.snapshot() {
                 self.snapshot(shadow.node, snapshot, found);
             }
         }

@@ -223,7 +223,7 @@ pub(super) fn message(message: &Message) -> (MessageClass, String, u64, String) 
 }
 
 fn snapshot_label(snapshot: &etcd::server::SnapshotMessage) -> String {
-    let index = snapshot.message.snapshot.as_ref().map_or(0, |snapshot| snapshot.metadata.index);
+    let index = snapshot.message.snapshot().map_or(0, |snapshot| snapshot.metadata.index);
     format!("entries up to {index}, {} bytes of backend", snapshot.database.len())
 }
 

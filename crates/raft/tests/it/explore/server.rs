@@ -206,13 +206,13 @@ impl World {
         let append_first = self.dice.below(2) == 0;
         let work =
             if append_first { server.writes.pop_front() } else { server.outstanding.pop_front() };
-        let Some(work) = work else { return };
+        let Some(mut work) = work else { return };
         if work.msg_type == MessageType::StorageAppend {
-            self.write(id, work.hard_state(), &work.entries, work.snapshot.as_deref(), true);
+            self.write(id, work.hard_state(), &work.entries, work.snapshot(), true);
         } else {
             self.apply(id, &work.entries);
         }
-        for response in work.responses {
+        for response in work.take_responses() {
             if response.to == id {
                 self.accept(id, |node| node.step(response));
             } else {

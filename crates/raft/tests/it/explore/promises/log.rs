@@ -89,8 +89,9 @@ impl Promises {
     ) {
         let server = &servers[&id];
         let log = server.node.log();
+        let read = log.entry(before.last.index);
         let kept = log.first_index().unwrap() > before.last.index
-            || log.term(before.last.index) == Ok(before.last.term);
+            || read.is_some_and(|entry| entry.id() == before.last);
         self.demand(Promise::R2, kept, || format!("leader {id} lost {:?}", before.last));
         self.check_proposals(id, server, before, now);
         if now.commit <= before.commit {

@@ -54,7 +54,7 @@ impl Promises {
     }
 
     pub(crate) fn sent_snapshot(&mut self, message: &Message) {
-        if let Some(snapshot) = &message.snapshot {
+        if let Some(snapshot) = message.snapshot() {
             let metadata = &snapshot.metadata;
             self.check_conf_state("a snapshot", metadata.index, &metadata.conf_state);
         }
@@ -107,7 +107,7 @@ impl Promises {
         let is_member = members.iter().any(|members| members.contains(&from));
         let is_elected =
             matches!(msg_type, MessageType::App | MessageType::Heartbeat | MessageType::Snap);
-        let is_successor = message.context == "CampaignTransfer";
+        let is_successor = message.context() == b"CampaignTransfer";
         self.demand(Promise::C6, is_member || is_elected || is_successor, || {
             format!("{msg_type} of {from}, not in {config:?}, deposes leader {to}")
         });
