@@ -8,10 +8,13 @@
 //! An area is one file that gives an [`Area`], and one line in [`AREAS`].
 
 // The cases are run in wasm by way of this library; natively by the program beside it.
+#[cfg(feature = "etcd")]
 pub mod etcd;
+#[cfg(feature = "raft")]
 pub mod raft;
 pub mod report;
 pub mod shared;
+#[cfg(feature = "sim")]
 pub mod sim;
 mod table;
 #[cfg(target_arch = "wasm32")]
@@ -19,8 +22,15 @@ mod wasm;
 
 use shared::measure::{Effort, Measurement};
 
-/// What can be measured.
-pub const AREAS: &[Area] = &[raft::AREA, etcd::AREA, sim::AREA];
+/// What can be measured: each area is a feature of this crate.
+pub const AREAS: &[Area] = &[
+    #[cfg(feature = "raft")]
+    raft::AREA,
+    #[cfg(feature = "etcd")]
+    etcd::AREA,
+    #[cfg(feature = "sim")]
+    sim::AREA,
+];
 
 /// Hears of each result as it comes.
 pub type Listener<'a> = &'a mut dyn FnMut(&Measurement);
