@@ -127,6 +127,7 @@ mod logger;
 mod membership;
 mod memory;
 mod message;
+mod message_serde;
 mod progress;
 mod quorum;
 mod raft;

@@ -275,6 +275,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
 
     pub(crate) fn stable_to(&mut self, id: EntryId) {
         self.unstable.stable_to(id, &self.logger);
+        self.unstable.applied_to(self.applied);
     }
 
     pub(crate) fn has_snapshot(&self) -> bool {
@@ -299,17 +300,29 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
             && self.applying < self.max_appliable(allow_unstable)
     }
 
-    /// Entries to apply next, as far as the limit allows.
-    pub(crate) fn next_committed(&self, allow_unstable: bool) -> Result<Entries> {
+    /// Entries to apply next, as far as the limit allows, in place of those given before.
+    #[inline]
+    pub(crate) fn next_committed(&self, allow_unstable: bool, entries: &mut Entries) -> Result<()> {
         if !self.has_next_committed(allow_unstable) {
-            return Ok(Entries::default());
+            *entries = Entries::default();
+            return Ok(());
         }
         assert!(
             self.applying_size < self.max_applying_size,
             "applying entry size is below its limit unless applying is paused"
         );
         let max_size = self.max_applying_size - self.applying_size;
-        match self.slice(self.applying + 1, self.max_appliable(allow_unstable) + 1, max_size) {
+        let (lo, hi) = (self.applying + 1, self.max_appliable(allow_unstable) + 1);
+        match self.recent(lo, hi, max_size) {
+            Some(recent) => *entries = recent,
+            None => *entries = self.stored_committed(lo, hi, max_size)?,
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn stored_committed(&self, lo: u64, hi: u64, max_size: u64) -> Result<Entries> {
+        match self.slice_stored(lo, hi, max_size) {
             Err(Error::Storage(error)) => {
                 fatal!("unexpected error when getting unapplied entries ({error})")
             }
@@ -340,6 +353,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
             );
         }
         self.applied = index;
+        self.unstable.applied_to(index);
         self.applying = self.applying.max(index);
         self.applying_size = self.applying_size.saturating_sub(size);
         self.applying_paused = self.applying_size >= self.max_applying_size;
@@ -347,6 +361,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     }
 
     /// Entries from `index` to the end, as far as they fit in `max_size`.
+    #[inline]
     pub(crate) fn entries(&self, index: u64, max_size: u64) -> Result<Entries> {
         if index > self.last.index {
             return Ok(Entries::default());
@@ -357,18 +372,26 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     /// Entries `lo..hi`, as far as they fit in `max_size`, at least one.
     #[inline]
     pub(crate) fn slice(&self, lo: u64, hi: u64, max_size: u64) -> Result<Entries> {
-        if lo >= self.unstable.offset() && lo < hi && hi <= self.last.index + 1 {
-            return Ok(self.unstable.slice(lo, hi, max_size));
+        match self.recent(lo, hi, max_size) {
+            Some(entries) => Ok(entries),
+            None => self.slice_stored(lo, hi, max_size),
         }
-        self.slice_stored(lo, hi, max_size)
     }
 
+    /// Entries `lo..hi` as [`slice`](Self::slice) gives them, if storage need not be asked.
+    #[inline]
+    fn recent(&self, lo: u64, hi: u64, max_size: u64) -> Option<Entries> {
+        let is_here = lo >= self.unstable.kept() && lo < hi && hi <= self.last.index + 1;
+        is_here.then(|| self.unstable.slice(lo, hi, max_size))
+    }
+
+    #[cold]
     fn slice_stored(&self, lo: u64, hi: u64, max_size: u64) -> Result<Entries> {
         self.check_bounds(lo, hi)?;
         if lo == hi {
             return Ok(Entries::default());
         }
-        let offset = self.unstable.offset();
+        let offset = self.unstable.kept();
         let entries = self.stored(lo, hi.min(offset), max_size)?;
         if hi > offset && entries.len() as u64 == offset - lo {
             return Ok(self.with_unstable(&entries, hi, max_size));
@@ -397,7 +420,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
             size = size.saturating_add(entry.encoded_size());
             size <= max_size
         };
-        let unstable = self.unstable.range(self.unstable.offset(), hi).take_while(fits);
+        let unstable = self.unstable.range(self.unstable.kept(), hi).take_while(fits);
         stored.iter().chain(unstable).cloned().collect()
     }
 

@@ -217,7 +217,8 @@ fn has_next_committed_ents() {
 fn next_committed_ents() {
     for (applying, allow_unstable, with_snapshot, expected) in NEXT {
         let log = next_log(applying, with_snapshot);
-        let next = log.next_committed(allow_unstable).unwrap();
+        let mut next = Entries::default();
+        log.next_committed(allow_unstable, &mut next).unwrap();
         let indexes: Vec<_> = next.iter().map(|entry| entry.index).collect();
         assert_eq!(indexes, expected, "from {applying}, unstable: {allow_unstable}");
     }

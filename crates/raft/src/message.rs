@@ -143,7 +143,8 @@ impl fmt::Display for MessageType {
 ///
 /// What few messages carry is kept apart, so that a message is moved in a few instructions: on its
 /// way it is moved several times.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "crate::message_serde::Read")]
 pub struct Message {
     /// What the message asks or answers.
     pub msg_type: MessageType,
@@ -170,7 +171,7 @@ pub struct Message {
 }
 
 /// What few messages carry.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attachment {
     /// The round of reads that is being confirmed, or the kind of campaign.
     pub context: Bytes,

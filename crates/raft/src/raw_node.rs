@@ -274,7 +274,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         if raft.bugs.has(Bug::VoteNotPersisted) {
             hard_state.vote = NONE;
         }
-        ready.committed_entries = raft.log.next_committed(allow_unstable)?;
+        raft.log.next_committed(allow_unstable, &mut ready.committed_entries)?;
         ready.entries = raft.log.unstable.next_entries();
         ready.must_sync = must_sync(&hard_state, &self.previous_hard_state, ready.entries.len());
         ready.soft_state = (soft_state != self.previous_soft_state).then_some(soft_state);

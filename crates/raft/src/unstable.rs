@@ -1,8 +1,9 @@
-//! The end of the log that is not yet known to be durable.
+//! The end of the log that is not yet known to be durable, and of what is, what is not yet applied:
+//! so that entries on their way are not read back.
 //!
 //! ```text
-//!  storage …            | offset … offset_in_progress … |
-//!  durable                being written    not yet handed out
+//!  storage …  | kept … offset … offset_in_progress … |
+//!  applied      durable  being written    not yet handed out
 //! ```
 
 use std::collections::VecDeque;
@@ -12,20 +13,22 @@ use crate::logger::{Logger, log};
 use crate::storage::{fitting, position};
 use crate::types::{Entry, EntryId, Snapshot};
 
-/// Entries, and perhaps a snapshot below them, that storage does not have yet.
+/// Entries, and perhaps a snapshot below them, that storage does not have yet; behind entries that
+/// it has and that are still to be applied.
 ///
 /// Entries stay in pieces as they came, and what was handed out is never moved, so that a piece
 /// goes on to storage and to every member without being copied. What comes before the last piece
 /// was handed out becomes part of it.
 ///
-/// Invariants: the pieces are not empty and follow one another from `offset` to just before `end`;
-/// `offset <= offset_in_progress <= end`; with a snapshot, `offset` is one beyond it; a snapshot
+/// Invariants: the pieces are not empty and follow one another from `kept` to just before `end`;
+/// `kept <= offset <= offset_in_progress <= end`; with a snapshot, `offset` is one beyond it; a snapshot
 /// is in progress only if there is one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unstable {
     snapshot: Option<Snapshot>,
     snapshot_in_progress: bool,
     pieces: VecDeque<Entries>,
+    kept: u64,
     offset: u64,
     end: u64,
     offset_in_progress: u64,
@@ -33,11 +36,16 @@ pub(crate) struct Unstable {
 
 impl Unstable {
     pub(crate) fn new(offset: u64) -> Self {
-        Self { offset, end: offset, offset_in_progress: offset, ..Self::default() }
+        Self { kept: offset, offset, end: offset, offset_in_progress: offset, ..Self::default() }
     }
 
     pub(crate) fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// The first index that need not be read from storage.
+    pub(crate) fn kept(&self) -> u64 {
+        self.kept
     }
 
     pub(crate) fn offset_in_progress(&self) -> u64 {
@@ -55,7 +63,7 @@ impl Unstable {
 
     /// The term at `index`, if it is not storage's.
     pub(crate) fn term(&self, index: u64) -> Option<u64> {
-        if index >= self.offset {
+        if index >= self.kept {
             return self.entry(index).map(|entry| entry.term);
         }
         let snapshot = self.snapshot.as_ref()?;
@@ -63,7 +71,7 @@ impl Unstable {
     }
 
     pub(crate) fn entry(&self, index: u64) -> Option<&Entry> {
-        if index < self.offset || index >= self.end {
+        if index < self.kept || index >= self.end {
             return None;
         }
         let (piece, at) = self.locate(index);
@@ -74,7 +82,7 @@ impl Unstable {
     #[inline]
     fn locate(&self, index: u64) -> (usize, usize) {
         // Most often everything is in one piece.
-        let at = position(index - self.offset);
+        let at = position(index - self.kept);
         if at < self.pieces[0].len() {
             return (0, at);
         }
@@ -116,14 +124,14 @@ impl Unstable {
 
     /// Entries up to `id` are durable, unless they were replaced since.
     pub(crate) fn stable_to(&mut self, id: EntryId, logger: &impl Logger) {
+        if id.index < self.offset {
+            self.log_stable_already(id.index, logger);
+            return;
+        }
         let Some(term) = self.term(id.index) else {
             log!(*logger, Info, "entry at index {} missing from unstable log; ignoring", id.index);
             return;
         };
-        if id.index < self.offset {
-            log!(*logger, Info, "entry at index {} matched unstable snapshot; ignoring", id.index);
-            return;
-        }
         if term != id.term {
             log!(
                 *logger,
@@ -136,9 +144,27 @@ impl Unstable {
             );
             return;
         }
-        self.drop_front(id.index + 1);
+        self.offset = id.index + 1;
         self.offset_in_progress = self.offset_in_progress.max(self.offset);
         self.check();
+    }
+
+    fn log_stable_already(&self, index: u64, logger: &impl Logger) {
+        if self.snapshot.as_ref().is_some_and(|snapshot| snapshot.metadata.index == index) {
+            log!(*logger, Info, "entry at index {index} matched unstable snapshot; ignoring");
+        } else {
+            log!(*logger, Info, "entry at index {index} missing from unstable log; ignoring");
+        }
+    }
+
+    /// Entries up to `index` are applied.
+    #[inline]
+    pub(crate) fn applied_to(&mut self, index: u64) {
+        let kept = self.offset.min(index + 1);
+        if kept > self.kept {
+            self.drop_front(kept);
+            self.check();
+        }
     }
 
     /// The snapshot at `index` is durable.
@@ -152,6 +178,7 @@ impl Unstable {
     /// The log begins anew behind the snapshot.
     pub(crate) fn restore(&mut self, snapshot: Snapshot) {
         self.offset = snapshot.metadata.index + 1;
+        self.kept = self.offset;
         self.end = self.offset;
         self.offset_in_progress = self.offset;
         self.pieces.clear();
@@ -164,7 +191,8 @@ impl Unstable {
         let from = entries[0].index;
         if from <= self.offset && from != self.end {
             log!(*logger, Info, "replace the unstable entries from index {from}");
-            self.pieces.clear();
+            self.drop_back(from);
+            self.kept = self.kept.min(from);
             self.offset = from;
             self.offset_in_progress = from;
         } else if from < self.end {
@@ -181,18 +209,13 @@ impl Unstable {
         self.check();
     }
 
-    /// Drops entries before `offset`, which is within the log or at its end.
-    fn drop_front(&mut self, offset: u64) {
-        if offset == self.end {
-            self.pieces.clear();
-            self.offset = offset;
-            return;
-        }
-        let mut start = std::mem::replace(&mut self.offset, offset);
-        while start < offset
+    /// Drops entries before `kept`, which is within the log or at its end.
+    fn drop_front(&mut self, kept: u64) {
+        let mut start = std::mem::replace(&mut self.kept, kept);
+        while start < kept
             && let Some(piece) = self.pieces.front_mut()
         {
-            let (dropped, len) = (position(offset - start), piece.len());
+            let (dropped, len) = (position(kept - start), piece.len());
             if dropped < len {
                 *piece = piece.part(dropped..len);
                 break;
@@ -224,9 +247,9 @@ impl Unstable {
             return Entries::default();
         }
         assert!(
-            self.offset <= lo && lo < hi && hi <= self.end,
+            self.kept <= lo && lo < hi && hi <= self.end,
             "unstable.slice[{lo},{hi}) out of bound [{},{}]",
-            self.offset,
+            self.kept,
             self.end
         );
         let (piece, start) = self.locate(lo);
@@ -245,10 +268,10 @@ impl Unstable {
     /// Entries `lo..hi`, all of which must be here.
     pub(crate) fn range(&self, lo: u64, hi: u64) -> impl Iterator<Item = &Entry> + Clone {
         assert!(lo <= hi, "invalid unstable.slice {lo} > {hi}");
-        let (offset, upper) = (self.offset, self.end);
+        let (kept, upper) = (self.kept, self.end);
         assert!(
-            offset <= lo && hi <= upper,
-            "unstable.slice[{lo},{hi}) out of bound [{offset},{upper}]"
+            kept <= lo && hi <= upper,
+            "unstable.slice[{lo},{hi}) out of bound [{kept},{upper}]"
         );
         let (first, skipped) = if lo < upper { self.locate(lo) } else { (self.pieces.len(), 0) };
         let pieces = self.pieces.range(first..);
@@ -257,11 +280,13 @@ impl Unstable {
 
     fn check(&self) {
         debug_assert!(
-            self.offset <= self.offset_in_progress && self.offset_in_progress <= self.end,
+            self.kept <= self.offset
+                && self.offset <= self.offset_in_progress
+                && self.offset_in_progress <= self.end,
             "writing is in progress only within the unstable log"
         );
         if let (Some(first), Some(last)) = (self.pieces.front(), self.pieces.back()) {
-            debug_assert_eq!(first[0].index, self.offset, "the first entry is at the offset");
+            debug_assert_eq!(first[0].index, self.kept, "the first entry is the first one kept");
             debug_assert_eq!(last[last.len() - 1].index + 1, self.end, "the log has no gap");
         }
     }
