@@ -9,7 +9,7 @@ use crate::bugs::Bug;
 use crate::config::Randomness;
 use crate::error::{Error, Result, fatal};
 use crate::logger::{Logger, log};
-use crate::message::{Message, MessageType};
+use crate::message::{ANY_ROLE, Message, MessageType};
 use crate::quorum::VoteResult;
 use crate::raft::Raft;
 use crate::ready::{Applied, Stored};
@@ -45,7 +45,16 @@ enum TermCheck {
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// Takes one message, local or not; what the node keeps of it is taken out.
+    #[inline]
     pub(crate) fn step(&mut self, message: &mut Message) -> Result<()> {
+        // Most messages are of a leader and its followers, of the term that all are in.
+        if (message.term == self.term || message.term == 0) && !message.msg_type.is(ANY_ROLE) {
+            return self.step_role(message);
+        }
+        self.step_any_role(message)
+    }
+
+    fn step_any_role(&mut self, message: &mut Message) -> Result<()> {
         match message.msg_type {
             MessageType::StorageAppendResp => return self.stored(Stored::of(message)),
             MessageType::StorageApplyResp => {
@@ -54,43 +63,51 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             }
             _ => {}
         }
-        if let TermCheck::Done = self.check_term(message)? {
+        if let TermCheck::Done = self.check_term(message) {
             return Ok(());
         }
         match message.msg_type {
             MessageType::Hup => {
                 self.hup(if self.pre_vote { Campaign::PreElection } else { Campaign::Election })
             }
-            MessageType::Vote | MessageType::PreVote => self.handle_vote(message),
-            _ => match self.role {
-                Role::Leader => self.step_leader(message),
-                Role::Follower => self.step_follower(message),
-                Role::Candidate | Role::PreCandidate => self.step_candidate(message),
-            },
+            MessageType::Vote | MessageType::PreVote => {
+                self.handle_vote(message);
+                Ok(())
+            }
+            _ => self.step_role(message),
         }
     }
 
-    fn check_term(&mut self, message: &Message) -> Result<TermCheck> {
+    #[inline]
+    fn step_role(&mut self, message: &mut Message) -> Result<()> {
+        match self.role {
+            Role::Leader => self.step_leader(message),
+            Role::Follower => self.step_follower(message),
+            Role::Candidate | Role::PreCandidate => self.step_candidate(message),
+        }
+    }
+
+    fn check_term(&mut self, message: &Message) -> TermCheck {
         if message.term == 0 || message.term == self.term {
-            Ok(TermCheck::Current)
+            TermCheck::Current
         } else if message.term > self.term {
             self.handle_higher_term(message)
         } else {
-            self.handle_lower_term(message)?;
-            Ok(TermCheck::Done)
+            self.handle_lower_term(message);
+            TermCheck::Done
         }
     }
 
     /// Raft 5.1: a higher term is taken over, unless it is only a question, or comes from a
     /// candidate while the leader's lease lasts (thesis 4.2.3).
-    fn handle_higher_term(&mut self, message: &Message) -> Result<TermCheck> {
+    fn handle_higher_term(&mut self, message: &Message) -> TermCheck {
         let msg_type = message.msg_type;
         if matches!(msg_type, MessageType::Vote | MessageType::PreVote)
             && message.context() != TRANSFER_CONTEXT
             && self.is_in_lease()
         {
-            self.log_ignored_in_lease(message)?;
-            return Ok(TermCheck::Done);
+            self.log_ignored_in_lease(message);
+            return TermCheck::Done;
         }
         // A pre-vote is of the term to come: granted, it is not there yet.
         let is_question = msg_type == MessageType::PreVote
@@ -108,9 +125,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             );
             let from_leader =
                 matches!(msg_type, MessageType::App | MessageType::Heartbeat | MessageType::Snap);
-            self.become_follower(message.term, if from_leader { message.from } else { NONE })?;
+            self.become_follower(message.term, if from_leader { message.from } else { NONE });
         }
-        Ok(TermCheck::Current)
+        TermCheck::Current
     }
 
     /// Whether the node hears of a leader and so owes it not to vote for anyone else.
@@ -121,7 +138,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             && self.election_elapsed < self.election_timeout
     }
 
-    fn log_ignored_in_lease(&self, message: &Message) -> Result<()> {
+    fn log_ignored_in_lease(&self, message: &Message) {
         let last = self.log.last_id();
         log!(
             self.log.logger,
@@ -139,10 +156,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             self.term,
             self.election_timeout - self.election_elapsed
         );
-        Ok(())
     }
 
-    fn handle_lower_term(&mut self, message: &Message) -> Result<()> {
+    fn handle_lower_term(&mut self, message: &Message) {
         match message.msg_type {
             // A node that came back with a higher term would be ignored by a leader of a lower one
             // for ever: the answer makes that leader step down.
@@ -151,7 +167,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             }
             // A pre-candidate with a lower term must learn of the higher one, or it asks for ever.
             MessageType::PreVote if !self.bugs.has(Bug::PreVoteUnanswered) => {
-                self.log_vote("rejected", message)?;
+                self.log_vote("rejected", message);
                 self.reject_vote(message);
             }
             msg_type => log!(
@@ -164,11 +180,10 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 message.term
             ),
         }
-        Ok(())
     }
 
     /// One vote a term, and only for a log that is as new as this one.
-    fn handle_vote(&mut self, message: &Message) -> Result<()> {
+    fn handle_vote(&mut self, message: &Message) {
         let is_vote = message.msg_type == MessageType::Vote;
         let can_vote = self.vote == message.from
             || self.vote == NONE && self.lead == NONE
@@ -176,18 +191,17 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         let last = EntryId { term: message.log_term, index: message.index };
         let is_up_to_date = self.bugs.has(Bug::VoteWithoutLogCheck) || self.log.is_up_to_date(last);
         if !can_vote || !is_up_to_date {
-            self.log_vote("rejected", message)?;
+            self.log_vote("rejected", message);
             self.reject_vote(message);
-            return Ok(());
+            return;
         }
-        self.log_vote("cast", message)?;
+        self.log_vote("cast", message);
         let response = Message::new(vote_response(message.msg_type));
         self.send(Message { to: message.from, term: message.term, ..response });
         if is_vote {
             self.election_elapsed = 0;
             self.vote = message.from;
         }
-        Ok(())
     }
 
     fn reject_vote(&mut self, message: &Message) {
@@ -195,7 +209,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         self.send(Message { to: message.from, term: self.term, reject: true, ..response });
     }
 
-    fn log_vote(&self, verdict: &str, message: &Message) -> Result<()> {
+    fn log_vote(&self, verdict: &str, message: &Message) {
         let last = self.log.last_id();
         log!(
             self.log.logger,
@@ -213,7 +227,6 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             message.index,
             self.term
         );
-        Ok(())
     }
 
     /// Campaigns, if the node may.
@@ -239,7 +252,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             return Ok(());
         }
         log!(*logger, Info, "{:x} is starting a new election at term {}", self.id, self.term);
-        self.campaign(campaign)
+        self.campaign(campaign);
+        Ok(())
     }
 
     /// A node that has not applied a committed change may not know who its voters are.
@@ -257,12 +271,12 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     /// Asks all voters; the node's own vote counts once it is durable.
-    fn campaign(&mut self, campaign: Campaign) -> Result<()> {
+    fn campaign(&mut self, campaign: Campaign) {
         let (msg_type, term) = if campaign == Campaign::PreElection {
             self.become_pre_candidate();
             (MessageType::PreVote, self.term + 1)
         } else {
-            self.become_candidate()?;
+            self.become_candidate();
             (MessageType::Vote, self.term)
         };
         let last = self.log.last_id();
@@ -291,7 +305,6 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             };
             self.send(request.with_context(context));
         }
-        Ok(())
     }
 
     fn step_candidate(&mut self, message: &mut Message) -> Result<()> {
@@ -313,7 +326,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             }
             MessageType::App | MessageType::Heartbeat | MessageType::Snap => {
                 // Of this term: someone else won.
-                self.become_follower(self.term, message.from)?;
+                self.become_follower(self.term, message.from);
                 self.step_follower(message)?;
             }
             msg_type if msg_type == own_response => self.handle_vote_response(message)?,
@@ -353,10 +366,11 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             VoteResult::Won if self.role == Role::PreCandidate => self.campaign(Campaign::Election),
             VoteResult::Won => {
                 self.become_leader()?;
-                self.broadcast_append()
+                self.broadcast_append()?;
             }
             VoteResult::Lost => self.become_follower(self.term, NONE),
-            VoteResult::Pending => Ok(()),
+            VoteResult::Pending => {}
         }
+        Ok(())
     }
 }

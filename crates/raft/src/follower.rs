@@ -226,7 +226,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 "{:x} attempted to restore snapshot as leader; should never happen",
                 self.id
             );
-            self.become_follower(self.term + 1, NONE)?;
+            self.become_follower(self.term + 1, NONE);
             return Ok(false);
         }
         let mut state = snapshot.metadata.conf_state.clone();
@@ -247,7 +247,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
         let id = snapshot.id();
         if self.log.matches(id)? {
-            self.log_snapshot(Level::Info, "fast-forwarded commit to", id)?;
+            self.log_snapshot(Level::Info, "fast-forwarded commit to", id);
             self.log.commit_to(id.index)?;
             return Ok(false);
         }
@@ -257,13 +257,13 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             Ok(members) => self.switch_to(members, &state)?,
             Err(error) => fatal!("unable to restore config {}: {error}", ProtoText(&state)),
         }
-        self.log_snapshot(Level::Info, "restored", id)?;
+        self.log_snapshot(Level::Info, "restored", id);
         Ok(true)
     }
 
-    fn log_snapshot(&self, level: Level, verdict: &str, id: EntryId) -> Result<()> {
+    fn log_snapshot(&self, level: Level, verdict: &str, id: EntryId) {
         if !self.log.logger.enabled() {
-            return Ok(());
+            return;
         }
         let last = self.log.last_id();
         self.log.logger.log(
@@ -274,6 +274,5 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 self.id, self.log.committed, last.index, last.term, id.index, id.term
             ),
         );
-        Ok(())
     }
 }

@@ -30,7 +30,10 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 self.broadcast_heartbeat(&context);
                 Ok(())
             }
-            MessageType::CheckQuorum => self.handle_check_quorum(),
+            MessageType::CheckQuorum => {
+                self.handle_check_quorum();
+                Ok(())
+            }
             MessageType::Prop => self.handle_proposal(take(&mut message.entries)),
             MessageType::ReadIndex => self.handle_read_index(take(message)),
             MessageType::ForgetLeader => Ok(()),
@@ -68,7 +71,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     /// Thesis 6.2: a leader that hears of no quorum cannot know that it still is one.
-    fn handle_check_quorum(&mut self) -> Result<()> {
+    fn handle_check_quorum(&mut self) {
         if !self.tracker.is_quorum_active() {
             log!(
                 self.log.logger,
@@ -76,14 +79,13 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 "{:x} stepped down to follower since quorum is not active",
                 self.id
             );
-            self.become_follower(self.term, NONE)?;
+            self.become_follower(self.term, NONE);
         }
         for (id, progress) in self.tracker.progress.iter_mut() {
             if id != self.id {
                 progress.recent_active = false;
             }
         }
-        Ok(())
     }
 
     fn handle_proposal(&mut self, mut entries: Entries) -> Result<()> {
@@ -366,7 +368,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         let (count, bytes) = (entries.len() as u64, payload_size(&entries));
         let commit = self.log.committed;
         let append = self.message(MessageType::App, self.tracker.progress.id_at(slot));
-        self.messages.push(Message { log_term, index, entries, commit, ..append });
+        self.messages.push(Message { log_term, index, commit, entries, ..append });
         let progress = self.tracker.progress.at_mut(slot);
         progress.sent_entries(count, bytes);
         progress.set_sent_commit(commit);

@@ -130,9 +130,20 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     /// The term at `index`, or none where the log does not reach.
     #[inline]
     pub(crate) fn term_if_known(&self, index: u64) -> Result<Option<u64>> {
-        if index >= self.last.index {
-            return Ok((index == self.last.index).then_some(self.last.term));
+        if self.is_of_last_term(index) {
+            return Ok((index <= self.last.index).then_some(self.last.term));
         }
+        self.looked_up_term(index)
+    }
+
+    /// Whether the last term is that of `index`, if the log reaches there, without a look at
+    /// storage: it is not compacted beyond what was applied.
+    #[inline]
+    fn is_of_last_term(&self, index: u64) -> bool {
+        index >= self.last_run && index + 1 >= self.unstable.kept()
+    }
+
+    fn looked_up_term(&self, index: u64) -> Result<Option<u64>> {
         match self.term(index) {
             Ok(term) => Ok(Some(term)),
             Err(Error::Storage(_)) => Ok(None),
@@ -140,7 +151,11 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         }
     }
 
+    #[inline]
     pub(crate) fn matches(&self, id: EntryId) -> Result<bool> {
+        if self.is_of_last_term(id.index) {
+            return Ok(id.index <= self.last.index && id.term == self.last.term);
+        }
         Ok(self.term_if_known(id.index)? == Some(id.term))
     }
 

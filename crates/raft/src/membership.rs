@@ -52,7 +52,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             if own == Some(false) {
                 self.lead_in_new_configuration()?;
             } else if self.step_down_on_removal {
-                self.become_follower(self.term, NONE)?;
+                self.become_follower(self.term, NONE);
             }
         }
         Ok(self.tracker.config.conf_state())

@@ -14,6 +14,17 @@ pub const APPEND_THREAD: NodeId = u64::MAX;
 /// The receiver of [`MessageType::StorageApply`]: the local state machine.
 pub const APPLY_THREAD: NodeId = u64::MAX - 1;
 
+/// Never comes from the network.
+const LOCAL: u8 = 1;
+/// An answer.
+const RESPONSE: u8 = 2;
+/// Of no term: on its way to the leader, or from this node's own caller.
+pub(crate) const REQUEST: u8 = 4;
+/// Vouches for something that must be durable first.
+pub(crate) const PROMISE: u8 = 8;
+/// What becomes of it does not depend on the receiver's role.
+pub(crate) const ANY_ROLE: u8 = 16;
+
 /// What a message asks or answers, in the order of etcd's own numbers.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
@@ -72,34 +83,40 @@ pub enum MessageType {
 
 impl MessageType {
     /// Messages that never come from the network.
+    #[inline]
     pub fn is_local(self) -> bool {
-        matches!(
-            self,
-            Self::Hup
-                | Self::Beat
-                | Self::Unreachable
-                | Self::SnapStatus
-                | Self::CheckQuorum
-                | Self::StorageAppend
-                | Self::StorageAppendResp
-                | Self::StorageApply
-                | Self::StorageApplyResp
-        )
+        self.is(LOCAL)
     }
 
     /// Answers, which a node outside the configuration must not give cause for.
+    #[inline]
     pub fn is_response(self) -> bool {
-        matches!(
-            self,
-            Self::AppResp
-                | Self::VoteResp
-                | Self::HeartbeatResp
-                | Self::Unreachable
-                | Self::ReadIndexResp
-                | Self::PreVoteResp
-                | Self::StorageAppendResp
-                | Self::StorageApplyResp
-        )
+        self.is(RESPONSE)
+    }
+
+    #[inline]
+    pub(crate) fn is(self, kind: u8) -> bool {
+        self.kinds() & kind != 0
+    }
+
+    /// What a message of the type is, as a set of bits.
+    #[inline]
+    const fn kinds(self) -> u8 {
+        match self {
+            Self::Hup => LOCAL | ANY_ROLE,
+            Self::Beat
+            | Self::SnapStatus
+            | Self::CheckQuorum
+            | Self::StorageAppend
+            | Self::StorageApply => LOCAL,
+            Self::Prop | Self::TransferLeader | Self::ReadIndex | Self::ForgetLeader => REQUEST,
+            Self::App | Self::Snap | Self::Heartbeat | Self::TimeoutNow => 0,
+            Self::AppResp | Self::VoteResp | Self::PreVoteResp => RESPONSE | PROMISE,
+            Self::Vote | Self::PreVote => ANY_ROLE,
+            Self::HeartbeatResp | Self::ReadIndexResp => RESPONSE,
+            Self::Unreachable => LOCAL | RESPONSE,
+            Self::StorageAppendResp | Self::StorageApplyResp => LOCAL | RESPONSE | ANY_ROLE,
+        }
     }
 
     /// etcd's name of the type.

@@ -8,7 +8,7 @@ use crate::entries::Entries;
 use crate::error::{Error, Result, fatal};
 use crate::log::RaftLog;
 use crate::logger::{Logger, log};
-use crate::message::{Message, MessageType};
+use crate::message::{Message, MessageType, PROMISE};
 use crate::progress::Progress;
 use crate::read_only::{ReadOnly, ReadState};
 use crate::storage::{Storage, payload_size};
@@ -82,7 +82,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         if config.applied > 0 {
             raft.log.applied_to(config.applied, 0)?;
         }
-        raft.become_follower(raft.term, NONE)?;
+        raft.become_follower(raft.term, NONE);
         raft.log_start(last);
         Ok(raft)
     }
@@ -204,10 +204,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 message.term = self.term;
             }
         }
-        if matches!(
-            msg_type,
-            MessageType::AppResp | MessageType::VoteResp | MessageType::PreVoteResp
-        ) {
+        if msg_type.is(PROMISE) {
             self.messages_after_append.push(message);
         } else {
             assert!(message.to != self.id, "message should not be self-addressed: {msg_type}");
@@ -216,7 +213,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     /// A new term, or a new role in the same one.
-    fn reset(&mut self, term: u64) -> Result<()> {
+    fn reset(&mut self, term: u64) {
         assert!(term >= self.term, "the term never goes back");
         if self.term != term {
             self.term = term;
@@ -229,15 +226,14 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             self.election_timeout + self.randomness.below(self.election_timeout);
         self.abort_leader_transfer();
         self.tracker.reset_votes();
-        self.reset_progress()?;
+        self.reset_progress();
         self.pending_conf_index = 0;
         self.uncommitted_size = 0;
         self.appends_due = false;
         self.read_only = ReadOnly::new(self.read_only.option);
-        Ok(())
     }
 
-    fn reset_progress(&mut self) -> Result<()> {
+    fn reset_progress(&mut self) {
         let last = self.log.last_index();
         let inflights = self.tracker.inflights();
         for (id, progress) in self.tracker.progress.iter_mut() {
@@ -246,24 +242,21 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 progress.match_index = last;
             }
         }
-        Ok(())
     }
 
-    pub(crate) fn become_follower(&mut self, term: u64, lead: NodeId) -> Result<()> {
-        self.reset(term)?;
+    pub(crate) fn become_follower(&mut self, term: u64, lead: NodeId) {
+        self.reset(term);
         self.lead = lead;
         self.role = Role::Follower;
         log!(self.log.logger, Info, "{:x} became follower at term {}", self.id, self.term);
-        Ok(())
     }
 
-    pub(crate) fn become_candidate(&mut self) -> Result<()> {
+    pub(crate) fn become_candidate(&mut self) {
         assert!(self.role != Role::Leader, "invalid transition [leader -> candidate]");
-        self.reset(self.term + 1)?;
+        self.reset(self.term + 1);
         self.vote = self.id;
         self.role = Role::Candidate;
         log!(self.log.logger, Info, "{:x} became candidate at term {}", self.id, self.term);
-        Ok(())
     }
 
     /// Asking costs nothing: neither term nor vote changes.
@@ -277,7 +270,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     pub(crate) fn become_leader(&mut self) -> Result<()> {
         assert!(self.role != Role::Follower, "invalid transition [follower -> leader]");
-        self.reset(self.term)?;
+        self.reset(self.term);
         self.lead = self.id;
         self.role = Role::Leader;
         let own = self.tracker.progress.get_mut(self.id);

@@ -91,7 +91,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         }
         // The first Ready shall contain the hard state.
         self.previous_hard_state = HardState::default();
-        self.raft.become_follower(1, NONE)?;
+        self.raft.become_follower(1, NONE);
         let changes: Vec<_> = peers.iter().map(addition).collect();
         let entries: Entries =
             changes.iter().zip(1..).map(|(change, index)| entry_of(change, index)).collect();
@@ -252,10 +252,10 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         self.raft.log.unstable.accept_in_progress();
         let applied = Applied::of(&ready.committed_entries);
         if self.async_storage_writes {
-            ready.messages.extend(self.raft.storage_append(ready)?);
+            ready.messages.extend(self.raft.storage_append(ready));
             ready.messages.extend(storage_apply(self.raft.id, &ready.committed_entries));
         } else {
-            self.plan_advance(ready)?;
+            self.plan_advance(ready);
             self.applied = applied;
             self.in_advance = true;
         }
@@ -298,17 +298,25 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
 
     /// What waits for the write: to others with the messages (they are sent after it), to the node
     /// itself on `advance`.
-    fn plan_advance(&mut self, ready: &mut Ready) -> Result<()> {
+    fn plan_advance(&mut self, ready: &mut Ready) {
         let id = self.raft.id;
-        for message in self.raft.messages_after_append.drain(..) {
-            if message.to == id {
-                self.own_answers.push(message);
-            } else {
-                ready.messages.push(message);
+        let waiting = &mut self.raft.messages_after_append;
+        let own = waiting.iter().filter(|message| message.to == id).count();
+        // Most often there is one.
+        if own == waiting.len() {
+            std::mem::swap(&mut self.own_answers, waiting);
+        } else if own == 0 {
+            ready.messages.append(waiting);
+        } else {
+            for message in waiting.drain(..) {
+                if message.to == id {
+                    self.own_answers.push(message);
+                } else {
+                    ready.messages.push(message);
+                }
             }
         }
-        self.stored = self.raft.stored_when_written(ready)?;
-        Ok(())
+        self.stored = self.raft.stored_when_written(ready);
     }
 
     /// The last [`Ready`] was written, sent and applied. Not with asynchronous storage writes.
@@ -318,9 +326,10 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             "Advance must not be called when using AsyncStorageWrites"
         );
         self.in_advance = false;
-        for mut answer in self.own_answers.drain(..) {
-            self.raft.step(&mut answer)?;
+        for answer in &mut self.own_answers {
+            self.raft.step(answer)?;
         }
+        self.own_answers.clear();
         if let Some(stored) = self.stored.take() {
             self.raft.stored(stored)?;
         }

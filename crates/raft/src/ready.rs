@@ -60,32 +60,32 @@ pub(crate) fn must_sync(state: &HardState, previous: &HardState, entries: usize)
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// The message to the append thread, if there is anything for it; takes what must wait for it.
-    pub(crate) fn storage_append(&mut self, ready: &Ready) -> Result<Option<Message>> {
+    pub(crate) fn storage_append(&mut self, ready: &Ready) -> Option<Message> {
         let mut responses = std::mem::take(&mut self.messages_after_append);
         let nothing_to_write =
             ready.entries.is_empty() && ready.hard_state.is_none() && ready.snapshot.is_none();
         if nothing_to_write && responses.is_empty() {
-            return Ok(None);
+            return None;
         }
         // Behind the leader's acknowledgement of its own entries.
-        let stored = self.stored_when_written(ready)?;
+        let stored = self.stored_when_written(ready);
         responses.extend(stored.map(|stored| stored.message(self.id, ready.snapshot.as_ref())));
         let state = ready.hard_state.unwrap_or_default();
         let (vote, snapshot) = (state.vote, ready.snapshot.clone());
-        Ok(Some(Message {
+        Some(Message {
             to: APPEND_THREAD,
             from: self.id,
             term: state.term,
             commit: state.commit,
             entries: ready.entries.clone(),
             attachment: Some(Box::new(Attachment {
-                vote,
                 snapshot,
+                vote,
                 responses,
                 ..Attachment::default()
             })),
             ..Message::new(MessageType::StorageAppend)
-        }))
+        })
     }
 
     /// What to tell the node when its entries and snapshot are durable.
@@ -95,14 +95,14 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// (index 5, term 2) could be acknowledged that was overwritten by term 3 and written again
     /// after, while its second write is still on its way: the last answer of a term is known to
     /// come after every write of that term.
-    pub(crate) fn stored_when_written(&self, ready: &Ready) -> Result<Option<Stored>> {
+    pub(crate) fn stored_when_written(&self, ready: &Ready) -> Option<Stored> {
         let has_entries = self.log.unstable.has_entries();
         if !has_entries && ready.snapshot.is_none() {
-            return Ok(None);
+            return None;
         }
         let last = if has_entries { self.log.last_id() } else { EntryId::default() };
         let snapshot_index = ready.snapshot.as_ref().map_or(0, |snapshot| snapshot.metadata.index);
-        Ok(Some(Stored { term: self.term, last, snapshot_index }))
+        Some(Stored { term: self.term, last, snapshot_index })
     }
 
     /// A write is durable.

@@ -82,9 +82,8 @@ impl Tracker {
 
     /// The largest index that a quorum has.
     pub(crate) fn committed(&self) -> u64 {
-        self.config
-            .voters
-            .committed_index(|id| self.progress.get(id).map(|progress| progress.match_index))
+        let acked = |id| self.progress.get(id).map(|progress| progress.match_index);
+        self.config.voters.committed_index(acked)
     }
 
     /// Whether a quorum was heard of lately.

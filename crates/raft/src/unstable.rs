@@ -6,8 +6,6 @@
 //!  applied      durable  being written    not yet handed out
 //! ```
 
-use std::collections::VecDeque;
-
 use crate::entries::Entries;
 use crate::logger::{Logger, log};
 use crate::storage::{fitting, position};
@@ -27,7 +25,7 @@ use crate::types::{Entry, EntryId, Snapshot};
 pub(crate) struct Unstable {
     snapshot: Option<Snapshot>,
     snapshot_in_progress: bool,
-    pieces: VecDeque<Entries>,
+    pieces: Vec<Entries>,
     kept: u64,
     offset: u64,
     end: u64,
@@ -83,7 +81,7 @@ impl Unstable {
     fn locate(&self, index: u64) -> (usize, usize) {
         // Most often everything is in one piece.
         let at = position(index - self.kept);
-        if at < self.pieces[0].len() {
+        if self.pieces.len() == 1 || at < self.pieces[0].len() {
             return (0, at);
         }
         let piece = self.pieces.partition_point(|piece| piece[0].index <= index) - 1;
@@ -201,7 +199,7 @@ impl Unstable {
             self.offset_in_progress = self.offset_in_progress.min(from);
         }
         self.end = from + entries.len() as u64;
-        let apart = match self.pieces.back_mut() {
+        let apart = match self.pieces.last_mut() {
             Some(last) => last.try_append(entries).err(),
             None => Some(entries),
         };
@@ -211,24 +209,24 @@ impl Unstable {
 
     /// Drops entries before `kept`, which is within the log or at its end.
     fn drop_front(&mut self, kept: u64) {
-        let mut start = std::mem::replace(&mut self.kept, kept);
-        while start < kept
-            && let Some(piece) = self.pieces.front_mut()
-        {
-            let (dropped, len) = (position(kept - start), piece.len());
-            if dropped < len {
-                *piece = piece.part(dropped..len);
-                break;
-            }
-            start += len as u64;
-            self.pieces.pop_front();
+        self.kept = kept;
+        if kept == self.end {
+            self.pieces.clear();
+            return;
+        }
+        let dropped = self.pieces.partition_point(|piece| piece[piece.len() - 1].index < kept);
+        self.pieces.drain(..dropped);
+        let piece = &mut self.pieces[0];
+        let first = piece[0].index;
+        if first < kept {
+            *piece = piece.part(position(kept - first)..piece.len());
         }
     }
 
     /// Drops entries from `end` on.
     fn drop_back(&mut self, end: u64) {
         self.end = end;
-        while let Some(piece) = self.pieces.back_mut() {
+        while let Some(piece) = self.pieces.last_mut() {
             let kept = position(end.saturating_sub(piece[0].index));
             if kept >= piece.len() {
                 break;
@@ -237,7 +235,7 @@ impl Unstable {
                 *piece = piece.part(0..kept);
                 break;
             }
-            self.pieces.pop_back();
+            self.pieces.pop();
         }
     }
 
@@ -255,8 +253,8 @@ impl Unstable {
         let (piece, start) = self.locate(lo);
         let piece = &self.pieces[piece];
         let end = start + position(hi - lo);
-        if end == start + 1 {
-            return Entries::from(piece[start].clone());
+        if piece.len() == 1 && end == 1 {
+            return piece.clone();
         }
         if end <= piece.len() {
             return piece.part(start..start + fitting(piece[start..end].iter(), max_size));
@@ -274,7 +272,7 @@ impl Unstable {
             "unstable.slice[{lo},{hi}) out of bound [{kept},{upper}]"
         );
         let (first, skipped) = if lo < upper { self.locate(lo) } else { (self.pieces.len(), 0) };
-        let pieces = self.pieces.range(first..);
+        let pieces = self.pieces[first..].iter();
         pieces.flat_map(|piece| piece.iter()).skip(skipped).take(position(hi - lo))
     }
 
@@ -285,7 +283,7 @@ impl Unstable {
                 && self.offset_in_progress <= self.end,
             "writing is in progress only within the unstable log"
         );
-        if let (Some(first), Some(last)) = (self.pieces.front(), self.pieces.back()) {
+        if let (Some(first), Some(last)) = (self.pieces.first(), self.pieces.last()) {
             debug_assert_eq!(first[0].index, self.kept, "the first entry is the first one kept");
             debug_assert_eq!(last[last.len() - 1].index + 1, self.end, "the log has no gap");
         }

@@ -11,7 +11,7 @@
 use crate::changer;
 use crate::conf_change::ConfChangeV2;
 use crate::error::{Error, Result};
-use crate::message::{Message, MessageType, is_local_thread};
+use crate::message::{Message, MessageType, PROMISE, REQUEST, is_local_thread};
 use crate::tracker::Tracker;
 use crate::types::{ConfState, NONE, NodeId, Snapshot};
 
@@ -64,16 +64,9 @@ fn check_numbers(message: &Message) -> Result<()> {
 
 /// What is forwarded to the leader or comes from this node is of no term; all else is of one.
 fn check_term(message: &Message) -> Result<()> {
-    let may_lack_term = message.msg_type.is_local()
-        || matches!(
-            message.msg_type,
-            MessageType::Prop
-                | MessageType::ReadIndex
-                | MessageType::TransferLeader
-                | MessageType::ForgetLeader
-        );
-    if message.term == 0 && !may_lack_term {
-        return refuse_type(message.msg_type, "without a term");
+    let msg_type = message.msg_type;
+    if message.term == 0 && !msg_type.is_local() && !msg_type.is(REQUEST) {
+        return refuse_type(msg_type, "without a term");
     }
     Ok(())
 }
@@ -94,23 +87,16 @@ fn check_entries(message: &Message) -> Result<()> {
 
 /// Nobody's message, or one that claims to be from this node itself, must not be answered.
 pub(crate) fn check_sender(message: &Message, id: NodeId, is_async: bool) -> Result<()> {
-    let is_input = matches!(
-        message.msg_type,
-        MessageType::Prop
-            | MessageType::ReadIndex
-            | MessageType::TransferLeader
-            | MessageType::ForgetLeader
-    );
+    let msg_type = message.msg_type;
+    if msg_type.is(REQUEST) {
+        return Ok(());
+    }
     // What waits for a write comes back through the storage thread; nobody refuses himself.
-    let waited_for_write = matches!(
-        message.msg_type,
-        MessageType::AppResp | MessageType::VoteResp | MessageType::PreVoteResp
-    ) && !message.reject;
+    let waited_for_write = msg_type.is(PROMISE) && !message.reject;
     match message.from {
-        _ if is_input => Ok(()),
-        NONE => refuse_type(message.msg_type, "without a sender"),
+        NONE => refuse_type(msg_type, "without a sender"),
         from if from == id && !(is_async && waited_for_write) => {
-            refuse_type(message.msg_type, "from this node itself")
+            refuse_type(msg_type, "from this node itself")
         }
         _ => Ok(()),
     }
