@@ -1,6 +1,6 @@
 //! A row of entries that is small and cheap to clone: an entry costs its payload's handle, since
 //! its index follows from its position and its term from a run of equal ones; full chunks are
-//! shared between a clone and its original, and the last one is copied when either appends.
+//! shared between a clone and its original, and the last one is copied.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -13,16 +13,18 @@ use crate::config::NO_LIMIT;
 use crate::entries::Entries;
 use crate::types::{Entry, EntryType, encoded_size};
 
-/// Entries in a chunk: what an append copies at most after a clone.
+/// Entries in a full chunk: more than a clone copies.
 const CHUNK: usize = 256;
 
 /// Entries in a row.
 ///
-/// Invariants: every part is a chunk, full unless it is the last one, and never empty;
-/// `skipped < CHUNK` entries of the first part do not count any more.
+/// Invariants: every chunk of `full` holds [`CHUNK`] entries, `last` fewer; `skipped < CHUNK`
+/// entries of the first chunk do not count any more.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chunks {
-    parts: VecDeque<Arc<Chunk>>,
+    full: VecDeque<Arc<Chunk>>,
+    /// Not shared, so that an append need not ask whether it is.
+    last: Chunk,
     skipped: usize,
     len: usize,
 }
@@ -103,13 +105,17 @@ impl Chunks {
         *self = Self::default();
     }
 
+    fn chunk(&self, number: usize) -> &Chunk {
+        self.full.get(number).map_or(&self.last, AsRef::as_ref)
+    }
+
     /// The term of the entry at this position, if it is there.
     pub(crate) fn term(&self, position: usize) -> Option<u64> {
         if position >= self.len {
             return None;
         }
         let at = self.skipped + position;
-        Some(self.parts[at / CHUNK].run(at % CHUNK).term)
+        Some(self.chunk(at / CHUNK).run(at % CHUNK).term)
     }
 
     /// As many of the entries at these positions, all of which must be there, as fit in `max_size`
@@ -119,7 +125,7 @@ impl Chunks {
         let count = self.count_fitting(range.clone(), index, max_size);
         if count == 1 {
             let at = self.skipped + range.start;
-            let chunk = &self.parts[at / CHUNK];
+            let chunk = self.chunk(at / CHUNK);
             return Entries::from(chunk.run(at % CHUNK).entry(index, &chunk.payloads[at % CHUNK]));
         }
         let mut taken = Vec::with_capacity(count);
@@ -156,7 +162,7 @@ impl Chunks {
             if at == end {
                 return None;
             }
-            let (run, payloads) = self.parts[at / CHUNK].row_from(at % CHUNK);
+            let (run, payloads) = self.chunk(at / CHUNK).row_from(at % CHUNK);
             let payloads = &payloads[..payloads.len().min(end - at)];
             at += payloads.len();
             Some((run, payloads))
@@ -165,19 +171,15 @@ impl Chunks {
 
     pub(crate) fn extend(&mut self, mut entries: &[Entry]) {
         self.len += entries.len();
-        while !entries.is_empty() {
-            let room = self.parts.back().map_or(0, |last| CHUNK - last.len());
-            if room == 0 {
-                // A log that fills one chunk will fill the next.
-                let expected = if self.parts.is_empty() { 0 } else { CHUNK };
-                self.parts.push_back(Arc::new(Chunk::with_room(expected)));
-                continue;
-            }
-            let (now, later) = entries.split_at(room.min(entries.len()));
-            let last = self.parts.back_mut().expect("there is room in it");
-            Arc::make_mut(last).extend(now);
+        while self.last.len() + entries.len() >= CHUNK {
+            let (now, later) = entries.split_at(CHUNK - self.last.len());
+            self.last.extend(now);
+            // A log that fills one chunk will fill the next.
+            let full = std::mem::replace(&mut self.last, Chunk::with_room(CHUNK));
+            self.full.push_back(Arc::new(full));
             entries = later;
         }
+        self.last.extend(entries);
     }
 
     /// Drops all but the first `len` entries.
@@ -189,13 +191,12 @@ impl Chunks {
             return self.clear();
         }
         let end = self.skipped + len;
-        self.parts.truncate(end.div_ceil(CHUNK));
-        let in_last = end - (self.parts.len() - 1) * CHUNK;
-        if let Some(last) = self.parts.back_mut()
-            && last.len() > in_last
-        {
-            Arc::make_mut(last).truncate(in_last);
+        if end / CHUNK < self.full.len() {
+            self.full.truncate(end / CHUNK + 1);
+            let cut = self.full.pop_back().expect("the end lies in it");
+            self.last = Arc::unwrap_or_clone(cut);
         }
+        self.last.truncate(end % CHUNK);
         self.len = len;
     }
 
@@ -207,7 +208,7 @@ impl Chunks {
         self.len -= count;
         self.skipped += count;
         while self.skipped >= CHUNK {
-            self.parts.pop_front();
+            self.full.pop_front();
             self.skipped -= CHUNK;
         }
     }
@@ -271,7 +272,7 @@ mod tests {
         let mut chunks = Chunks::default();
         chunks.extend(&entries(1..1000));
         let clone = chunks.clone();
-        assert!(Arc::ptr_eq(&chunks.parts[0], &clone.parts[0]), "full chunks are shared");
+        assert!(Arc::ptr_eq(&chunks.full[0], &clone.full[0]), "full chunks are shared");
         chunks.truncate(600);
         chunks.extend(&entries(5000..5100));
         assert!(numbers(&clone).into_iter().eq(1..1000), "what it was");

@@ -48,6 +48,14 @@ impl Entries {
         matches!(self.0, Held::Nothing)
     }
 
+    /// Drops them all. Quicker than to put none in their place, which moves a whole value.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        if !self.is_empty() {
+            *self = Self::default();
+        }
+    }
+
     /// Some of the entries, shared with these.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {

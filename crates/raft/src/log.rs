@@ -290,7 +290,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
 
     pub(crate) fn stable_to(&mut self, id: EntryId) {
         self.unstable.stable_to(id, &self.logger);
-        self.unstable.applied_to(self.applied);
+        self.unstable.handed_out(self.applying);
     }
 
     pub(crate) fn has_snapshot(&self) -> bool {
@@ -317,9 +317,13 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
 
     /// Entries to apply next, as far as the limit allows, in place of those given before.
     #[inline]
-    pub(crate) fn next_committed(&self, allow_unstable: bool, entries: &mut Entries) -> Result<()> {
+    pub(crate) fn next_committed(
+        &mut self,
+        allow_unstable: bool,
+        entries: &mut Entries,
+    ) -> Result<()> {
         if !self.has_next_committed(allow_unstable) {
-            *entries = Entries::default();
+            entries.clear();
             return Ok(());
         }
         assert!(
@@ -328,10 +332,11 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         );
         let max_size = self.max_applying_size - self.applying_size;
         let (lo, hi) = (self.applying + 1, self.max_appliable(allow_unstable) + 1);
-        match self.recent(lo, hi, max_size) {
-            Some(recent) => *entries = recent,
-            None => *entries = self.stored_committed(lo, hi, max_size)?,
-        }
+        *entries = if lo >= self.unstable.kept() {
+            self.unstable.hand_out(lo, hi, max_size)
+        } else {
+            self.stored_committed(lo, hi, max_size)?
+        };
         Ok(())
     }
 
@@ -355,6 +360,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
             self.committed
         );
         self.applying = index;
+        self.unstable.handed_out(index);
         self.applying_size += size;
         self.applying_paused = self.applying_size >= self.max_applying_size
             || index < self.max_appliable(allow_unstable);
@@ -368,7 +374,6 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
             );
         }
         self.applied = index;
-        self.unstable.applied_to(index);
         self.applying = self.applying.max(index);
         self.applying_size = self.applying_size.saturating_sub(size);
         self.applying_paused = self.applying_size >= self.max_applying_size;

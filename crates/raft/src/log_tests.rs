@@ -216,7 +216,7 @@ fn has_next_committed_ents() {
 #[test]
 fn next_committed_ents() {
     for (applying, allow_unstable, with_snapshot, expected) in NEXT {
-        let log = next_log(applying, with_snapshot);
+        let mut log = next_log(applying, with_snapshot);
         let mut next = Entries::default();
         log.next_committed(allow_unstable, &mut next).unwrap();
         let indexes: Vec<_> = next.iter().map(|entry| entry.index).collect();

@@ -69,28 +69,32 @@ impl fmt::Display for JointConfig {
 }
 
 /// The largest index that a majority has acknowledged; a majority of nobody has everything.
-#[inline]
 pub(crate) fn majority_index(voters: &IdSet, acked: impl Fn(NodeId) -> Option<u64>) -> u64 {
-    if voters.is_empty() {
+    majority_of(voters.len(), voters.iter().map(|id| acked(id).unwrap_or(0)))
+}
+
+/// The same of so many voters' indexes.
+#[inline]
+pub(crate) fn majority_of(voters: usize, acked: impl Iterator<Item = u64>) -> u64 {
+    if voters == 0 {
         return u64::MAX;
     }
     let (mut few, mut many) = ([0; 7], Vec::new());
-    let indexes = if let Some(few) = few.get_mut(..voters.len()) {
+    let sorted = if let Some(few) = few.get_mut(..voters) {
         few
     } else {
-        many.resize(voters.len(), 0);
+        many.resize(voters, 0);
         &mut many[..]
     };
-    for (sorted, id) in voters.iter().enumerate() {
-        let index = acked(id).unwrap_or(0);
-        let mut at = sorted;
-        while at > 0 && indexes[at - 1] > index {
-            indexes[at] = indexes[at - 1];
+    for (count, index) in acked.enumerate() {
+        let mut at = count;
+        while at > 0 && sorted[at - 1] > index {
+            sorted[at] = sorted[at - 1];
             at -= 1;
         }
-        indexes[at] = index;
+        sorted[at] = index;
     }
-    indexes[voters.len() - (voters.len() / 2 + 1)]
+    sorted[voters - (voters / 2 + 1)]
 }
 
 /// How an election stands; a majority of nobody agrees to everything.

@@ -275,7 +275,11 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             hard_state.vote = NONE;
         }
         raft.log.next_committed(allow_unstable, &mut ready.committed_entries)?;
-        ready.entries = raft.log.unstable.next_entries();
+        if raft.log.unstable.has_next_entries() {
+            ready.entries = raft.log.unstable.next_entries();
+        } else {
+            ready.entries.clear();
+        }
         ready.must_sync = must_sync(&hard_state, &self.previous_hard_state, ready.entries.len());
         ready.soft_state = (soft_state != self.previous_soft_state).then_some(soft_state);
         ready.hard_state = (hard_state != self.previous_hard_state).then_some(hard_state);

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::ids::{IdMap, IdSet};
 use crate::inflights::Inflights;
 use crate::progress::Progress;
-use crate::quorum::{JointConfig, VoteResult};
+use crate::quorum::{JointConfig, VoteResult, majority_of};
 use crate::types::{ConfState, NodeId};
 
 /// Who is in the group, as what.
@@ -82,8 +82,13 @@ impl Tracker {
 
     /// The largest index that a quorum has.
     pub(crate) fn committed(&self) -> u64 {
-        let acked = |id| self.progress.get(id).map(|progress| progress.match_index);
-        self.config.voters.committed_index(acked)
+        if self.config.voters.is_joint() {
+            let acked = |id| self.progress.get(id).map(|progress| progress.match_index);
+            return self.config.voters.committed_index(acked);
+        }
+        let voters = self.progress.iter().filter(|(_, progress)| !progress.is_learner);
+        let acked = voters.map(|(_, progress)| progress.match_index);
+        majority_of(self.config.voters.incoming.len(), acked)
     }
 
     /// Whether a quorum was heard of lately.

@@ -1,9 +1,9 @@
-//! The end of the log that is not yet known to be durable, and of what is, what is not yet applied:
-//! so that entries on their way are not read back.
+//! The end of the log that is not yet known to be durable, behind what is durable and not yet handed
+//! out for applying: entries on their way are not read back.
 //!
 //! ```text
 //!  storage …  | kept … offset … offset_in_progress … |
-//!  applied      durable  being written    not yet handed out
+//!  applying     durable  being written    not yet handed out
 //! ```
 
 use crate::entries::Entries;
@@ -12,7 +12,7 @@ use crate::storage::{fitting, position};
 use crate::types::{Entry, EntryId, Snapshot};
 
 /// Entries, and perhaps a snapshot below them, that storage does not have yet; behind entries that
-/// it has and that are still to be applied.
+/// it has and that were not yet handed out for applying.
 ///
 /// Entries stay in pieces as they came, and what was handed out is never moved, so that a piece
 /// goes on to storage and to every member without being copied. What comes before the last piece
@@ -91,9 +91,6 @@ impl Unstable {
     /// Entries that were not yet handed out for writing.
     #[inline]
     pub(crate) fn next_entries(&self) -> Entries {
-        if !self.has_next_entries() {
-            return Entries::default();
-        }
         self.slice(self.offset_in_progress, self.end, u64::MAX)
     }
 
@@ -155,9 +152,21 @@ impl Unstable {
         }
     }
 
-    /// Entries up to `index` are applied.
+    /// Entries `lo..hi` to be applied, as [`slice`](Self::slice) gives them; those that are durable
+    /// are not needed here any more.
     #[inline]
-    pub(crate) fn applied_to(&mut self, index: u64) {
+    pub(crate) fn hand_out(&mut self, lo: u64, hi: u64, max_size: u64) -> Entries {
+        // The only one is given away.
+        if lo == self.kept && hi == lo + 1 && hi <= self.offset && self.pieces[0].len() == 1 {
+            self.kept = hi;
+            return self.pieces.remove(0);
+        }
+        self.slice(lo, hi, max_size)
+    }
+
+    /// Entries up to `index` were handed out for applying.
+    #[inline]
+    pub(crate) fn handed_out(&mut self, index: u64) {
         let kept = self.offset.min(index + 1);
         if kept > self.kept {
             self.drop_front(kept);
