@@ -54,12 +54,21 @@ const RAFT_RS: Peer = Peer {
 
 const PEERS: &[Peer] = &[RAFT_RS, REDB];
 
+/// What can be measured: features of the measuring crate.
+const AREAS: &[&str] = &["raft", "etcd", "sim"];
+
 /// The program that measures.
 pub(crate) const PROGRAM: &str = "target/release/quorarium-bench";
 
-/// Builds [`PROGRAM`].
-pub(crate) fn build() -> Result<(), Failure> {
-    process::run("cargo", &["build", "--quiet", "--release", "--package", "quorarium-bench"])
+/// What builds this area of the measuring crate alone: what another area turns on would be measured
+/// with it.
+fn only<'a>(area: &'a str) -> [&'a str; 5] {
+    ["--package", "quorarium-bench", "--no-default-features", "--features", area]
+}
+
+/// Builds [`PROGRAM`] for an area.
+pub(crate) fn build(area: &str) -> Result<(), Failure> {
+    process::run("cargo", &[&["build", "--quiet", "--release"], &only(area)[..]].concat())
 }
 
 /// Builds and measures.
@@ -68,16 +77,19 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         return instructions::run(arguments);
     }
     let Some((area, options)) = arguments.split_first() else {
-        return Err("bench takes an area: raft, etcd, sim or disk".into());
+        return Err("bench takes an area: raft, etcd or sim".into());
     };
-    build()?;
+    if !AREAS.contains(&area.as_str()) {
+        return Err(format!("`{area}` has no benches: there are {}", AREAS.join(", ")).into());
+    }
+    build(area)?;
     let mut words = vec!["report".to_owned(), area.clone()];
     for peer in PEERS.iter().filter(|peer| peer.area == area) {
         words.extend(peer.words()?);
     }
     for option in options {
         match option.as_str() {
-            "--wasm" => words.extend(["--wasm".to_owned(), build_wasm()?]),
+            "--wasm" => words.extend(["--wasm".to_owned(), build_wasm(area)?]),
             _ => words.push(option.clone()),
         }
     }
@@ -149,12 +161,11 @@ fn bundled_system() -> Result<&'static str, Failure> {
 }
 
 /// Builds our cases for Node; gives the folder.
-fn build_wasm() -> Result<String, Failure> {
+fn build_wasm(area: &str) -> Result<String, Failure> {
     tools::ensure(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::Node])?;
     let target = "wasm32-unknown-unknown";
-    let package = ["--package", "quorarium-bench", "--lib"];
-    let build = ["build", "--quiet", "--release", "--target", target];
-    process::run("cargo", &[&build[..], &package[..]].concat())?;
+    let build = ["build", "--quiet", "--release", "--lib", "--target", target];
+    process::run("cargo", &[&build[..], &only(area)[..]].concat())?;
     let (module, folder) = (format!("target/{target}/release/bench.wasm"), "target/bench-wasm");
     let node = ["--target", "experimental-nodejs-module", "--out-dir", folder];
     process::run("wasm-bindgen", &[&node[..], &[module.as_str()]].concat())?;

@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     if process::output_of("valgrind", &["--version"]).is_none() || !cfg!(target_arch = "x86_64") {
         return skipped("valgrind on x86_64 is not here: no instructions were counted");
     }
-    bench::build()?;
+    bench::build(AREA)?;
     let mut counts = BTreeMap::new();
     for (case, blocks) in CASES {
         counts.insert((*case).to_owned(), count(case, blocks)?);

@@ -1,8 +1,9 @@
 //! Asynchronous storage writes: what waits for the append thread, and what does not.
 
-use crate::group::{Node, node};
+use crate::group::{Node, message, node};
 use raft::{
-    APPEND_THREAD, APPLY_THREAD, Config, Entry, Message, MessageType, Ready, Role, Storage,
+    APPEND_THREAD, APPLY_THREAD, ConfState, Config, Entry, Message, MessageType, Ready, Role,
+    Snapshot, SnapshotMetadata, Storage,
 };
 
 fn asynchronous(voters: &[u64]) -> Node {
@@ -140,6 +141,23 @@ fn an_answer_for_an_entry_overwritten_since_is_ignored() {
 }
 
 #[test]
+fn the_answer_to_a_written_snapshot_names_it() {
+    let mut node = asynchronous(&[1, 2]);
+    let metadata = SnapshotMetadata { conf_state: ConfState::of_voters([1, 2]), index: 5, term: 1 };
+    let snapshot = Snapshot { metadata, ..Snapshot::default() };
+    node.step(message(MessageType::Snap, 2, 1, 1).with_snapshot(snapshot.clone())).unwrap();
+    let mut write = take(&node.ready().unwrap(), MessageType::StorageAppend);
+    assert_eq!(write.snapshot(), Some(&snapshot), "to be written");
+    let mut answers = write.take_responses();
+    answers.retain(|answer| answer.msg_type == MessageType::StorageAppendResp);
+    assert_eq!(answers.len(), 1, "to be delivered when it is");
+    assert_eq!(answers[0].snapshot(), Some(&snapshot), "what was written");
+    node.storage_mut().apply_snapshot(snapshot).unwrap();
+    deliver(&mut node, answers);
+    assert_eq!(node.log().applied(), 5, "durable means applied");
+}
+
+#[test]
 fn what_is_not_durable_is_not_applied() {
     let mut node = asynchronous(&[1, 2, 3]);
     node.step(Message { commit: 1, ..append_of(1, &[(1, 1)]) }).unwrap();
@@ -162,7 +180,7 @@ fn advance_is_a_broken_contract() {
 /// of the crate for what the transport owes it.
 #[test]
 fn a_vote_for_a_candidate_that_crashed_must_not_reach_the_one_that_restarted() {
-    use crate::group::{Counting, entry, message};
+    use crate::group::{Counting, entry};
     let mut one = asynchronous(&[1, 2, 3]);
     let append_from_two = |log_term, entry: Entry| Message {
         log_term,

@@ -4,8 +4,8 @@ use crate::group::{ack, entry, leader, pump, to};
 use bytes::Bytes;
 use raft::{
     APPEND_THREAD, APPLY_THREAD, Attachment, Changer, ConfChange, ConfChangeSingle, ConfChangeType,
-    Config, Entry, HardState, IdMap, IdSet, Message, MessageType, Progress, Ready, Role, Snapshot,
-    SnapshotMetadata, SoftState, Tracker,
+    Config, Entry, GroupConfig, HardState, IdMap, IdSet, JointConfig, Message, MessageType,
+    Progress, Ready, Role, Snapshot, SnapshotMetadata, SoftState, Tracker,
 };
 
 fn single(change_type: ConfChangeType, node_id: u64) -> ConfChangeSingle {
@@ -36,6 +36,46 @@ fn a_simple_change_moves_one_voter_and_no_more() {
     assert_eq!(config.voters.incoming.to_vec(), [1, 2], "learners do not count");
     assert_eq!(config.learners.to_vec(), [7, 8], "any number of them");
     assert_eq!(progress.get(7).map(|progress| progress.next_index), Some(5), "probed from there");
+}
+
+#[test]
+fn a_configuration_that_contradicts_itself_cannot_be_changed() {
+    let mut tracker = Tracker::new(1, 0);
+    let learner = [single(ConfChangeType::AddLearnerNode, 7)];
+    for changes in [[single(ConfChangeType::AddNode, 1)], learner] {
+        (tracker.config, tracker.progress) = Changer::new(&tracker, 5).simple(&changes).unwrap();
+    }
+    let refused = |why: &str, spoil: &dyn Fn(&mut GroupConfig)| {
+        let mut tracker = tracker.clone();
+        spoil(&mut tracker.config);
+        let error = Changer::new(&tracker, 5).simple(&[]).unwrap_err();
+        assert_eq!(error.to_string(), why, "{}", tracker.config);
+    };
+    refused("1 is in Learners and Voters[0]", &|config| {
+        config.learners.insert(1);
+    });
+    refused("7 is in Learners and Voters[1]", &|config| {
+        config.voters.outgoing.insert(7);
+    });
+    refused("1 is in Learners, but is not marked as learner", &|config| {
+        config.voters.incoming.remove(1);
+        config.learners.insert(1);
+    });
+    refused("1 is in LearnersNext, but not Voters[1]", &|config| {
+        config.learners_next.insert(1);
+    });
+    refused("7 is in LearnersNext, but is already marked as learner", &|config| {
+        config.voters.outgoing.insert(7);
+        config.learners.remove(7);
+        config.learners_next.insert(7);
+    });
+}
+
+#[test]
+fn whoever_votes_in_either_configuration_is_in_the_joint_one() {
+    let [incoming, outgoing] = [[1, 2], [2, 3]].map(|ids| ids.into_iter().collect::<IdSet>());
+    let joint = JointConfig { incoming, outgoing };
+    assert_eq!([1, 2, 3, 4].map(|id| joint.contains(id)), [true, true, true, false]);
 }
 
 #[test]
