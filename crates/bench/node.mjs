@@ -1,5 +1,10 @@
-// Runs the cases in wasm under Node: node node.mjs FOLDER AREA --filter WORD --budget-ms N, where
-// FOLDER holds what `wasm-bindgen --target experimental-nodejs-module` made of this crate.
+// Runs the cases in wasm under Node: node --no-liftoff node.mjs FOLDER AREA --filter WORD
+// --budget-ms N, where FOLDER holds what `wasm-bindgen --target experimental-nodejs-module` made of
+// this crate.
+//
+// Without that option the engine compiles a function quickly when it is first called, and well only
+// after it ran for a while, beside the program: what comes first is measured twice as slow, by
+// chance. Each case runs once before it is measured anyway.
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";

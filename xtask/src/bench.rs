@@ -162,12 +162,15 @@ fn bundled_system() -> Result<&'static str, Failure> {
 
 /// Builds our cases for Node; gives the folder.
 fn build_wasm(area: &str) -> Result<String, Failure> {
-    tools::ensure(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::Node])?;
+    tools::ensure(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Node])?;
     let target = "wasm32-unknown-unknown";
     let build = ["build", "--quiet", "--release", "--lib", "--target", target];
     process::run("cargo", &[&build[..], &only(area)[..]].concat())?;
     let (module, folder) = (format!("target/{target}/release/bench.wasm"), "target/bench-wasm");
     let node = ["--target", "experimental-nodejs-module", "--out-dir", folder];
     process::run("wasm-bindgen", &[&node[..], &[module.as_str()]].concat())?;
+    // As the page's build does; there for size.
+    let code = format!("{folder}/bench_bg.wasm");
+    process::run("wasm-opt", &["-O3", &code, "-o", &code])?;
     Ok(folder.to_owned())
 }

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use crate::shared::measure::Measurement;
 use crate::{Area, Target, table};
 
+/// Makes Node compile wasm once and well, not quickly first.
+const NO_BASELINE: &str = "--no-liftoff";
+
 /// What a contender is to the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -75,7 +78,9 @@ impl Contender {
             name: "ours in wasm".to_owned(),
             part: Part::OursInWasm,
             program: "node".to_owned(),
-            before: vec![script, folder.to_owned(), area.name.to_owned()],
+            // Compiled well from the beginning: else it is by chance how much of a case runs before
+            // the engine is done with that, beside the program.
+            before: [NO_BASELINE, &script, folder, area.name].map(str::to_owned).to_vec(),
             options: Vec::new(),
         }
     }
