@@ -87,18 +87,19 @@ impl Node {
         let mut node = Node::new(bucket, page.kind == PageKind::Leaf, parent);
         node.page = id;
         node.pages = if id == 0 { 0 } else { u64::from(page.overflow) + 1 };
-        node.inodes = (0..page.len())
-            .map(|index| {
-                if node.is_leaf {
-                    let element = page.leaf(index)?;
-                    let (key, value) = (element.key, element.value);
-                    return Ok(Inode { key, value, page: 0, is_bucket: element.is_bucket });
-                }
+        // Room for one more: most pages are taken apart to get an element.
+        node.inodes.reserve_exact(page.len() + 1);
+        for index in 0..page.len() {
+            node.inodes.push(if node.is_leaf {
+                let element = page.leaf(index)?;
+                let (key, value) = (element.key, element.value);
+                Inode { key, value, page: 0, is_bucket: element.is_bucket }
+            } else {
                 let element = page.branch(index)?;
                 let (key, page) = (element.key, element.child);
-                Ok(Inode { key, value: Bytes::new(), page, is_bucket: false })
-            })
-            .collect::<Result<_, Problem>>()?;
+                Inode { key, value: Bytes::new(), page, is_bucket: false }
+            });
+        }
         node.key = node.inodes.first().map_or_else(Bytes::new, |first| first.key.clone());
         Ok(node)
     }

@@ -159,8 +159,7 @@ impl Page {
     /// Key and value of an element of a leaf, only lent, and whether the value is a bucket.
     pub(super) fn lent(&self, index: usize) -> Result<(&[u8], &[u8], bool), Problem> {
         let at = self.element(index);
-        let [flags, pos, key_bytes, value_bytes] =
-            [0, 4, 8, 12].map(|field| u32_at(&self.bytes, at + field));
+        let [flags, pos, key_bytes, value_bytes] = fields(&self.bytes, at);
         let (start, middle) = self.bounds(index, pos, 0, key_bytes)?;
         let (_, end) = self.bounds(index, pos, key_bytes, value_bytes)?;
         Ok((&self.bytes[start..middle], &self.bytes[middle..end], flags & 1 != 0))
@@ -187,8 +186,7 @@ impl Page {
             return Ok(None);
         }
         let at = self.element(index);
-        let [flags, pos, key_bytes, value_bytes] =
-            [0, 4, 8, 12].map(|field| u32_at(&self.bytes, at + field));
+        let [flags, pos, key_bytes, value_bytes] = fields(&self.bytes, at);
         if flags & 1 != 0 {
             return Ok(None);
         }
@@ -206,8 +204,7 @@ impl Page {
     /// An element of a leaf.
     pub(super) fn leaf(&self, index: usize) -> Result<LeafElement, Problem> {
         let at = self.element(index);
-        let [flags, pos, key_bytes, value_bytes] =
-            [0, 4, 8, 12].map(|field| u32_at(&self.bytes, at + field));
+        let [flags, pos, key_bytes, value_bytes] = fields(&self.bytes, at);
         let key = self.slice(index, pos, 0, key_bytes)?;
         let value = self.slice(index, pos, key_bytes, value_bytes)?;
         let value_offset = self.offset + at as u64 + u64::from(pos) + u64::from(key_bytes);
@@ -242,6 +239,12 @@ impl Page {
 
 fn element_at(index: usize) -> usize {
     HEADER_BYTES + index * ELEMENT_BYTES
+}
+
+/// The four numbers of a leaf's element.
+fn fields(bytes: &[u8], at: usize) -> [u32; 4] {
+    let element = &bytes[at..at + ELEMENT_BYTES];
+    [u32_at(element, 0), u32_at(element, 4), u32_at(element, 8), u32_at(element, 12)]
 }
 
 /// A number at a place that is known to lie in the bytes.

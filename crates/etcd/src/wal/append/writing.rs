@@ -5,6 +5,9 @@ use disk::Disk;
 use super::{Save, SaveId, Unsaved, Wal};
 use crate::wal::{SnapshotMark, WalError, WalEvent};
 
+/// About what a record takes beside its data.
+const FRAME_BYTES: usize = 64;
+
 impl Wal {
     pub(super) fn next_save(&mut self) -> SaveId {
         self.last_save = SaveId(self.last_save.0 + 1);
@@ -26,7 +29,8 @@ impl Wal {
     ) -> Result<(), WalError> {
         let is_synced =
             !entries.is_empty() || (state.term, state.vote) != (self.state.term, self.state.vote);
-        let mut frames = Vec::new();
+        let data: usize = entries.iter().map(|entry| entry.data.len()).sum();
+        let mut frames = Vec::with_capacity(data + FRAME_BYTES * (entries.len() + 1));
         for entry in entries {
             self.encoder.entry(entry, &mut frames);
         }
