@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::cursor::DEPTH_MAX;
 use super::page::{HEADER_BYTES, LeafElement, Page, u64_at};
-use super::{Cursor, Fault, File, Item, PageKind, Problem, Visit, lookup, walk};
+use super::{Cursor, Fault, File, Item, PageKind, Problem, Visit, lookup::Finger, walk};
 
 /// Bytes of a bucket's value in front of an inline page.
 pub(super) const BUCKET_BYTES: usize = 16;
@@ -132,14 +132,28 @@ impl<'a> Bucket<'a> {
 
     /// Calls `read` with the bytes under `key`, only lent; not if there is none, or a bucket.
     pub fn lend(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<(), Problem> {
-        if let Root::Page(id) = &self.root
-            && let Ok(found) = lookup::value(self.file, *id, key)
-        {
-            found.into_iter().for_each(read);
-            return Ok(());
-        }
-        if let Some(value) = self.value_in_pages(key)? {
-            read(&value);
+        self.lend_each(&mut std::iter::once(key), &mut |_, value| read(value))
+    }
+
+    /// Calls `read` with the bytes under each of the keys, only lent, and which key of them it is.
+    /// Ascending keys are found with less.
+    pub fn lend_each(
+        &self,
+        keys: &mut dyn Iterator<Item = &[u8]>,
+        read: &mut dyn FnMut(usize, &[u8]),
+    ) -> Result<(), Problem> {
+        let mut finger = match &self.root {
+            Root::Page(id) => Some(Finger::new(self.file, *id)),
+            Root::Inline(_) => None,
+        };
+        for (number, key) in keys.enumerate() {
+            if let Some(Ok(found)) = finger.as_mut().map(|finger| finger.value(key)) {
+                if let Some(value) = found {
+                    read(number, value);
+                }
+            } else if let Some(value) = self.value_in_pages(key)? {
+                read(number, &value);
+            }
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! The short way to one value: over lent bytes, without a page or an element being made, and lent
-//! itself.
+//! The short way to values: over lent bytes, without a page or an element being made, and lent
+//! themselves.
 //!
 //! It knows what nearly every page is like (in one page of the disk, without overflow) and gives up
-//! on everything else: [`super::Bucket::value`] then goes the long way, which also finds the words
+//! on everything else: [`super::Bucket::lend`] then goes the long way, which also finds the words
 //! for damage.
 
 use std::cmp::Ordering;
@@ -17,42 +17,143 @@ const LEAF: u16 = 2;
 /// A page that is not like nearly every other.
 pub(super) struct Unusual;
 
-/// What a key of the tree at page `root` holds.
-pub(super) fn value<'a>(
+/// Looks keys of one tree up. Of ascending keys the next one is mostly found from the branch that
+/// led to the one before.
+pub(super) struct Finger<'a> {
     file: &'a File,
     root: u64,
-    key: &[u8],
-) -> Result<Option<&'a [u8]>, Unusual> {
-    let sought = Sought::new(key);
-    let mut id = root;
-    for _ in 0..DEPTH_MAX {
-        let page = file.lent(id).ok_or(Unusual)?;
-        let header = Header::parse(page);
-        let count = usize::from(header.count);
-        let is_plain = header.id == id && header.overflow == 0;
-        if !is_plain || HEADER_BYTES + count * ELEMENT_BYTES > page.len() {
-            return Err(Unusual);
-        }
-        match header.flags {
-            BRANCH if count > 0 => {
-                let above = partition(page, count, 0, |other| sought.compare(other).is_ge())?;
-                id = u64_at(page, element_at(above.saturating_sub(1)) + 8);
-            }
-            LEAF => {
-                let at = partition(page, count, 4, |other| sought.compare(other).is_gt())?;
-                return if at == count { Ok(None) } else { value_at(page, at, key) };
-            }
-            _ => return Err(Unusual),
-        }
-    }
-    Err(Unusual)
+    last: Option<Parent<'a>>,
 }
 
-/// A key, and its first eight bytes as a number: nearly always that is enough to tell revisions
+/// The branch above the last leaf.
+struct Parent<'a> {
+    page: Plain<'a>,
+    /// The child that was taken.
+    index: usize,
+    /// All keys below the branch are below; `None` for the last branch.
+    bound: Option<&'a [u8]>,
+    /// All keys from here on are at or behind the child that was taken.
+    from: Head,
+}
+
+/// A page without overflow whose elements lie in it.
+#[derive(Clone, Copy)]
+struct Plain<'a> {
+    bytes: &'a [u8],
+    count: usize,
+    is_leaf: bool,
+}
+
+/// The first eight bytes of a key as a number: nearly always they are enough to tell revisions
 /// apart.
+type Head = Option<u64>;
+
+impl<'a> Finger<'a> {
+    pub(super) fn new(file: &'a File, root: u64) -> Finger<'a> {
+        Finger { file, root, last: None }
+    }
+
+    /// What a key holds; nothing also if that is a bucket.
+    pub(super) fn value(&mut self, key: &[u8]) -> Result<Option<&'a [u8]>, Unusual> {
+        let sought = Sought::new(key);
+        let leaf = match &mut self.last {
+            Some(parent) if parent.leads_to(&sought) => {
+                let first = parent.index;
+                let above = parent.page.partition(first, |other| sought.compare(other).is_ge())?;
+                parent.index = above.saturating_sub(1).max(first);
+                parent.from = sought.head;
+                Plain::read(self.file, parent.page.child(parent.index)?)?
+            }
+            _ => self.descend(&sought)?,
+        };
+        if !leaf.is_leaf {
+            return Err(Unusual);
+        }
+        let at = leaf.partition(0, |other| sought.compare(other).is_gt())?;
+        if at == leaf.count { Ok(None) } else { leaf.value(at, key) }
+    }
+
+    fn descend(&mut self, sought: &Sought<'_>) -> Result<Plain<'a>, Unusual> {
+        self.last = None;
+        let (mut page, mut bound) = (Plain::read(self.file, self.root)?, None);
+        for _ in 0..DEPTH_MAX {
+            if page.is_leaf {
+                return Ok(page);
+            }
+            let above = page.partition(0, |other| sought.compare(other).is_ge())?;
+            let index = above.saturating_sub(1);
+            self.last = Some(Parent { page, index, bound, from: sought.head });
+            if above.max(1) < page.count {
+                bound = Some(page.key(above.max(1))?);
+            }
+            page = Plain::read(self.file, page.child(index)?)?;
+        }
+        Err(Unusual)
+    }
+}
+
+impl Parent<'_> {
+    /// Whether the way to a key leads over the branch, at or behind the child that was taken.
+    fn leads_to(&self, sought: &Sought<'_>) -> bool {
+        let is_behind = self.from.zip(sought.head).is_some_and(|(from, head)| from < head);
+        is_behind && self.bound.is_none_or(|bound| sought.compare(bound).is_lt())
+    }
+}
+
+impl<'a> Plain<'a> {
+    fn read(file: &'a File, id: u64) -> Result<Plain<'a>, Unusual> {
+        let bytes = file.lent(id).ok_or(Unusual)?;
+        let header = Header::parse(bytes);
+        let count = usize::from(header.count);
+        let is_known = header.flags == LEAF || (header.flags == BRANCH && count > 0);
+        let is_plain = header.id == id && header.overflow == 0 && is_known;
+        if !is_plain || HEADER_BYTES + count * ELEMENT_BYTES > bytes.len() {
+            return Err(Unusual);
+        }
+        Ok(Plain { bytes, count, is_leaf: header.flags == LEAF })
+    }
+
+    /// How many elements are below, those before `first` included.
+    fn partition(&self, first: usize, is_below: impl Fn(&[u8]) -> bool) -> Result<usize, Unusual> {
+        let (mut low, mut high) = (first, self.count);
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_below(self.key(middle)?) { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    fn child(&self, index: usize) -> Result<u64, Unusual> {
+        if index < self.count {
+            Ok(u64_at(self.bytes, element_at(index) + 8))
+        } else {
+            Err(Unusual)
+        }
+    }
+
+    #[inline]
+    fn key(&self, index: usize) -> Result<&'a [u8], Unusual> {
+        let at = element_at(index);
+        // Position and size stand side by side.
+        let both = u64_at(self.bytes, at + if self.is_leaf { 4 } else { 0 });
+        let [pos, size] = [both & u64::from(u32::MAX), both >> 32];
+        slice(self.bytes, at, pos, size)
+    }
+
+    fn value(&self, index: usize, key: &[u8]) -> Result<Option<&'a [u8]>, Unusual> {
+        let at = element_at(index);
+        if self.key(index)? != key || u32_at(self.bytes, at) & 1 != 0 {
+            return Ok(None);
+        }
+        let pos = u64::from(u32_at(self.bytes, at + 4)) + key.len() as u64;
+        slice(self.bytes, at, pos, u32_at(self.bytes, at + 12).into()).map(Some)
+    }
+}
+
+/// A key, and its head.
 struct Sought<'k> {
     key: &'k [u8],
-    head: Option<u64>,
+    head: Head,
 }
 
 impl Sought<'_> {
@@ -60,15 +161,19 @@ impl Sought<'_> {
         Sought { key, head: head(key) }
     }
 
+    #[inline]
     fn compare(&self, other: &[u8]) -> Ordering {
-        match self.head.zip(head(other)) {
-            Some((own, other)) if own != other => own.cmp(&other),
-            _ => self.key.cmp(other),
+        if let (Some(own), Some(other)) = (self.head, head(other))
+            && own != other
+        {
+            return own.cmp(&other);
         }
+        self.key.cmp(other)
     }
 }
 
-fn head(key: &[u8]) -> Option<u64> {
+#[inline]
+fn head(key: &[u8]) -> Head {
     key.first_chunk().map(|head| u64::from_be_bytes(*head))
 }
 
@@ -76,38 +181,12 @@ fn element_at(index: usize) -> usize {
     HEADER_BYTES + index * ELEMENT_BYTES
 }
 
-/// How many elements are below; `skip` is where an element says where its key is.
-fn partition(
-    page: &[u8],
-    count: usize,
-    skip: usize,
-    is_below: impl Fn(&[u8]) -> bool,
-) -> Result<usize, Unusual> {
-    let (mut low, mut high) = (0, count);
-    while low < high {
-        let middle = low.midpoint(high);
-        if is_below(key_at(page, middle, skip)?) { low = middle + 1 } else { high = middle }
-    }
-    Ok(low)
-}
-
-fn key_at(page: &[u8], index: usize, skip: usize) -> Result<&[u8], Unusual> {
-    let at = element_at(index);
-    slice(page, at, u32_at(page, at + skip), 0, u32_at(page, at + skip + 4))
-}
-
-fn value_at<'a>(page: &'a [u8], index: usize, key: &[u8]) -> Result<Option<&'a [u8]>, Unusual> {
-    let at = element_at(index);
-    if key_at(page, index, 4)? != key || u32_at(page, at) & 1 != 0 {
-        return Ok(None);
-    }
-    slice(page, at, u32_at(page, at + 4), key.len(), u32_at(page, at + 12)).map(Some)
-}
-
-/// `len` bytes at `pos + skip` from an element on.
-fn slice(page: &[u8], at: usize, pos: u32, skip: usize, len: u32) -> Result<&[u8], Unusual> {
-    let pos = usize::try_from(pos).ok();
-    let start = pos.and_then(|pos| at.checked_add(skip)?.checked_add(pos)).ok_or(Unusual)?;
-    let end = usize::try_from(len).ok().and_then(|len| start.checked_add(len));
-    end.and_then(|end| page.get(start..end)).ok_or(Unusual)
+/// `len` bytes at `pos` from an element on; both come from 32 bits, so that no sum overflows.
+#[inline]
+fn slice(page: &[u8], at: usize, pos: u64, len: u64) -> Result<&[u8], Unusual> {
+    let start = at as u64 + pos;
+    let (Ok(start), Ok(end)) = (usize::try_from(start), usize::try_from(start + len)) else {
+        return Err(Unusual);
+    };
+    page.get(start..end).ok_or(Unusual)
 }

@@ -58,6 +58,7 @@ pub(super) struct Header {
 
 impl Header {
     /// Reads the header; the bytes are at least [`HEADER_BYTES`].
+    #[inline]
     pub(super) fn parse(bytes: &[u8]) -> Header {
         Header {
             id: u64_at(bytes, 0),
@@ -248,14 +249,17 @@ fn fields(bytes: &[u8], at: usize) -> [u32; 4] {
 }
 
 /// A number at a place that is known to lie in the bytes.
+#[inline]
 pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(bytes[at..at + 2].try_into().expect("two bytes"))
 }
 
+#[inline]
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
+#[inline]
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }

@@ -89,13 +89,17 @@ impl<B: Backend> Store<B> {
             0 => usize::MAX,
             limit => limit,
         };
-        let mut result = RangeResult { revision: current, ..RangeResult::default() };
+        let (mut shown, mut count) = (Vec::new(), 0);
         for (key, found) in self.index().range(range, at) {
-            if result.kvs.len() < limit {
-                result.kvs.push(self.stored(key, found.modified));
+            if shown.len() < limit {
+                shown.push((key, found.modified));
             }
-            result.count += 1;
+            count += 1;
         }
-        Ok(result)
+        let kvs = match shown[..] {
+            [(key, modified)] => vec![self.stored(key, modified)],
+            _ => self.stored_all(&shown),
+        };
+        Ok(RangeResult { kvs, count, revision: current })
     }
 }

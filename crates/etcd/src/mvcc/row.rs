@@ -4,6 +4,8 @@
 //! are read here without a copy and without an allocation; for anything else, which protobuf may
 //! still allow, the general decoder is asked.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use prost::{DecodeError, Message as _};
 
@@ -20,38 +22,17 @@ pub(super) struct Row<'a> {
     pub(super) lease: i64,
 }
 
-/// Numbers of the fields that are bytes, shifted as in their tags.
-const KEY: u8 = 1;
-const VALUE: u8 = 5;
-
 impl<'a> Row<'a> {
     /// Reads the usual form; `None` of any other bytes.
-    pub(super) fn read(mut bytes: &'a [u8]) -> Option<Self> {
-        let mut row = Self::default();
-        let mut before = 0;
-        while let Some((&tag, rest)) = bytes.split_first() {
-            let (field, wire) = (tag >> 3, tag & 7);
-            let is_bytes = field == KEY || field == VALUE;
-            if field <= before || wire != if is_bytes { 2 } else { 0 } {
-                return None;
-            }
-            before = field;
-            let (number, rest) = varint(rest)?;
-            bytes = rest;
-            match field {
-                KEY | VALUE => {
-                    let (lent, rest) = bytes.split_at_checked(usize::try_from(number).ok()?)?;
-                    *(if field == KEY { &mut row.key } else { &mut row.value }) = lent;
-                    bytes = rest;
-                }
-                2 => row.create_revision = number.cast_signed(),
-                3 => row.mod_revision = number.cast_signed(),
-                4 => row.version = number.cast_signed(),
-                6 => row.lease = number.cast_signed(),
-                _ => return None,
-            }
-        }
-        Some(row)
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (key, rest) = lent(bytes, 0x0a)?;
+        let (create_revision, rest) = number(rest, 0x10)?;
+        let (mod_revision, rest) = number(rest, 0x18)?;
+        let (version, rest) = number(rest, 0x20)?;
+        let (value, rest) = lent(rest, 0x2a)?;
+        let (lease, rest) = number(rest, 0x30)?;
+        let row = Self { key, create_revision, mod_revision, version, value, lease };
+        rest.is_empty().then_some(row)
     }
 
     /// Lends out the fields of a decoded one.
@@ -68,14 +49,62 @@ impl<'a> Row<'a> {
 
     /// The same with bytes of its own; `key` is the row's, from where it can be shared.
     pub(super) fn to_key_value(self, key: Bytes) -> KeyValue {
+        KeyValue { value: Bytes::copy_from_slice(self.value), ..self.without_value(key) }
+    }
+
+    fn without_value(self, key: Bytes) -> KeyValue {
         KeyValue {
             key,
             create_revision: self.create_revision,
             mod_revision: self.mod_revision,
             version: self.version,
-            value: Bytes::copy_from_slice(self.value),
+            value: Bytes::new(),
             lease: self.lease,
         }
+    }
+}
+
+/// Rows whose values are cut from one piece of memory: one allocation for all of them.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// Without values.
+    kvs: Vec<KeyValue>,
+    /// Where each value lies, in the order of `kvs`.
+    places: Vec<Range<usize>>,
+    values: Vec<u8>,
+}
+
+impl Rows {
+    /// Makes room for `count` rows that are set in any order.
+    pub(super) fn of(count: usize) -> Self {
+        let (kvs, places) = (vec![KeyValue::default(); count], vec![0..0; count]);
+        Self { kvs, places, values: Vec::new() }
+    }
+
+    /// Reads a row in any form, as [`key_value`] does.
+    pub(super) fn set(&mut self, at: usize, bytes: &[u8], key: &Bytes) -> Result<(), DecodeError> {
+        let start = self.values.len();
+        match Row::read(bytes) {
+            Some(row) if row.key == key => {
+                self.values.extend_from_slice(row.value);
+                self.kvs[at] = row.without_value(key.clone());
+            }
+            Some(_) | None => {
+                let kv = KeyValue::decode(bytes)?;
+                self.values.extend_from_slice(&kv.value);
+                self.kvs[at] = KeyValue { value: Bytes::new(), ..kv };
+            }
+        }
+        self.places[at] = start..self.values.len();
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Vec<KeyValue> {
+        let (mut kvs, values) = (self.kvs, Bytes::from(self.values));
+        for (kv, place) in kvs.iter_mut().zip(self.places) {
+            kv.value = values.slice(place);
+        }
+        kvs
     }
 }
 
@@ -92,7 +121,37 @@ pub(super) fn is_key_value(bytes: &[u8]) -> bool {
     Row::read(bytes).is_some() || KeyValue::decode(bytes).is_ok()
 }
 
+/// A field of bytes with this tag, empty if it is not there, and what follows.
+#[inline]
+fn lent(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    match bytes.split_first() {
+        Some((&first, rest)) if first == tag => {
+            let (len, rest) = varint(rest)?;
+            rest.split_at_checked(usize::try_from(len).ok()?)
+        }
+        _ => Some((&[], bytes)),
+    }
+}
+
+/// A number with this tag, 0 if it is not there, and what follows.
+#[inline]
+fn number(bytes: &[u8], tag: u8) -> Option<(i64, &[u8])> {
+    match bytes.split_first() {
+        Some((&first, rest)) if first == tag => {
+            let (number, rest) = varint(rest)?;
+            Some((number.cast_signed(), rest))
+        }
+        _ => Some((0, bytes)),
+    }
+}
+
+#[inline]
 fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
+    if first < 0x80 { Some((first.into(), rest)) } else { long_varint(bytes) }
+}
+
+fn long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0;
     for (position, &byte) in bytes.iter().take(9).enumerate() {
         number |= u64::from(byte & 0x7f) << (7 * position);

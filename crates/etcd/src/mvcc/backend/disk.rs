@@ -289,6 +289,23 @@ impl Backend for DiskBackend {
         }
     }
 
+    fn lend_each(
+        &self,
+        bucket: Bucket,
+        keys: &mut dyn Iterator<Item = &[u8]>,
+        read: &mut dyn FnMut(usize, &[u8]),
+    ) {
+        match self.committed(bucket) {
+            Some(found) if self.buffers[slot(bucket)].is_empty() => {
+                bolt::sound(found.lend_each(keys, read));
+            }
+            // What the open batch has is looked for there first, key by key.
+            Some(_) | None => keys.enumerate().for_each(|(number, key)| {
+                self.lend(bucket, key, &mut |value| read(number, value));
+            }),
+        }
+    }
+
     fn scan(&self, bucket: Bucket, from: &[u8], to: Option<&[u8]>, visit: &mut Visit<'_>) {
         if self.buffers[slot(bucket)].is_empty() {
             let is_over = |key: &[u8]| to.is_some_and(|to| key >= to);

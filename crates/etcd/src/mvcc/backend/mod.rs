@@ -95,6 +95,19 @@ pub trait Backend {
     /// Calls `read` with the value under `key`, if there is one, without a copy being made.
     fn lend(&self, bucket: Bucket, key: &[u8], read: &mut dyn FnMut(&[u8]));
 
+    /// Calls `read` with the value under each of the keys, and which of them it is. Ascending keys
+    /// may be found with less.
+    fn lend_each(
+        &self,
+        bucket: Bucket,
+        keys: &mut dyn Iterator<Item = &[u8]>,
+        read: &mut dyn FnMut(usize, &[u8]),
+    ) {
+        for (number, key) in keys.enumerate() {
+            self.lend(bucket, key, &mut |value| read(number, value));
+        }
+    }
+
     /// Visits the keys from `from` up to but without `to`, in order.
     fn scan(&self, bucket: Bucket, from: &[u8], to: Option<&[u8]>, visit: &mut Visit<'_>);
 
