@@ -4,14 +4,14 @@
 //! all, as on a journaling file system, but independent of its neighbours and of the file's
 //! bytes. A file has one name: placing it somewhere takes it away from everywhere else.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use serde::{Deserialize, Serialize};
 
 use crate::FileId;
 
 /// Name → inode, by name.
-pub(crate) type Entries = BTreeMap<String, FileId>;
+pub(crate) type Entries = Map<String, FileId>;
 
 /// A directory.
 #[derive(Clone, Default)]
@@ -61,7 +61,7 @@ impl Change {
 #[derive(Clone, Default)]
 pub(crate) struct Journal {
     pub(crate) next: u64,
-    pub(crate) changes: BTreeMap<u64, Change>,
+    pub(crate) changes: Map<u64, Change>,
 }
 
 impl Journal {

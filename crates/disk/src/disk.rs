@@ -1,6 +1,6 @@
 //! The disk: what a process may do with it, and what its machine decides.
 
-use std::collections::{BTreeMap, BTreeSet};
+use ordered::{Map, Set};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -57,11 +57,11 @@ pub(crate) enum Inode {
 #[derive(Clone)]
 pub struct Disk {
     pub(crate) capacity_bytes: u64,
-    pub(crate) inodes: BTreeMap<FileId, Arc<Inode>>,
+    pub(crate) inodes: Map<FileId, Arc<Inode>>,
     pub(crate) next_file: u32,
     pub(crate) next_ticket: u64,
     pub(crate) journal: Journal,
-    pub(crate) syncs: BTreeMap<Ticket, Sync>,
+    pub(crate) syncs: Map<Ticket, Sync>,
     pub(crate) issued: Vec<Ticket>,
     pub(crate) feed: Feed,
     pub(crate) power: Power,
@@ -74,13 +74,13 @@ impl Disk {
         let root = Arc::new(Inode::Directory(Directory::default()));
         Disk {
             capacity_bytes,
-            inodes: BTreeMap::from([(ROOT, root)]),
+            inodes: Map::from([(ROOT, root)]),
             next_file: ROOT.0 + 1,
             next_ticket: 1,
             journal: Journal::default(),
-            syncs: BTreeMap::new(),
+            syncs: Map::new(),
             issued: Vec::new(),
-            feed: Feed { pages: BTreeSet::new(), metadata: true },
+            feed: Feed { pages: Set::new(), metadata: true },
             power: Power::default(),
             faults: Faults::default(),
         }

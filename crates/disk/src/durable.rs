@@ -1,6 +1,6 @@
 //! What becomes durable of names, and what nobody can reach any more.
 
-use std::collections::BTreeSet;
+use ordered::Set;
 use std::sync::Arc;
 
 use crate::directory::{Change, ChangeKind};
@@ -47,7 +47,7 @@ impl Disk {
 
     /// Frees what neither image nor a change that may still become durable can reach.
     pub(crate) fn free_unreachable(&mut self) {
-        let mut reached = BTreeSet::from([ROOT]);
+        let mut reached = Set::from([ROOT]);
         let mut to_visit = vec![ROOT];
         let journaled = self.journal.changes.values();
         to_visit.extend(journaled.flat_map(|change| [change.file, change.directory]));

@@ -11,7 +11,7 @@
 //! Space is reserved by [`Disk::set_len`], as `fallocate` does: on a full disk, writing inside a
 //! file's length goes on. Faults survive a power cut; they end with [`Disk::mend`].
 
-use std::collections::BTreeSet;
+use ordered::Set;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct Faults {
     /// The first sector that the next sync of a file writes stands so many sectors further on.
     pub misdirect_by: Option<u32>,
     /// Sectors that cannot be read: file, and offset divided by [`SECTOR_BYTES`].
-    pub unreadable: BTreeSet<(FileId, u64)>,
+    pub unreadable: Set<(FileId, u64)>,
     /// What of it a process met so far.
     pub met: Met,
 }

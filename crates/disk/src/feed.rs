@@ -14,7 +14,7 @@
 //! Syncs under way and an armed crash are not part of it: who imports a disk lets it crash before
 //! a server boots from it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use ordered::{Map, Set};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ pub struct Dirty {
 
 #[derive(Clone, Default)]
 pub(crate) struct Feed {
-    pub(crate) pages: BTreeSet<PageKey>,
+    pub(crate) pages: Set<PageKey>,
     pub(crate) metadata: bool,
 }
 
@@ -62,8 +62,8 @@ struct Metadata {
     next_file: u32,
     next_ticket: u64,
     next_change: u64,
-    changes: BTreeMap<u64, Change>,
-    inodes: BTreeMap<FileId, InodeMetadata>,
+    changes: Map<u64, Change>,
+    inodes: Map<FileId, InodeMetadata>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -200,7 +200,7 @@ fn check_inodes(metadata: &Metadata) -> Result<(), ImportError> {
     if !matches!(metadata.inodes.get(&ROOT), Some(InodeMetadata::Directory { .. })) {
         return Err(ImportError::Inode { file: ROOT, detail: "no root directory".into() });
     }
-    let (mut live_names, mut durable_names) = (BTreeSet::new(), BTreeSet::new());
+    let (mut live_names, mut durable_names) = (Set::new(), Set::new());
     for (id, inode) in &metadata.inodes {
         let bad = |detail: &str| ImportError::Inode { file: *id, detail: detail.into() };
         match inode {
@@ -225,7 +225,7 @@ fn check_inodes(metadata: &Metadata) -> Result<(), ImportError> {
 fn check_entries(
     metadata: &Metadata,
     entries: &Entries,
-    named: &mut BTreeSet<FileId>,
+    named: &mut Set<FileId>,
 ) -> Result<(), &'static str> {
     for (name, file) in entries {
         if name.is_empty() || name.contains('/') || name == "." || name == ".." {

@@ -1,6 +1,6 @@
 //! One file: two images and the set of pages in which they may differ.
 
-use std::collections::BTreeSet;
+use ordered::Set;
 use std::ops::Range;
 
 use crate::page::{PAGE_BYTES, Page, Slot, ZERO, is_shared, page_of};
@@ -59,10 +59,10 @@ impl Image {
 pub(crate) struct File {
     pub(crate) live: Image,
     pub(crate) durable: Image,
-    pub(crate) unsynced: BTreeSet<u32>,
+    pub(crate) unsynced: Set<u32>,
     /// Pages that differ and that no sync writes any more, because one went wrong: until they are
     /// written to again.
-    pub(crate) cleaned: BTreeSet<u32>,
+    pub(crate) cleaned: Set<u32>,
 }
 
 impl File {
@@ -166,7 +166,7 @@ impl File {
     }
 
     /// All pages that either image has.
-    pub(crate) fn page_numbers(&self) -> BTreeSet<u32> {
+    pub(crate) fn page_numbers(&self) -> Set<u32> {
         self.live.pages.numbers_from(0).chain(self.durable.pages.numbers_from(0)).collect()
     }
 

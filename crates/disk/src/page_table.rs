@@ -1,7 +1,7 @@
 //! Page number → page, in shared chunks: the first write to a file after a clone copies one chunk
 //! and the list of chunks, not one reference a page.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 use std::sync::Arc;
 
 use crate::page::{Page, Slot};
@@ -24,7 +24,7 @@ impl Chunk {
 /// that are no holes.
 #[derive(Clone, Default)]
 pub(crate) struct PageTable {
-    chunks: BTreeMap<u32, Arc<Chunk>>,
+    chunks: Map<u32, Arc<Chunk>>,
     pages: u32,
 }
 
@@ -55,7 +55,7 @@ impl PageTable {
         if slot.is_none() && !self.chunks.contains_key(&number) {
             return;
         }
-        let chunk = self.chunks.entry(number).or_insert_with(|| Arc::new(Chunk::new()));
+        let chunk = self.chunks.get_or_insert_with(number, || Arc::new(Chunk::new()));
         let chunk = Arc::make_mut(chunk);
         let (before, after) = (chunk.slots[slot_of(page)].is_some(), slot.is_some());
         chunk.slots[slot_of(page)] = slot;

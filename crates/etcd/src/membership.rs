@@ -8,7 +8,7 @@
 //! which is what a snapshot holds and what a server that boots from one begins with.
 //! Source: etcd release-3.4, `etcdserver/api/membership/`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use ordered::{Map, Set};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub struct Member {
 /// The id of a member that the cluster began with.
 pub fn member_id(peer_urls: &[String], token: &str) -> u64 {
     let mut sorted: Vec<&str> = peer_urls.iter().map(String::as_str).collect();
-    sorted.sort_unstable();
+    ordered::sort_by_key(&mut sorted, |url| *url);
     sorted.push(token);
     first_eight_of_sha1(sorted.concat().as_bytes())
 }
@@ -186,8 +186,8 @@ pub(crate) fn go_json(value: &impl Serialize) -> String {
 /// except the name and client URLs that an entry may bring for a member that joins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cluster {
-    members: BTreeMap<u64, Member>,
-    removed: BTreeSet<u64>,
+    members: Map<u64, Member>,
+    removed: Set<u64>,
     version: Option<String>,
     v2: Arc<V2Store>,
 }

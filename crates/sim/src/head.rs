@@ -8,7 +8,7 @@
 //! [`World::settle`]: crate::world::World::settle
 //! [`World::resume`]: crate::world::World::resume
 
-use std::collections::BTreeSet;
+use ordered::Set;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -53,7 +53,7 @@ pub struct Head {
     /// Actions that wait for their time.
     pub(crate) waiting: Vec<(u64, Scheduled)>,
     /// Known bugs that are switched on.
-    pub(crate) bugs: BTreeSet<Toggle>,
+    pub(crate) bugs: Set<Toggle>,
 }
 
 /// Why a stored head is of no use.

@@ -4,7 +4,8 @@
 //! thousand records after it began. Trails are for showing alone: nothing
 //! in the world depends on them, and a reload forgets them.
 
-use std::collections::{BTreeMap, VecDeque};
+use ordered::Map;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use etcd::server::ServerEvent as Etcd;
@@ -32,7 +33,7 @@ struct Growing {
     /// The id that travels in the entry.
     proposal: Option<u64>,
     /// Answers of peers under way that acknowledge the entry.
-    acknowledging: BTreeMap<u64, Node>,
+    acknowledging: Map<u64, Node>,
     /// Records that are still looked at.
     left: u32,
 }
@@ -45,7 +46,7 @@ impl Trails {
         self.trails.push_back(Arc::new(Growing {
             trail: Trail { request, command: command.to_string(), ..Trail::default() },
             proposal: None,
-            acknowledging: BTreeMap::new(),
+            acknowledging: Map::new(),
             left: PATIENCE_RECORDS,
         }));
     }

@@ -12,7 +12,8 @@
 //!   last completed checkpoint;
 //! - `lists` is exactly the set of keys in `pages`.
 
-use std::collections::{BTreeSet, VecDeque};
+use ordered::Set;
+use std::collections::VecDeque;
 
 use super::layout::{Address, RECORD_BYTES_MAX};
 use super::slice::{Head, Kind, PageList, Slice};
@@ -44,9 +45,9 @@ pub trait Source {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Pages.
-    pub pages: BTreeSet<Address>,
+    pub pages: Set<Address>,
     /// Disks.
-    pub metadata: BTreeSet<u32>,
+    pub metadata: Set<u32>,
 }
 
 impl Changes {

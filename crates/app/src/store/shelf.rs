@@ -1,6 +1,6 @@
 //! IndexedDB as far as tests on the host need it.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use super::layout::{Key, RECORD_BYTES_MAX};
 use super::record::seal;
@@ -9,7 +9,7 @@ use super::{Records, Slice, Stored, Write, Writer};
 /// Completed transactions.
 #[derive(Default, Clone)]
 pub(crate) struct Shelf {
-    pub(crate) records: BTreeMap<Key, Vec<u8>>,
+    pub(crate) records: Map<Key, Vec<u8>>,
 }
 
 impl Shelf {

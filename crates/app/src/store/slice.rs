@@ -16,7 +16,7 @@
 //! So a flipped byte in a page's body spoils that page alone. A checkpoint instead writes pages in
 //! place, the rest into `meta`, and empties `slices`: the store stays as large as the disks are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use ordered::{Map, Set};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -53,7 +53,7 @@ pub struct Head {
 }
 
 /// Which pages a server's disk has in `pages`: (file, page).
-pub type PageList = BTreeSet<(u32, u32)>;
+pub type PageList = Set<(u32, u32)>;
 
 /// The `["checkpoint", …]` records, joined.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ pub struct Slice {
     /// As of now.
     pub head: Head,
     /// Metadata of disks: those that changed, or all for a checkpoint.
-    pub metadata: BTreeMap<u32, Vec<u8>>,
+    pub metadata: Map<u32, Vec<u8>>,
     /// Pages that changed; `None` where both images have a hole now.
     pub pages: Vec<(Address, Option<Vec<u8>>)>,
     /// For a checkpoint: what `pages` will hold.

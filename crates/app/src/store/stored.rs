@@ -5,7 +5,7 @@
 //! the affair of the server whose page it is: its bytes are handed on with a note, so that the
 //! server's own boot meets them. Damage of the actions only means that there is no link.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use super::backlog::Changes;
 use super::layout::{Address, Key};
@@ -76,7 +76,7 @@ pub struct StoredDisk {
     /// All but the pages.
     pub metadata: Vec<u8>,
     /// By (file, page).
-    pub pages: BTreeMap<(u32, u32), StoredPage>,
+    pub pages: Map<(u32, u32), StoredPage>,
 }
 
 /// A page as found.
@@ -104,7 +104,7 @@ impl Stored {
     }
 
     fn at_checkpoint(checkpoint: Checkpoint, records: &[(Address, Vec<u8>)]) -> Self {
-        let found: BTreeMap<Address, &Vec<u8>> =
+        let found: Map<Address, &Vec<u8>> =
             records.iter().map(|(address, record)| (*address, record)).collect();
         let disk = |(node, disk): (u32, &super::slice::CheckpointDisk)| StoredDisk {
             metadata: disk.metadata.clone(),
@@ -128,9 +128,9 @@ impl Stored {
     }
 
     fn redo(&mut self, records: &[((u64, u32), Vec<u8>)], last: u64) -> Result<(), Damage> {
-        let mut slices: BTreeMap<u64, Vec<&(_, Vec<u8>)>> = BTreeMap::new();
+        let mut slices: Map<u64, Vec<&(_, Vec<u8>)>> = Map::new();
         for record in records {
-            slices.entry(record.0.0).or_default().push(record);
+            slices.get_or_default(record.0.0).push(record);
         }
         if let Some(stray) = slices.keys().find(|n| **n <= self.slice || **n > last) {
             return Err(Damage::at(Key::Slice(*stray, 0), "is not one of the last slices"));

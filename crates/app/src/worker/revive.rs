@@ -5,7 +5,7 @@
 //! the server's own boot that meets it and says so, and the other servers go on. What follows is
 //! the `reload` action: power cut of all, restart of all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use ordered::{Map, Set};
 
 use disk::{Disk, FileId, ImportError, PAGE_BYTES, PageKey};
 use sim::head::Head;
@@ -88,15 +88,15 @@ fn named(node: u32, damage: &crate::store::Damage) -> String {
 
 fn import(stored: &StoredDisk) -> Result<Disk, ImportError> {
     let key = |(file, page): (u32, u32)| PageKey { file: FileId(file), page };
-    let damaged: BTreeSet<PageKey> = stored
+    let damaged: Set<PageKey> = stored
         .pages
         .iter()
         .filter(|(_, page)| page.damage.is_some())
         .map(|(at, _)| key(*at))
         .collect();
-    let mut pages: BTreeMap<PageKey, Vec<u8>> =
+    let mut pages: Map<PageKey, Vec<u8>> =
         stored.pages.iter().map(|(at, page)| (key(*at), page.bytes.clone())).collect();
-    let mut junked = BTreeSet::new();
+    let mut junked = Set::new();
     loop {
         match Disk::import(&stored.metadata, pages.clone()) {
             Err(ImportError::Page { key, .. }) if damaged.contains(&key) && junked.insert(key) => {

@@ -51,7 +51,7 @@ pub(crate) fn raised<B: Backend>(store: &Store<B>) -> Vec<Alarm> {
         }
         ControlFlow::Continue(())
     });
-    alarms.sort_unstable_by_key(|alarm| (alarm.kind, alarm.member_id));
+    ordered::sort_by_key(&mut alarms, |alarm| (alarm.kind, alarm.member_id));
     alarms
 }
 

@@ -144,8 +144,10 @@ fn sort(range: &Range, kvs: &mut [KeyValue]) {
     let target = range.sort_target;
     match (range.sort_order, target) {
         (SortOrder::None | SortOrder::Ascend, SortTarget::Key) => {}
-        (SortOrder::None | SortOrder::Ascend, _) => kvs.sort_by(|a, b| compare(target, a, b)),
-        (SortOrder::Descend, _) => kvs.sort_by(|a, b| compare(target, b, a)),
+        (SortOrder::None | SortOrder::Ascend, _) => {
+            ordered::sort_by(kvs, |a, b| compare(target, a, b));
+        }
+        (SortOrder::Descend, _) => ordered::sort_by(kvs, |a, b| compare(target, b, a)),
     }
 }
 

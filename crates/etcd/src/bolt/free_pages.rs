@@ -4,7 +4,7 @@
 //! taken, from its front. Readers keep what they read by themselves (see [`disk::Mapping`]), so
 //! pending pages wait for their own transaction only.
 
-use imbl::OrdMap;
+use ordered::SharedMap;
 
 /// Free pages as runs. Cloning costs nothing.
 ///
@@ -13,8 +13,8 @@ use imbl::OrdMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct FreePages {
     /// First page of a run to the number of its pages.
-    runs: OrdMap<u64, u64>,
-    pending: OrdMap<u64, u64>,
+    runs: SharedMap<u64, u64>,
+    pending: SharedMap<u64, u64>,
 }
 
 impl FreePages {
@@ -34,7 +34,7 @@ impl FreePages {
 
     /// What the last transaction gave up can be used from now on.
     pub(super) fn release(&mut self) {
-        for (first, pages) in std::mem::take(&mut self.pending) {
+        for (&first, &pages) in &std::mem::take(&mut self.pending) {
             self.add(first, pages);
         }
     }
@@ -64,7 +64,7 @@ impl FreePages {
     }
 }
 
-fn add(runs: &mut OrdMap<u64, u64>, mut first: u64, mut pages: u64) {
+fn add(runs: &mut SharedMap<u64, u64>, mut first: u64, mut pages: u64) {
     if pages == 0 {
         return;
     }

@@ -110,7 +110,7 @@ impl Tx {
     fn spill_node(&mut self, id: NodeId) -> NodeId {
         if !self.nodes[id.0].is_spilled {
             let mut children = std::mem::take(&mut self.nodes[id.0].children);
-            children.sort_by(|a, b| {
+            ordered::sort_by(&mut children, |a, b| {
                 let first = |id: &NodeId| self.nodes[id.0].inodes.first().map(|first| &first.key);
                 first(a).cmp(&first(b))
             });

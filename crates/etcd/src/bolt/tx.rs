@@ -7,7 +7,7 @@
 //! Source of the rules: bbolt 1.3.6 `tx.go`, `bucket.go`. Where the original walks a map of nodes
 //! or buckets in any order, here it is the order of pages and names.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -73,8 +73,8 @@ pub(super) struct OpenBucket {
     pub(super) inline: Option<Page>,
     pub(super) root_node: Option<NodeId>,
     /// Page to the node made of it.
-    pub(super) nodes: BTreeMap<u64, NodeId>,
-    pub(super) buckets: BTreeMap<Bytes, BucketId>,
+    pub(super) nodes: Map<u64, NodeId>,
+    pub(super) buckets: Map<Bytes, BucketId>,
     pub(super) fill_percent: u32,
     pub(super) is_deleted: bool,
 }
@@ -89,7 +89,7 @@ pub struct Tx {
     pub(super) buckets: Vec<OpenBucket>,
     pub(super) nodes: Vec<Node>,
     /// Pages to write.
-    pub(super) written: BTreeMap<u64, Vec<u8>>,
+    pub(super) written: Map<u64, Vec<u8>>,
 }
 
 /// What the checks of an open file have shown to be sound.
@@ -104,7 +104,7 @@ impl Tx {
         free.release();
         let root = OpenBucket::new(meta.root, meta.sequence, None);
         let buckets = vec![root];
-        Tx { file, meta, free, buckets, nodes: Vec::new(), written: BTreeMap::new() }
+        Tx { file, meta, free, buckets, nodes: Vec::new(), written: Map::new() }
     }
 
     /// The bucket of all buckets.
@@ -368,8 +368,8 @@ impl OpenBucket {
             sequence,
             inline,
             root_node: None,
-            nodes: BTreeMap::new(),
-            buckets: BTreeMap::new(),
+            nodes: Map::new(),
+            buckets: Map::new(),
             fill_percent: FILL_PERCENT,
             is_deleted: false,
         }

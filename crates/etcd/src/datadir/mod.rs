@@ -28,7 +28,7 @@ mod verify;
 
 use disk::{Disk, EntryKind};
 
-pub use backend::{BackendError, BackendFile};
+pub use backend::{BackendError, BackendFile, SnapshotStatus};
 pub use error::DataDirError;
 pub use export::{ExportAs, ExportError, Exported};
 pub use fields::{FieldRange, FieldsError, Piece, Pieces, record_ranges};

@@ -1,6 +1,6 @@
 //! The primary lessor's clock: when each lease expires, and when its time is noted.
 
-use imbl::{OrdMap, OrdSet};
+use ordered::{SharedMap, SharedSet};
 
 use super::NANOS_PER_SECOND;
 
@@ -16,9 +16,9 @@ const EXPIRIES_PER_SECOND: u64 = 3 * (REVOKE_RATE as u64) / 4;
 /// * Every lease is in `expires`, and once in `due`: at its expiry, or when it is named again.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Clock {
-    expires: OrdMap<i64, Times>,
-    due: OrdSet<(u64, i64)>,
-    checkpoints: OrdSet<(u64, i64)>,
+    expires: SharedMap<i64, Times>,
+    due: SharedSet<(u64, i64)>,
+    checkpoints: SharedSet<(u64, i64)>,
 }
 
 /// Nanoseconds of the server's clock.
@@ -126,7 +126,7 @@ impl Clock {
 
     pub(super) fn take_expired(&mut self, now_ns: u64, limit: usize) -> Vec<i64> {
         let mut expired = Vec::new();
-        while let Some(&(due_ns, id)) = self.due.get_min()
+        while let Some(&(due_ns, id)) = self.due.first()
             && due_ns <= now_ns
             && expired.len() < limit
         {
@@ -143,7 +143,7 @@ impl Clock {
     /// Leases whose checkpoint is due, with the time that they have left. Expired ones have none.
     pub(super) fn take_due_checkpoints(&mut self, now_ns: u64, limit: usize) -> Vec<(i64, u64)> {
         let mut due = Vec::new();
-        while let Some(&(at_ns, id)) = self.checkpoints.get_min()
+        while let Some(&(at_ns, id)) = self.checkpoints.first()
             && at_ns <= now_ns
             && due.len() < limit
         {
@@ -158,10 +158,10 @@ impl Clock {
     }
 
     pub(super) fn ids_by_expiry(&self) -> Vec<i64> {
-        let mut ordered: Vec<(u64, i64)> =
+        let mut by_expiry: Vec<(u64, i64)> =
             self.expires.iter().map(|(id, times)| (times.expires, *id)).collect();
-        ordered.sort_unstable();
-        ordered.into_iter().map(|(_, id)| id).collect()
+        ordered::sort_by_key(&mut by_expiry, |row| *row);
+        by_expiry.into_iter().map(|(_, id)| id).collect()
     }
 }
 

@@ -25,7 +25,7 @@ mod clock;
 mod tests;
 
 use bytes::Bytes;
-use imbl::{OrdMap, OrdSet};
+use ordered::{SharedMap, SharedSet};
 
 use crate::mvcc::{Backend, Bucket, Committed, Store, WriteTxn};
 use crate::proto::leasepb;
@@ -65,7 +65,7 @@ pub struct Lease {
     /// What a checkpoint left of it, seconds; 0 for all.
     pub remaining_ttl: i64,
     /// Its keys.
-    pub keys: OrdSet<Bytes>,
+    pub keys: SharedSet<Bytes>,
 }
 
 /// All leases of one server.
@@ -75,8 +75,8 @@ pub struct Lease {
 #[derive(Debug, Clone, Default)]
 pub struct Lessor {
     rules: LeaseRules,
-    leases: OrdMap<i64, Lease>,
-    keys: OrdMap<Bytes, i64>,
+    leases: SharedMap<i64, Lease>,
+    keys: SharedMap<Bytes, i64>,
     /// Only of the primary.
     clock: Option<Clock>,
 }
@@ -92,7 +92,7 @@ impl Lessor {
             // etcd stops at such a row; it cannot come from a server.
             if let Ok(lease) = leasepb::Lease::decode(value) {
                 let leasepb::Lease { id, ttl, remaining_ttl } = lease;
-                let lease = Lease { ttl, remaining_ttl, keys: OrdSet::new() };
+                let lease = Lease { ttl, remaining_ttl, keys: SharedSet::new() };
                 lessor.leases.insert(id, lease);
             }
             std::ops::ControlFlow::Continue(())
@@ -167,9 +167,9 @@ impl Lessor {
             clock.stop(id);
         }
         let mut txn: WriteTxn<'_, B> = store.write();
-        for key in lease.keys {
-            self.keys.remove(&key);
-            txn.delete_range(&crate::mvcc::KeyRange::One(key));
+        for key in lease.keys.iter() {
+            self.keys.remove(key);
+            txn.delete_range(&crate::mvcc::KeyRange::One(key.clone()));
         }
         txn.unset(Bucket::Lease, &id.to_be_bytes());
         Ok(txn.end())

@@ -14,7 +14,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imbl::OrdMap;
+use ordered::SharedMap;
 
 use super::key_index::{Cut, Found, KeyIndex};
 use super::{KeyRange, Revision, Rules};
@@ -31,7 +31,7 @@ type Chunk = Vec<(Bytes, KeyIndex)>;
 /// * The first lower bound is empty. No other chunk is.
 #[derive(Debug, Clone, Default)]
 pub struct Index {
-    chunks: OrdMap<Bytes, Arc<Chunk>>,
+    chunks: SharedMap<Bytes, Arc<Chunk>>,
     len: usize,
 }
 

@@ -1,10 +1,10 @@
 //! Rebuilding a store from its backend.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
+use ordered::SharedMap;
 use prost::Message as _;
 
 use super::index::Index;
@@ -68,7 +68,7 @@ impl<B: Backend> Store<B> {
         let mut store = Self::from_parts(backend, index, rules);
         let compact = numbers.finished.unwrap_or(-1);
         store.set_restored(numbers.revision(newest, rules), compact, numbers.consistent_index);
-        store.set_attached(attached.into_iter().collect());
+        store.set_attached(attached.iter().map(|(key, lease)| (key.clone(), *lease)).collect());
         if let Some(scheduled) = numbers.scheduled.filter(|&scheduled| scheduled > compact) {
             store.resume_compaction(scheduled);
         }
@@ -119,7 +119,7 @@ struct Rebuilt {
     index: Index,
     newest: i64,
     /// The lease of each key that has one now.
-    attached: BTreeMap<Bytes, i64>,
+    attached: SharedMap<Bytes, i64>,
 }
 
 fn rebuild<B: Backend>(
@@ -129,7 +129,7 @@ fn rebuild<B: Backend>(
 ) -> Result<Rebuilt, RestoreError> {
     let mut keys = Histories::new();
     let mut newest = 1;
-    let mut attached = BTreeMap::new();
+    let mut attached = SharedMap::new();
     let mut take = |at: StoredRevision, row: Row<'_>| {
         newest = at.revision.main;
         if !is_asked(row.key) && !is_leased(&keys, &row) {
@@ -174,7 +174,7 @@ fn is_leased(keys: &Histories, row: &Row<'_>) -> bool {
     row.lease != 0 || keys.contains_key(row.key)
 }
 
-fn note_lease(attached: &mut BTreeMap<Bytes, i64>, at: StoredRevision, row: &Row<'_>) {
+fn note_lease(attached: &mut SharedMap<Bytes, i64>, at: StoredRevision, row: &Row<'_>) {
     if !at.tombstone && row.lease != 0 {
         attached.insert(Bytes::copy_from_slice(row.key), row.lease);
     } else if !attached.is_empty() {

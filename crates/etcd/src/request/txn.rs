@@ -156,7 +156,7 @@ impl Txn {
 /// What a list of operations may put and delete, whichever way nested transactions go.
 #[derive(Default)]
 struct Touched {
-    puts: std::collections::BTreeSet<Bytes>,
+    puts: ordered::Set<Bytes>,
     /// Keys and range ends.
     deletes: Vec<(Bytes, Bytes)>,
 }

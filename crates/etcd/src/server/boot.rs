@@ -310,7 +310,7 @@ fn start(
 ) -> Result<Progress, Fatal> {
     let mut node = new_node(config, config.id, seed, MemoryStorage::new())?;
     let mut peers = config.peers.clone();
-    peers.sort_unstable_by_key(|peer| peer.id);
+    ordered::sort_by_key(&mut peers, |peer| peer.id);
     let peers = peers.iter().map(|peer| raft::Peer {
         id: peer.id,
         context: Bytes::from(join_context(&peer.as_member())),

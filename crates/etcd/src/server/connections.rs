@@ -6,7 +6,7 @@
 //! sending failed for the last time, and whether its other end is alive is told by what was heard
 //! lately.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 /// How long a silent connection counts as alive: rafthttp's read timeout.
 const SILENCE_NS: u64 = 5_000_000_000;
@@ -24,9 +24,9 @@ struct Heard {
 /// Links to the other members.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Connections {
-    heard: BTreeMap<u64, Heard>,
+    heard: Map<u64, Heard>,
     /// When sending failed for the last time.
-    failed_ns: BTreeMap<u64, u64>,
+    failed_ns: Map<u64, u64>,
     start_ns: u64,
 }
 
@@ -39,7 +39,7 @@ impl Connections {
     /// A message of a member arrived.
     pub(super) fn heard(&mut self, id: u64, now_ns: u64) {
         let new = Heard { first_ns: now_ns, since_ns: now_ns, last_ns: now_ns };
-        let heard = self.heard.entry(id).or_insert(new);
+        let heard = self.heard.get_or_insert_with(id, || new);
         if now_ns - heard.last_ns > SILENCE_NS {
             heard.since_ns = now_ns;
         }

@@ -4,7 +4,8 @@
 //! or times out before. After it reached raft it may be lost and may be applied at any later time:
 //! its proposer learns of it by the id in the entry, or gives up.
 
-use std::collections::{BTreeMap, VecDeque};
+use ordered::Map;
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
@@ -92,13 +93,13 @@ pub(super) struct Proposals {
     ids: ProposalIds,
     timeout_ns: u64,
     queued: VecDeque<(u64, Proposal)>,
-    waiting: BTreeMap<u64, Waiting>,
+    waiting: Map<u64, Waiting>,
     deadlines: VecDeque<(u64, u64)>,
 }
 
 impl Proposals {
     pub(super) fn new(ids: ProposalIds, timeout_ns: u64) -> Self {
-        let (queued, waiting) = (VecDeque::new(), BTreeMap::new());
+        let (queued, waiting) = (VecDeque::new(), Map::new());
         Self { ids, timeout_ns, queued, waiting, deadlines: VecDeque::new() }
     }
 

@@ -1,6 +1,6 @@
 //! A node: a value, or a directory of nodes.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +18,12 @@ pub struct Node {
     expire_time: String,
     value: String,
     /// `None` for a value.
-    children: Option<BTreeMap<String, Node>>,
+    children: Option<Map<String, Node>>,
 }
 
 impl Node {
     pub(super) fn directory(path: &str, index: u64) -> Self {
-        Self { children: Some(BTreeMap::new()), ..Self::value(path, "", index) }
+        Self { children: Some(Map::new()), ..Self::value(path, "", index) }
     }
 
     pub(super) fn value(path: &str, value: &str, index: u64) -> Self {
@@ -73,7 +73,7 @@ impl Node {
 
     pub(super) fn child_directory(&mut self, name: &str, path: &str, index: u64) -> &mut Node {
         let children = self.children.get_or_insert_default();
-        children.entry(name.to_owned()).or_insert_with(|| Node::directory(path, index))
+        children.get_or_insert_with(name.to_owned(), || Node::directory(path, index))
     }
 
     pub(super) fn insert(&mut self, name: &str, node: Node) {

@@ -27,7 +27,7 @@ mod sync;
 mod tests;
 mod watcher;
 
-use std::collections::{BTreeMap, BTreeSet};
+use ordered::{Map, Set};
 
 use bytes::Bytes;
 
@@ -58,13 +58,13 @@ type WatcherId = (WatchStreamId, i64);
 /// * A synced watcher has been told of everything up to the store's revision.
 #[derive(Debug, Clone)]
 pub struct Watches {
-    streams: BTreeMap<WatchStreamId, Stream>,
+    streams: Map<WatchStreamId, Stream>,
     /// Synced watchers of one key.
-    keys: BTreeMap<Bytes, BTreeSet<WatcherId>>,
+    keys: Map<Bytes, Set<WatcherId>>,
     /// Synced watchers of ranges.
-    ranges: BTreeSet<WatcherId>,
-    unsynced: BTreeSet<WatcherId>,
-    victims: BTreeSet<WatcherId>,
+    ranges: Set<WatcherId>,
+    unsynced: Set<WatcherId>,
+    victims: Set<WatcherId>,
     /// The last watcher that was looked at, so that others come first the next time.
     cursor: Option<WatcherId>,
     next_sync_ns: u64,
@@ -78,7 +78,7 @@ pub struct Watches {
 #[derive(Debug, Clone)]
 struct Stream {
     next_id: i64,
-    watchers: BTreeMap<i64, Watcher>,
+    watchers: Map<i64, Watcher>,
     /// Responses that the client has not taken.
     under_way: usize,
     next_progress_ns: u64,
@@ -87,11 +87,11 @@ struct Stream {
 impl Default for Watches {
     fn default() -> Self {
         Self {
-            streams: BTreeMap::new(),
-            keys: BTreeMap::new(),
-            ranges: BTreeSet::new(),
-            unsynced: BTreeSet::new(),
-            victims: BTreeSet::new(),
+            streams: Map::new(),
+            keys: Map::new(),
+            ranges: Set::new(),
+            unsynced: Set::new(),
+            victims: Set::new(),
             cursor: None,
             next_sync_ns: 0,
             progress_ns: PROGRESS_NS,
@@ -133,9 +133,9 @@ impl Watches {
         request: WatchRequest,
     ) {
         let next_progress_ns = now_ns + self.progress_ns;
-        self.streams.entry(stream).or_insert_with(|| Stream {
+        self.streams.get_or_insert_with(stream, || Stream {
             next_id: 0,
-            watchers: BTreeMap::new(),
+            watchers: Map::new(),
             under_way: 0,
             next_progress_ns,
         });
@@ -224,7 +224,7 @@ impl Watches {
             State::Unsynced => _ = self.unsynced.insert(id),
             State::Victim(_) => _ = self.victims.insert(id),
             State::Synced => match watcher.only_key() {
-                Some(key) => _ = self.keys.entry(key.clone()).or_default().insert(id),
+                Some(key) => _ = self.keys.get_or_default(key.clone()).insert(id),
                 None => _ = self.ranges.insert(id),
             },
         }
@@ -319,13 +319,13 @@ impl Watches {
             return;
         }
         let revision = committed.revision;
-        let mut batches: BTreeMap<WatcherId, Batch> = BTreeMap::new();
+        let mut batches: Map<WatcherId, Batch> = Map::new();
         for kv in &committed.changes {
             let event = batch::event_of_change(kv, revision);
             let of_key = self.keys.get(&kv.key).into_iter().flatten();
             for &id in of_key.chain(&self.ranges) {
                 if self.watcher(id).is_some_and(|watcher| watcher.wants(&event)) {
-                    batches.entry(id).or_insert_with(|| Batch::new(revision)).add(&event);
+                    batches.get_or_insert_with(id, || Batch::new(revision)).add(&event);
                 }
             }
         }
@@ -363,12 +363,12 @@ impl Watches {
     /// Tells of progress in watches that asked for it and heard nothing for an interval.
     fn tell_progress<B: Backend>(&mut self, store: &Store<B>, now_ns: u64) {
         let mut quiet = Vec::new();
-        for (&stream_id, stream) in &mut self.streams {
+        for (&stream_id, stream) in self.streams.iter_mut() {
             if now_ns < stream.next_progress_ns {
                 continue;
             }
             stream.next_progress_ns = now_ns + self.progress_ns;
-            for (&id, watcher) in &mut stream.watchers {
+            for (&id, watcher) in stream.watchers.iter_mut() {
                 if watcher.progress_notify
                     && std::mem::replace(&mut watcher.wants_progress, true)
                     && watcher.is_up_to(store.revision())

@@ -1,6 +1,6 @@
 //! Bringing watchers up to date that are behind.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 use std::ops::{Bound, ControlFlow};
 
 use prost::Message as _;
@@ -17,7 +17,7 @@ impl Watches {
     pub(super) fn sync<B: Backend>(&mut self, store: &Store<B>) {
         let chosen = self.choose();
         let current = store.revision();
-        let mut batches = BTreeMap::new();
+        let mut batches = Map::new();
         let mut from = i64::MAX;
         for id in chosen {
             let Some(min) = self.watcher(id).map(|watcher| watcher.min_revision) else { continue };
@@ -75,7 +75,7 @@ impl Watches {
         &self,
         store: &Store<B>,
         from: i64,
-        batches: &mut BTreeMap<WatcherId, Batch>,
+        batches: &mut Map<WatcherId, Batch>,
     ) {
         if batches.is_empty() {
             return;
@@ -87,7 +87,7 @@ impl Watches {
                 .expect("the store writes and checks values");
             let event = batch::event_of_stored(at, kv);
             let mut all_full = true;
-            for (id, batch) in &mut *batches {
+            for (id, batch) in batches.iter_mut() {
                 if self.watcher(*id).is_some_and(|watcher| watcher.wants(&event)) {
                     batch.add(&event);
                 }

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use etcd::request::{KeyValue, Range, RangeReply, Reply, Request, RequestError};
-use imbl::{OrdMap, OrdSet};
+use ordered::{SharedMap, SharedSet};
 
 use super::model::{Effect, Model};
 use super::promise::Promise;
@@ -37,17 +37,17 @@ pub(crate) struct Replay {
     replayed: u64,
     /// The most that any client knows.
     known: Floor,
-    floors: OrdMap<u64, Floor>,
+    floors: SharedMap<u64, Floor>,
     /// Requests by the proposals that they became.
-    proposals: OrdMap<u64, u64>,
-    by_proposal: OrdMap<u64, u64>,
-    effects: OrdMap<u64, Placed>,
+    proposals: SharedMap<u64, u64>,
+    by_proposal: SharedMap<u64, u64>,
+    effects: SharedMap<u64, Placed>,
     /// Requests of which the client was told that they did not happen.
-    denied: OrdSet<u64>,
+    denied: SharedSet<u64>,
     /// The operation of requests that ask again for the same.
-    retries: OrdMap<u64, u64>,
+    retries: SharedMap<u64, u64>,
     /// Operations that took effect, with the request that did.
-    operations: OrdMap<u64, u64>,
+    operations: SharedMap<u64, u64>,
 }
 
 impl Replay {
@@ -56,13 +56,13 @@ impl Replay {
             model: Model::new(),
             replayed: 0,
             known: Floor { revision: 0, compact_revision: -1 },
-            floors: OrdMap::new(),
-            proposals: OrdMap::new(),
-            by_proposal: OrdMap::new(),
-            effects: OrdMap::new(),
-            denied: OrdSet::new(),
-            retries: OrdMap::new(),
-            operations: OrdMap::new(),
+            floors: SharedMap::new(),
+            proposals: SharedMap::new(),
+            by_proposal: SharedMap::new(),
+            effects: SharedMap::new(),
+            denied: SharedSet::new(),
+            retries: SharedMap::new(),
+            operations: SharedMap::new(),
         }
     }
 

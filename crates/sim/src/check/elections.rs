@@ -1,6 +1,6 @@
 //! Who leads, and by whose votes: R1, R4, R8, R11, C3, C4.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use raft::{ConfState, HardState, MessageType};
 
@@ -23,13 +23,13 @@ struct Vote {
 /// What is remembered of elections.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Elections {
-    leaders: BTreeMap<u64, Node>,
+    leaders: Map<u64, Node>,
     /// By term and voter.
-    votes: BTreeMap<(u64, Node), Vote>,
+    votes: Map<(u64, Node), Vote>,
     /// By term and candidate: term and index of its last entry when it asked.
-    candidates: BTreeMap<(u64, Node), (u64, u64)>,
+    candidates: Map<(u64, Node), (u64, u64)>,
     /// What is known to be durable of each server's hard state.
-    durable: BTreeMap<Node, HardState>,
+    durable: Map<Node, HardState>,
 }
 
 impl Elections {
@@ -65,7 +65,7 @@ impl Elections {
     /// R1.
     fn leads(&mut self, shadow: &Shadow, found: &mut Found) {
         let (term, node) = (shadow.now.term, shadow.node);
-        let first = *self.leaders.entry(term).or_insert(node);
+        let first = *self.leaders.get_or_insert_with(term, || node);
         found.look(Promise::R1, first == node, &[first, node], 0, || {
             format!("{first} and {node} both lead in term {term}")
         });
@@ -142,7 +142,7 @@ impl Elections {
         if is_vote {
             let last = (shadow.before.last_term, shadow.before.last_index);
             let vote = Vote { to, last };
-            let first = *self.votes.entry((term, node)).or_insert(vote);
+            let first = *self.votes.get_or_insert_with((term, node), || vote);
             found.look(Promise::R8, first.to == to, &[node, first.to, to], 0, || {
                 format!("{node} voted for {} and for {to} in term {term}", first.to)
             });
@@ -150,7 +150,7 @@ impl Elections {
         let is_needed = |state: &HardState| {
             state.term >= term && (!is_vote || state.term > term || is_for(shadows, state, to))
         };
-        let known = self.durable.entry(node).or_default();
+        let known = self.durable.get_or_default(node);
         if !is_needed(known) {
             *known = durable_state(step.disk());
         }

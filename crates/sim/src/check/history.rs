@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use etcd::request::{OperationReply, Reply, Request};
-use imbl::{OrdMap, Vector};
+use ordered::{SharedList, SharedMap};
 
 use super::linearizability::{Bounds, Operation, Verdict, decide};
 use super::names::Names;
@@ -71,9 +71,9 @@ enum End {
 /// See the module's head.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    operations: Vector<Did>,
+    operations: SharedList<Did>,
     /// Places of operations by their requests.
-    places: OrdMap<u64, usize>,
+    places: SharedMap<u64, usize>,
     /// Orders invocations and returns.
     clock: u64,
     left_out: u64,

@@ -4,12 +4,12 @@
 //! ended lease takes with it, by the stores of the servers that applied the entry. A clock is that
 //! of the process: skewed or set forward, it counts as it is.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use etcd::mvcc::{KeyRange, RangeOptions};
 use etcd::request::{LeaseKeepAliveReply, LeaseTimeToLiveReply, Reply};
 use etcd::server::{ServerEvent as EtcdEvent, View};
-use imbl::OrdMap;
+use ordered::SharedMap;
 
 use super::Step;
 use super::clients::Placed;
@@ -28,7 +28,7 @@ struct Clock {
     /// When it began to lead.
     leads_since_ns: u64,
     /// Grants and renewals since.
-    started_ns: OrdMap<i64, u64>,
+    started_ns: SharedMap<i64, u64>,
 }
 
 /// Something that a server proposed of its own.
@@ -50,19 +50,19 @@ struct Ended {
 /// What is remembered of leases.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Leases {
-    clocks: BTreeMap<Node, Clock>,
+    clocks: Map<Node, Clock>,
     /// By proposal.
-    own: OrdMap<u64, Own>,
+    own: SharedMap<u64, Own>,
     /// By the entry that made it.
-    granted: OrdMap<u64, i64>,
+    granted: SharedMap<u64, i64>,
     /// By the entry that ended it.
-    ended: OrdMap<u64, Ended>,
+    ended: SharedMap<u64, Ended>,
     /// The last entry that ended a lease.
-    ended_at: OrdMap<i64, u64>,
+    ended_at: SharedMap<i64, u64>,
     /// Seconds that leases were granted, also of those that ended.
-    ttls: OrdMap<i64, i64>,
+    ttls: SharedMap<i64, i64>,
     /// The newest committed entry when a request was asked.
-    asked: OrdMap<u64, u64>,
+    asked: SharedMap<u64, u64>,
     /// What a leader that begins adds to the time of each lease.
     extension_ns: u64,
 }
@@ -73,7 +73,7 @@ impl Leases {
         if let Some(view) = view(machine) {
             self.extension_ns = view.config().election_timeout_ns();
         }
-        let clock = self.clocks.entry(shadow.node).or_default();
+        let clock = self.clocks.get_or_default(shadow.node);
         if clock.boots != shadow.boots {
             *clock = Clock { boots: shadow.boots, ..Clock::default() };
         }
@@ -82,7 +82,7 @@ impl Leases {
             match event {
                 EtcdEvent::BecameRole { role: raft::Role::Leader, .. } => {
                     clock.leads_since_ns = clock.now_ns;
-                    clock.started_ns.clear();
+                    clock.started_ns = SharedMap::new();
                 }
                 EtcdEvent::Proposed { proposal_id, request: None, .. } => {
                     let (node, leads) = (shadow.node, shadow.now.leads());

@@ -1,6 +1,6 @@
 //! What is in the logs and what is committed: R2, R3, R5, R6, R7, R9, R10.
 
-use imbl::OrdMap;
+use ordered::SharedMap;
 use raft::ConfState;
 
 use super::promise::Promise;
@@ -15,7 +15,7 @@ const FOUNDING_TERM: u64 = 1;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Logs {
     /// The chain of every entry that was ever in a log, by index and term.
-    written: OrdMap<(u64, u64), u64>,
+    written: SharedMap<(u64, u64), u64>,
 }
 
 impl Logs {

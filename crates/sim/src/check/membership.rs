@@ -1,6 +1,6 @@
 //! Changes of the configuration: C1, C2, C5, C6.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use etcd::server::{ServerEvent as EtcdEvent, View};
 use raft::{ConfState, MessageType};
@@ -16,11 +16,11 @@ use crate::scenario::Node;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Membership {
     /// What was in force from each index on.
-    in_force: BTreeMap<u64, ConfState>,
+    in_force: Map<u64, ConfState>,
     /// What each server has in force, up to which applied index, in which life.
-    of: BTreeMap<Node, (u32, u64, ConfState)>,
+    of: Map<Node, (u32, u64, ConfState)>,
     /// The last index that the leader of a term inherited.
-    inherited: BTreeMap<u64, u64>,
+    inherited: Map<u64, u64>,
 }
 
 impl Membership {
@@ -92,7 +92,7 @@ impl Membership {
         if !now.leads() {
             return;
         }
-        let inherited = *self.inherited.entry(now.term).or_insert_with(|| {
+        let inherited = *self.inherited.get_or_insert_with(now.term, || {
             let own = |index: &u64| shadow.log.term(*index) == now.term;
             let count = (1..=shadow.log.last_index()).rev().take_while(own).count() as u64;
             shadow.log.last_index() - count
@@ -177,7 +177,7 @@ fn intersect(one: &ConfState, other: &ConfState) -> bool {
     let halves = |conf: &ConfState| [conf.voters.clone(), conf.voters_outgoing.clone()];
     let majorities_meet = |one: &[u64], other: &[u64]| {
         let quorum = |voters: &[u64]| voters.len() / 2 + 1;
-        let all: std::collections::BTreeSet<u64> = one.iter().chain(other).copied().collect();
+        let all: ordered::Set<u64> = one.iter().chain(other).copied().collect();
         !one.is_empty() && !other.is_empty() && quorum(one) + quorum(other) > all.len()
     };
     halves(one).iter().any(|one| halves(other).iter().any(|other| majorities_meet(one, other)))

@@ -18,7 +18,7 @@ use etcd::proto::rpc::{
     Compare, CompareResult, CompareTarget, DeleteRangeRequest, PutRequest, TxnRequest,
 };
 use etcd::request::KeyValue;
-use imbl::{OrdMap, OrdSet, Vector};
+use ordered::{SharedList, SharedMap, SharedSet};
 
 /// The longest lease, seconds.
 const TTL_MAX: i64 = 9_000_000_000;
@@ -52,27 +52,27 @@ pub(crate) struct Effect {
 /// See the module's head.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
-    keys: OrdMap<Bytes, Vector<Version>>,
+    keys: SharedMap<Bytes, SharedList<Version>>,
     revision: i64,
     /// The revision of the last change, which may still be under way.
     last_written: i64,
     compact_revision: i64,
     /// Keys by the revisions that changed them.
-    changes: OrdSet<(i64, Bytes)>,
+    changes: SharedSet<(i64, Bytes)>,
     /// Seconds that each lease was granted.
-    leases: OrdMap<i64, i64>,
+    leases: SharedMap<i64, i64>,
     lost: Option<String>,
 }
 
 impl Model {
     pub(crate) fn new() -> Model {
         Model {
-            keys: OrdMap::new(),
+            keys: SharedMap::new(),
             revision: 1,
             last_written: 1,
             compact_revision: -1,
-            changes: OrdSet::new(),
-            leases: OrdMap::new(),
+            changes: SharedSet::new(),
+            leases: SharedMap::new(),
             lost: None,
         }
     }
@@ -171,7 +171,7 @@ impl Model {
     fn set(&mut self, key: Bytes, version: Version) {
         self.last_written = version.at;
         self.changes.insert((version.at, key.clone()));
-        let history = self.keys.entry(key).or_default();
+        let history = self.keys.get_or_default(key);
         if history.back().is_some_and(|last| last.at == version.at) {
             history.pop_back();
         }
@@ -296,14 +296,14 @@ impl Model {
 
     /// Revisions from this one on at which keys were deleted, with the keys.
     pub(crate) fn deleted_at(&self, at: i64) -> impl Iterator<Item = &Bytes> {
-        let is = move |history: &Vector<Version>| {
+        let is = move |history: &SharedList<Version>| {
             history.iter().any(|version| version.at == at && version.value.is_none())
         };
         self.keys.iter().filter(move |(_, history)| is(history)).map(|(key, _)| key)
     }
 }
 
-fn value_at(history: &Vector<Version>, at: i64) -> Option<&KeyValue> {
+fn value_at(history: &SharedList<Version>, at: i64) -> Option<&KeyValue> {
     history.iter().rev().find(|version| version.at <= at)?.value.as_ref()
 }
 

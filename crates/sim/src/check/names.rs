@@ -4,7 +4,7 @@
 //! some reply told of; one that nobody told of says nothing. A key on a lease may be deleted when
 //! that one ends: an operation of unknown outcome that sees exactly the value put with the lease.
 
-use std::collections::{BTreeMap, BTreeSet};
+use ordered::{Map, Set};
 
 use bytes::Bytes;
 use etcd::request::{
@@ -17,21 +17,21 @@ use super::linearizability::{Branch, Key, Sees, Value};
 /// Numbers for keys and values.
 #[derive(Default)]
 pub(super) struct Names {
-    keys: BTreeMap<Bytes, Key>,
-    values: BTreeMap<Bytes, Value>,
+    keys: Map<Bytes, Key>,
+    values: Map<Bytes, Value>,
     /// The value of a key's revision.
-    revisions: BTreeMap<(Key, i64), Value>,
+    revisions: Map<(Key, i64), Value>,
 }
 
 impl Names {
     fn key(&mut self, key: &Bytes) -> Key {
         let next = Key::try_from(self.keys.len()).expect("fewer keys than operations");
-        *self.keys.entry(key.clone()).or_insert(next)
+        *self.keys.get_or_insert_with(key.clone(), || next)
     }
 
     fn value(&mut self, value: &Bytes) -> Value {
         let next = Value::try_from(self.values.len() + 1).expect("fewer values than operations");
-        *self.values.entry(value.clone()).or_insert(next)
+        *self.values.get_or_insert_with(value.clone(), || next)
     }
 
     /// Gives numbers to all that an operation names or shows.
@@ -164,10 +164,9 @@ impl Names {
         self.keys.iter().filter(|(found, _)| is_in(found)).map(|(_, number)| *number).collect()
     }
 
-    fn read(&mut self, range: &Range, reply: &RangeReply) -> BTreeMap<Key, Sees> {
+    fn read(&mut self, range: &Range, reply: &RangeReply) -> Map<Key, Sees> {
         let keys = self.in_range(&range.key, &range.range_end);
-        let mut sees: BTreeMap<Key, Sees> =
-            keys.into_iter().map(|key| (key, Sees::Is(0))).collect();
+        let mut sees: Map<Key, Sees> = keys.into_iter().map(|key| (key, Sees::Is(0))).collect();
         for kv in &reply.kvs {
             let (key, value) = (self.key(&kv.key), self.value(&kv.value));
             sees.insert(key, Sees::Is(value));
@@ -195,7 +194,7 @@ impl Names {
     /// One of the compares did not hold; if nothing is known of one of them, nothing is seen.
     fn failures(&mut self, txn: &Txn) -> Vec<Branch> {
         let writes = self.writes(&txn.failure);
-        let known: BTreeSet<Option<(u32, Value, bool)>> = txn
+        let known: Set<Option<(u32, Value, bool)>> = txn
             .compares
             .iter()
             .map(|compare| {

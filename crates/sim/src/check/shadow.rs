@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use disk::{Disk, FileId};
 use etcd::server::{Phase, ServerEvent as EtcdEvent, View};
-use imbl::Vector;
+use ordered::SharedList;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::machine::{DATA_DIR, Machine, Server, ServerEvent};
@@ -29,7 +29,7 @@ pub(crate) struct Written {
 
 /// A log from index 1 on.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Log(Vector<Written>);
+pub(crate) struct Log(SharedList<Written>);
 
 impl Log {
     pub(crate) fn last_index(&self) -> u64 {
@@ -70,10 +70,7 @@ impl Log {
     }
 
     pub(crate) fn truncate(&mut self, last_index: u64) {
-        let len = usize::try_from(last_index).unwrap_or(usize::MAX);
-        if len < self.0.len() {
-            self.0 = self.0.take(len);
-        }
+        self.0.truncate(usize::try_from(last_index).unwrap_or(usize::MAX));
     }
 
     fn push(&mut self, entry: &raft::Entry) {
@@ -90,8 +87,8 @@ impl Log {
 
     /// Takes over the other log up to an index, as far as that reaches.
     pub(crate) fn take_prefix(&mut self, other: &Log, last_index: u64) {
-        let len = usize::try_from(last_index).unwrap_or(usize::MAX).min(other.0.len());
-        self.0 = other.0.take(len);
+        self.0 = other.0.clone();
+        self.truncate(last_index);
     }
 
     /// Entries behind `after` up to `to` from the other log.
@@ -304,13 +301,13 @@ pub(crate) struct Shadows {
     pub(crate) committed: Log,
     /// Indexes up to which the log was known to be committed, with the highest term in which
     /// somebody knew.
-    pub(crate) marks: Vector<(u64, u64)>,
+    pub(crate) marks: SharedList<(u64, u64)>,
 }
 
 impl Shadows {
     pub(crate) fn new(machines: &[Machine]) -> Shadows {
         let all = machines.iter().map(|machine| Shadow::new(machine.node(), machine.member_id()));
-        Shadows { all: all.collect(), committed: Log::default(), marks: Vector::new() }
+        Shadows { all: all.collect(), committed: Log::default(), marks: SharedList::new() }
     }
 
     pub(crate) fn of(&self, node: Node) -> &Shadow {

@@ -4,13 +4,13 @@
 //! at the end of a run; pages whenever a file is taken up (what a crash has left of it, or what a
 //! leader sent), and at the end.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use etcd::bolt::File;
 use etcd::mvcc::{DiskBackend, KeyRange, RangeOptions, Store};
 use etcd::request::KeyValue;
 use etcd::server::{ServerEvent as EtcdEvent, View};
-use imbl::Vector;
+use ordered::SharedList;
 
 use super::Step;
 use super::model::Model;
@@ -27,13 +27,13 @@ const HASH_EVERY: i64 = 64;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stores {
     /// The revision after each entry, from index 1 on.
-    revisions: Vector<i64>,
+    revisions: SharedList<i64>,
     /// Entries that each server's store had when it was taken up: they change nothing any more.
-    restored: BTreeMap<Node, u64>,
+    restored: Map<Node, u64>,
     /// Where each server's hash is taken next.
-    next_hash: BTreeMap<Node, i64>,
+    next_hash: Map<Node, i64>,
     /// By revision and compact revision.
-    hashes: BTreeMap<(i64, i64), (u32, Node)>,
+    hashes: Map<(i64, i64), (u32, Node)>,
 }
 
 impl Stores {
@@ -101,7 +101,7 @@ impl Stores {
     /// M5.
     fn hash(&mut self, node: Node, store: &Store<DiskBackend>, found: &mut Found) {
         let revision = store.revision();
-        let next = self.next_hash.entry(node).or_insert(HASH_EVERY);
+        let next = self.next_hash.get_or_insert_with(node, || HASH_EVERY);
         if revision < *next {
             return;
         }

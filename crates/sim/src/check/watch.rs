@@ -5,12 +5,12 @@
 //! adds is compared with what the [`Model`] says happened between the mark and the last revision
 //! that the response speaks of; a difference is reported as the promise that it breaks.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use etcd::request::{Event, EventKind, WatchResponse};
-use imbl::OrdMap;
+use ordered::SharedMap;
 
 use super::model::Model;
 use super::promise::Promise;
@@ -38,8 +38,8 @@ struct Told {
 /// All watches, by watcher, and who listens to a stream.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WatchChecks {
-    told: OrdMap<u64, Told>,
-    streams: OrdMap<u64, u64>,
+    told: SharedMap<u64, Told>,
+    streams: SharedMap<u64, u64>,
 }
 
 impl WatchChecks {
@@ -158,9 +158,9 @@ impl Told {
 
     /// All that happened is told.
     fn whole(&self, events: &[Event], up_to: i64, last: i64, model: &Model, found: &mut Found) {
-        let mut has: BTreeMap<(i64, &Bytes), u32> = BTreeMap::new();
+        let mut has: Map<(i64, &Bytes), u32> = Map::new();
         for event in events {
-            *has.entry((event.kv.mod_revision, &event.kv.key)).or_default() += 1;
+            *has.get_or_default((event.kv.mod_revision, &event.kv.key)) += 1;
         }
         let twice = has.iter().find(|(_, times)| **times > 1).map(|(change, _)| *change);
         if let Some((revision, key)) = twice {

@@ -1,6 +1,6 @@
 //! `lease keep-alive` without `--once`: a lease is renewed again and again, until it is gone.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use etcd::request::Reply;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ const RETRY_NS: u64 = 500 * MILLISECOND_NS;
 /// Leases that clients keep alive: by lease, who does it and when next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Keepers {
-    kept: BTreeMap<i64, Keeper>,
+    kept: Map<i64, Keeper>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

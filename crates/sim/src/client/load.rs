@@ -44,7 +44,7 @@ impl Clients {
             LoadEnd::Never | LoadEnd::Count(_) => u64::MAX,
         };
         let running = RunningLoad { client, load, begun: 0, next_ns: now_ns + 1, ends_ns };
-        Some(self.loads.entry(client).or_insert(running))
+        Some(self.loads.get_or_insert_with(client, || running))
     }
 
     pub(crate) fn stop_loads(&mut self) {

@@ -13,7 +13,8 @@ mod session;
 mod watch;
 mod zipf;
 
-use std::collections::{BTreeMap, VecDeque};
+use ordered::Map;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -130,24 +131,24 @@ pub struct Clients {
     latency: Span,
     next_request: u64,
     next_client: u32,
-    pending: BTreeMap<u64, Operation>,
+    pending: Map<u64, Operation>,
     /// Requests of before a reload, which nobody will ever answer.
     orphans: Vec<(u64, bool)>,
     ended: VecDeque<Arc<Ended>>,
     /// Of the console alone: an answer must not be swept away by loads.
     console_ended: VecDeque<Arc<Ended>>,
-    loads: BTreeMap<u32, RunningLoad>,
-    mixes: BTreeMap<u32, RunningMix>,
+    loads: Map<u32, RunningLoad>,
+    mixes: Map<u32, RunningMix>,
     operations: Operations,
     turn: u64,
     pub(crate) keepers: Keepers,
-    watchers: BTreeMap<u64, Watcher>,
+    watchers: Map<u64, Watcher>,
     next_watcher: u64,
     next_stream: u64,
     /// When the last response on each watch stream arrives.
-    stream_free_ns: BTreeMap<u64, u64>,
+    stream_free_ns: Map<u64, u64>,
     /// When the last request on each connection arrives: connections keep their order.
-    connection_free_ns: BTreeMap<(u32, Node), u64>,
+    connection_free_ns: Map<(u32, Node), u64>,
 }
 
 impl Clients {
@@ -198,7 +199,7 @@ impl Clients {
             latency: spec.latency,
             next_request: head.next_request,
             next_client: head.next_client,
-            pending: BTreeMap::new(),
+            pending: Map::new(),
             orphans: head.pending,
             ended: VecDeque::new(),
             console_ended: VecDeque::new(),
@@ -209,9 +210,9 @@ impl Clients {
             watchers: watchers.map(|one| (one.watcher, one)).collect(),
             next_watcher: head.next_watcher,
             next_stream: head.next_stream,
-            stream_free_ns: BTreeMap::new(),
+            stream_free_ns: Map::new(),
             keepers: head.keepers,
-            connection_free_ns: BTreeMap::new(),
+            connection_free_ns: Map::new(),
         }
     }
 
@@ -227,7 +228,7 @@ impl Clients {
         let request = self.next_request;
         self.next_request += 1;
         let travel_ns = self.travel_ns();
-        let free_ns = self.connection_free_ns.entry((client, node)).or_default();
+        let free_ns = self.connection_free_ns.get_or_default((client, node));
         let arrives_ns = (now_ns + travel_ns).max(*free_ns + 1);
         *free_ns = arrives_ns;
         let stage = Stage::Asking { arrives_ns };
@@ -241,7 +242,7 @@ impl Clients {
             stage,
             timeout: None,
         };
-        self.pending.entry(request).or_insert(operation)
+        self.pending.get_or_insert_with(request, || operation)
     }
 
     fn travel_ns(&mut self) -> u64 {

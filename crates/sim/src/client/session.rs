@@ -4,7 +4,7 @@
 //! asks the next. It remembers the last state that it saw of a few keys, so that its transactions
 //! compare with something, and holds at most one lease.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ struct Memory {
     server: Node,
     begun: u64,
     revision: i64,
-    seen: BTreeMap<String, i64>,
+    seen: Map<String, i64>,
     lease: Option<Held>,
 }
 
@@ -65,7 +65,7 @@ impl Session {
             server: Node(1 + client % nodes),
             begun: 0,
             revision: 0,
-            seen: BTreeMap::new(),
+            seen: Map::new(),
             lease: None,
         };
         let stream = Stream::new(seed, Consumer::Session(client));

@@ -169,7 +169,7 @@ impl Clients {
     /// When something that a server says on a stream arrives: after what it said before.
     pub(crate) fn stream_arrival(&mut self, now_ns: u64, stream: u64) -> u64 {
         let arrives_ns = now_ns + self.travel_ns();
-        let free_ns = self.stream_free_ns.entry(stream).or_default();
+        let free_ns = self.stream_free_ns.get_or_default(stream);
         *free_ns = arrives_ns.max(*free_ns + 1);
         *free_ns
     }

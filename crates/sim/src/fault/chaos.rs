@@ -102,7 +102,7 @@ fn faults(value: &Word) -> Result<Vec<String>, Problem> {
         faults.extend(drawable().nth(place).map(str::to_owned));
         skip += u32::try_from(name.chars().count() + 1).unwrap_or(0);
     }
-    faults.sort();
+    ordered::sort_by(&mut faults, Ord::cmp);
     faults.dedup();
     Ok(faults)
 }

@@ -1,6 +1,6 @@
 //! Names of faults, as a set: which were drawn, which did something.
 
-use std::collections::BTreeSet;
+use ordered::Set;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// A set of names of [`faults`](super::names).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Names(BTreeSet<&'static str>);
+pub struct Names(Set<&'static str>);
 
 impl Names {
     pub(crate) fn insert(&mut self, name: &'static str) {

@@ -54,7 +54,7 @@ fn draw(plan: &mut Draw) {
 
 pub(super) fn sorted(nodes: &[Node]) -> Vec<Node> {
     let mut nodes = nodes.to_vec();
-    nodes.sort_unstable();
+    ordered::sort_by_key(&mut nodes, |node| *node);
     nodes
 }
 

@@ -59,7 +59,7 @@ impl Draw {
 
     /// What was drawn, in the order of time.
     pub(super) fn into_actions(mut self) -> Vec<(u64, Fault)> {
-        self.actions.sort_by_key(|(at_ns, _)| *at_ns);
+        ordered::sort_by_key(&mut self.actions, |(at_ns, _)| *at_ns);
         self.actions
     }
 

@@ -1,6 +1,6 @@
 //! Answers as etcdctl prints them.
 
-use ::etcd::datadir::{DataDir, DataFile};
+use ::etcd::datadir::{DataFile, SnapshotStatus};
 use ::etcd::membership::Member;
 use ::etcd::request::{
     Alarm, AlarmKind, DeleteRangeReply, Event, EventKind, KeyValue, LeaseKeepAliveReply,
@@ -204,7 +204,7 @@ fn members(members: &[Member]) -> String {
 fn status(node: Node, reply: &StatusReply) -> String {
     let StatusReply { header, version, raft_term, raft_index, raft_applied_index, .. } = reply;
     let (id, leads) = (header.member_id, reply.leader == header.member_id);
-    let size = size(reply.db_size_bytes);
+    let size = in_words(reply.db_size_bytes);
     let learner = reply.is_learner;
     let errors = reply.errors.join(", ");
     format!(
@@ -220,21 +220,14 @@ const SNAPSHOT_NAME: &str = "snapshot.db";
 fn snapshot(reply: &SnapshotReply) -> Result<String, String> {
     let bytes = reply.blob.clone();
     let file = DataFile::new(SNAPSHOT_NAME, bytes, 0);
-    let directory = DataDir::from_files([file]).map_err(|error| format!("Error: {error}"))?;
-    let backend = directory.backend().map_err(|error| format!("Error: {error}"))?;
-    let hash = backend.snapshot_hash().map_err(|error| format!("Error: {error}"))?;
-    let found = directory.inspect();
-    let (revision, keys) = (found.revision, found.backend.and_then(|backend| backend.total_keys));
-    let size = size(backend.file().size_bytes());
-    Ok(format!(
-        "Snapshot saved at {SNAPSHOT_NAME}\n{hash:x}, {}, {}, {size}",
-        revision.unwrap_or_default(),
-        keys.unwrap_or_default()
-    ))
+    let SnapshotStatus { hash, revision, total_keys, size } =
+        SnapshotStatus::of(&file).map_err(|error| format!("Error: {error}"))?;
+    let size = in_words(size);
+    Ok(format!("Snapshot saved at {SNAPSHOT_NAME}\n{hash:x}, {revision}, {total_keys}, {size}"))
 }
 
 /// As go-humanize writes sizes: `20 kB`, two digits of precision below ten.
-fn size(bytes: u64) -> String {
+fn in_words(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];
     let mut scale: u64 = 1;
     let mut unit = 0;

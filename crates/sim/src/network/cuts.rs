@@ -1,7 +1,7 @@
 //! Which links are cut, in layers: every kind of partition has its own, so that one can end while
 //! another goes on.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,12 +45,12 @@ type Deaf = Vec<u128>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cuts {
     nodes: u32,
-    layers: BTreeMap<CutKind, Deaf>,
+    layers: Map<CutKind, Deaf>,
 }
 
 impl Cuts {
     pub(crate) fn new(nodes: u32) -> Cuts {
-        Cuts { nodes, layers: BTreeMap::new() }
+        Cuts { nodes, layers: Map::new() }
     }
 
     pub(crate) fn nodes(&self) -> usize {
@@ -84,7 +84,7 @@ impl Cuts {
 
     fn change(&mut self, kind: CutKind, rule: impl Fn(Node, Node, bool) -> bool) {
         let nodes = self.nodes();
-        let deaf = self.layers.entry(kind).or_insert_with(|| vec![0; nodes]);
+        let deaf = self.layers.get_or_insert_with(kind, || vec![0; nodes]);
         for (from, row) in deaf.iter_mut().enumerate() {
             for to in (0..nodes).filter(|to| *to != from) {
                 let before = *row >> to & 1 == 1;
@@ -121,9 +121,9 @@ impl Cuts {
         if self.is_empty() {
             group_of.fill(0);
         }
-        let mut groups: BTreeMap<usize, Vec<Node>> = BTreeMap::new();
+        let mut groups: Map<usize, Vec<Node>> = Map::new();
         for (index, group) in group_of.into_iter().enumerate() {
-            groups.entry(group).or_default().push(Node::at(index));
+            groups.get_or_default(group).push(Node::at(index));
         }
         groups.into_values().collect()
     }

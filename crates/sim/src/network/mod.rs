@@ -23,7 +23,7 @@ mod delay;
 mod links;
 mod rule;
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use serde::{Deserialize, Serialize};
 
@@ -129,8 +129,8 @@ pub struct Network {
     loss_stream: Stream,
     fault_stream: Stream,
     next_flight: u64,
-    flights: BTreeMap<u64, Flight>,
-    streams: BTreeMap<(Node, Node, Lane), Queued>,
+    flights: Map<u64, Flight>,
+    streams: Map<(Node, Node, Lane), Queued>,
     /// Faults that did something.
     fired: Names,
 }
@@ -220,8 +220,8 @@ impl Network {
             loss_stream: Stream::at(spec.seed, Consumer::Loss, head.loss_position),
             fault_stream: Stream::at(spec.seed, Consumer::LinkFaults, head.fault_position),
             next_flight: head.next_flight,
-            flights: BTreeMap::new(),
-            streams: BTreeMap::new(),
+            flights: Map::new(),
+            streams: Map::new(),
             fired: head.fired,
         }
     }
@@ -246,7 +246,7 @@ impl Network {
             return Sending::Lost(LossReason::Chance);
         }
         let lane = Lane::of(kind);
-        let stream = self.streams.entry((from, to, lane)).or_default();
+        let stream = self.streams.get_or_default((from, to, lane));
         if stream.messages >= lane.holds() {
             return Sending::Lost(LossReason::QueueFull);
         }
@@ -301,7 +301,7 @@ impl Network {
     }
 
     fn depart(&mut self, lane: Lane, flight: Flight) -> Departed {
-        let stream = self.streams.entry((flight.from, flight.to, lane)).or_default();
+        let stream = self.streams.get_or_default((flight.from, flight.to, lane));
         stream.messages += 1;
         let departed = Departed { flight: self.next_flight, arrives_ns: flight.arrives_ns };
         self.next_flight += 1;
@@ -352,7 +352,7 @@ impl Network {
     fn release(&mut self, now_ns: u64) -> Vec<Departed> {
         let Network { flights, rules, streams, latency_stream, latency, .. } = self;
         let mut released = Vec::new();
-        for (id, flight) in flights {
+        for (id, flight) in flights.iter_mut() {
             let kind = MessageKind::of(&flight.message);
             if !flight.is_held()
                 || flight.is_held_by_hand
@@ -362,7 +362,7 @@ impl Network {
             }
             let lane = Lane::of(kind);
             let arrives_ns = now_ns + latency_stream.within(*latency).max(1);
-            let stream = streams.entry((flight.from, flight.to, lane)).or_default();
+            let stream = streams.get_or_default((flight.from, flight.to, lane));
             flight.arrives_ns = stream.in_order(lane, arrives_ns);
             released.push(Departed { flight: *id, arrives_ns: flight.arrives_ns });
         }

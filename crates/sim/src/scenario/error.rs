@@ -79,7 +79,7 @@ fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<Stri
         })
         .filter(|(distance, _)| *distance <= reach)
         .collect();
-    scored.sort_unstable();
+    ordered::sort_by_key(&mut scored, |row| *row);
     scored.dedup();
     scored.into_iter().take(2).map(|(_, candidate)| candidate.to_owned()).collect()
 }

@@ -164,6 +164,6 @@ fn files(disk: &Disk) -> Vec<FileView> {
             }
         }
     }
-    files.sort_by(|one, other| one.path.cmp(&other.path));
+    ordered::sort_by(&mut files, |one, other| one.path.cmp(&other.path));
     files
 }

@@ -4,7 +4,7 @@
 //! looked at. The rows that are shown are decoded anew for every picture, so a byte that was
 //! flipped shows at once.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -25,7 +25,7 @@ const ROW_BYTES_MAX: u64 = 4_096;
 /// Where records lie, by server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cache {
-    logs: BTreeMap<Node, Log>,
+    logs: Map<Node, Log>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -58,7 +58,7 @@ struct Place {
 
 /// The log of a server's disk.
 pub(super) fn view(cache: &mut Cache, node: Node, disk: &Disk, window: Window) -> WalView {
-    let log = cache.logs.entry(node).or_default();
+    let log = cache.logs.get_or_default(node);
     log.follow(disk);
     let rows = log.window(window).filter_map(|place| log.row(disk, place)).collect();
     WalView {

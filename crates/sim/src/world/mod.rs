@@ -17,7 +17,7 @@ mod messages;
 mod run;
 mod watch;
 
-use std::collections::BTreeSet;
+use ordered::Set;
 use std::sync::Arc;
 
 pub use run::Fate;
@@ -56,7 +56,7 @@ pub struct World {
     trace: Trace,
     trails: Trails,
     checks: Checks,
-    bugs: BTreeSet<Toggle>,
+    bugs: Set<Toggle>,
     next_action: u64,
     /// Actions that have run; those of before a resume are only counted.
     recorded: Vec<Line>,
@@ -100,7 +100,7 @@ impl World {
             event: 0,
             queue,
             checks: Checks::new(&machines),
-            bugs: BTreeSet::new(),
+            bugs: Set::new(),
             machines,
             network: Network::new(&spec),
             clients: Clients::new(&spec),

@@ -15,6 +15,7 @@ pub(super) mod summary;
 use bytes::Bytes;
 
 pub use error::BackendError;
+pub use status::SnapshotStatus;
 
 use super::kind::SNAP_DIRECTORY;
 use super::{DataDir, DataFile, Kind};

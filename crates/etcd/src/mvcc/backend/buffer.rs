@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use imbl::OrdMap;
+use ordered::SharedMap;
 
 use super::Visit;
 use crate::bolt::{Cursor, Item, Problem};
@@ -15,7 +15,7 @@ use crate::bolt::{Cursor, Item, Problem};
 /// Changes of one bucket: a value, or `None` for a key that was removed. Cloning costs nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Buffer {
-    changes: OrdMap<Bytes, Option<Bytes>>,
+    changes: SharedMap<Bytes, Option<Bytes>>,
 }
 
 impl Buffer {

@@ -1,11 +1,11 @@
 //! Buckets in persistent maps.
 
 use bytes::Bytes;
-use imbl::OrdMap;
+use ordered::SharedMap;
 
 use super::{Backend, Bucket, Visit, slot};
 
-type Buckets = [OrdMap<Bytes, Bytes>; Bucket::ALL.len()];
+type Buckets = [SharedMap<Bytes, Bytes>; Bucket::ALL.len()];
 
 /// Buckets in memory. Cloning costs nothing.
 #[derive(Debug, Clone, Default)]

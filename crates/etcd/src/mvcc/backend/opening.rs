@@ -13,7 +13,7 @@
 //! Source: etcd release-3.4, `mvcc/backend/backend.go` (`newBackend`), and the places that create
 //! their buckets at boot.
 
-use std::collections::BTreeSet;
+use ordered::Set;
 
 use ::disk::{Disk, Ticket};
 
@@ -25,7 +25,7 @@ use crate::bolt::{Db, DbError, directory_of};
 pub struct Opening {
     backend: DiskBackend,
     /// Syncs of the file and its name.
-    waits_for: BTreeSet<Ticket>,
+    waits_for: Set<Ticket>,
 }
 
 /// How far that has come.
@@ -84,7 +84,7 @@ impl Opening {
         let path = backend.path();
         let named = disk.sync_dir(directory_of(path));
         let named = named.map_err(|error| BackendError::of_disk(path, error))?;
-        let waits_for = BTreeSet::from([file, named]);
+        let waits_for = Set::from([file, named]);
         Ok(Opened::Waiting(Box::new(Self { backend, waits_for })))
     }
 

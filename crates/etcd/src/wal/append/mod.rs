@@ -34,7 +34,8 @@
 mod phases;
 mod writing;
 
-use std::collections::{BTreeSet, VecDeque};
+use ordered::Set;
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use disk::{Disk, DiskError, FileId, Ticket};
@@ -130,10 +131,10 @@ pub struct Wal {
     end: u64,
     encoder: Encoder,
     phase: Phase,
-    waiting: BTreeSet<Ticket>,
+    waiting: Set<Ticket>,
     unsaved: VecDeque<Unsaved>,
     /// Outstanding tickets that a later sync has made superfluous.
-    covered: BTreeSet<Ticket>,
+    covered: Set<Ticket>,
     queued: VecDeque<(SaveId, Save)>,
     last_save: SaveId,
     saved: SaveId,
@@ -171,7 +172,7 @@ impl Wal {
         wal.encoder.metadata(&wal.metadata, &mut frames);
         wal.encoder.snapshot(&SnapshotMark::default(), &mut frames);
         wal.append(disk, &frames)?;
-        wal.waiting = BTreeSet::from([disk.sync_file(file)?, disk.sync_dir(&temporary)?]);
+        wal.waiting = Set::from([disk.sync_file(file)?, disk.sync_dir(&temporary)?]);
         Ok(wal)
     }
 
@@ -200,7 +201,7 @@ impl Wal {
         wal.held = names.iter().copied().collect();
         zero_tail(disk, file, wal.end)?;
         wal.phase = Phase::OpenSync;
-        wal.waiting = BTreeSet::from([disk.sync_file(file)?, disk.sync_dir(directory)?]);
+        wal.waiting = Set::from([disk.sync_file(file)?, disk.sync_dir(directory)?]);
         for parent in ancestors(directory) {
             wal.waiting.insert(disk.sync_dir(parent)?);
         }
@@ -337,9 +338,9 @@ impl Wal {
             end: 0,
             encoder,
             phase: Phase::Ready,
-            waiting: BTreeSet::new(),
+            waiting: Set::new(),
             unsaved: VecDeque::new(),
-            covered: BTreeSet::new(),
+            covered: Set::new(),
             queued: VecDeque::new(),
             last_save: SaveId(0),
             saved: SaveId(0),

@@ -25,7 +25,7 @@
 mod search;
 mod witness;
 
-use std::collections::{BTreeMap, BTreeSet};
+use ordered::{Map, Set};
 
 use search::{Search, Start, Stop};
 
@@ -164,10 +164,10 @@ fn parts(operations: &[Operation]) -> Vec<Vec<&Operation>> {
             keys.for_each(|key| joined.join(first, key));
         }
     }
-    let mut parts: BTreeMap<Key, Vec<&Operation>> = BTreeMap::new();
+    let mut parts: Map<Key, Vec<&Operation>> = Map::new();
     for operation in operations {
         if let Some(key) = operation.keys().next() {
-            parts.entry(joined.root(key)).or_default().push(operation);
+            parts.get_or_default(joined.root(key)).push(operation);
         }
     }
     parts.into_values().map(without_useless).collect()
@@ -175,7 +175,7 @@ fn parts(operations: &[Operation]) -> Vec<Vec<&Operation>> {
 
 /// An operation that never returned matters only if somebody may have seen what it wrote.
 fn without_useless(mut part: Vec<&Operation>) -> Vec<&Operation> {
-    let mut seen: BTreeSet<(Key, Option<Value>)> = BTreeSet::new();
+    let mut seen: Set<(Key, Option<Value>)> = Set::new();
     for (key, sees) in part.iter().flat_map(|one| &one.branches).flat_map(|branch| &branch.sees) {
         seen.insert((*key, if let Sees::Is(value) = sees { Some(*value) } else { None }));
     }
@@ -195,7 +195,7 @@ fn shortest(part: &[&Operation], last: u64, bounds: Bounds) -> Window {
     let end = end.expect("an operation that cannot be explained has returned");
     let mut returned: Vec<&Operation> =
         part.iter().copied().filter(|one| one.returned.is_some_and(|at| at <= end)).collect();
-    returned.sort_by_key(|one| one.returned);
+    ordered::sort_by_key(&mut returned, |one| one.returned);
     let is_broken = |from: usize| {
         let since = returned[from].returned;
         let in_window = |one: &&&Operation| {
@@ -221,7 +221,7 @@ fn shortest(part: &[&Operation], last: u64, bounds: Bounds) -> Window {
 
 /// Sets of keys, each with one of its keys as its name.
 #[derive(Default)]
-struct Joined(BTreeMap<Key, Key>);
+struct Joined(Map<Key, Key>);
 
 impl Joined {
     fn root(&self, key: Key) -> Key {

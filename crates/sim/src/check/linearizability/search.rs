@@ -1,6 +1,7 @@
 //! The search over one part of a history: see the module above.
 
-use std::collections::{BTreeMap, VecDeque};
+use ordered::Map;
+use std::collections::VecDeque;
 
 use super::{Branch, Key, Operation, Sees, Value};
 
@@ -65,14 +66,14 @@ type Place = (Vec<Value>, Slots);
 /// fewer of them can do whatever one that needs more can.
 #[derive(Default)]
 struct Configurations {
-    places: BTreeMap<Place, Vec<Slots>>,
+    places: Map<Place, Vec<Slots>>,
     count: usize,
 }
 
 impl Configurations {
     /// False if it is there already, or something better.
     fn insert(&mut self, place: Place, used: Slots) -> bool {
-        let all = self.places.entry(place).or_default();
+        let all = self.places.get_or_default(place);
         if all.iter().any(|one| one.is_subset(&used)) {
             return false;
         }
@@ -93,7 +94,7 @@ pub(super) struct Search<'a> {
     operations: &'a [&'a Operation],
     /// Invocations and returns in time.
     moments: Vec<(u64, Moment)>,
-    keys: BTreeMap<Key, usize>,
+    keys: Map<Key, usize>,
     start: Start,
     configurations_max: usize,
     steps_left: &'a mut u64,
@@ -117,7 +118,7 @@ impl<'a> Search<'a> {
         steps_left: &'a mut u64,
     ) -> Search<'a> {
         let mut moments = Vec::new();
-        let mut keys = BTreeMap::new();
+        let mut keys = Map::new();
         for (place, operation) in operations.iter().enumerate() {
             if operation.returned.is_none() && !operation.has_effect() {
                 continue;
@@ -129,10 +130,10 @@ impl<'a> Search<'a> {
             }
             for key in operation.keys() {
                 let next = keys.len();
-                keys.entry(key).or_insert(next);
+                keys.get_or_insert_with(key, || next);
             }
         }
-        moments.sort_by_key(|(at, _)| *at);
+        ordered::sort_by_key(&mut moments, |(at, _)| *at);
         let (open, unknown) = (Vec::new(), Vec::new());
         Search { operations, moments, keys, start, configurations_max, steps_left, open, unknown }
     }

@@ -5,7 +5,7 @@
 //! outcome take effect just before the first operation that sees what they wrote. If the suggested
 //! order explains nothing, that proves nothing: the search decides.
 
-use std::collections::BTreeMap;
+use ordered::Map;
 
 use super::{Branch, Key, Operation, Sees, Value};
 
@@ -25,28 +25,27 @@ pub(super) fn explains(operations: &[&Operation]) -> bool {
             (None, _) => lost.push((operation, false)),
         }
     }
-    order.sort_by_key(|operation| (operation.hint, operation.invoked));
-    let mut witness =
-        Witness { state: BTreeMap::new(), latest: 0, lost, by_effect: BTreeMap::new() };
+    ordered::sort_by_key(&mut order, |operation| (operation.hint, operation.invoked));
+    let mut witness = Witness { state: Map::new(), latest: 0, lost, by_effect: Map::new() };
     witness.index_lost();
     order.into_iter().all(|operation| witness.takes_effect(operation))
 }
 
 struct Witness<'a> {
-    state: BTreeMap<Key, Value>,
+    state: Map<Key, Value>,
     /// The latest invocation of those that have taken effect: nobody who had returned by then may
     /// follow.
     latest: u64,
     /// Operations of unknown outcome, and whether they have taken effect.
     lost: Vec<(&'a Operation, bool)>,
-    by_effect: BTreeMap<(Key, Value), Vec<usize>>,
+    by_effect: Map<(Key, Value), Vec<usize>>,
 }
 
 impl Witness<'_> {
     fn index_lost(&mut self) {
         for (place, (operation, _)) in self.lost.iter().enumerate() {
             for write in operation.branches.iter().flat_map(|branch| &branch.writes) {
-                self.by_effect.entry(*write).or_default().push(place);
+                self.by_effect.get_or_default(*write).push(place);
             }
         }
     }
