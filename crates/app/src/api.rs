@@ -22,13 +22,13 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use js_sys::{Error, Object, Promise, Reflect};
+use js_sys::{Array, BigInt, Error, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 use web_sys::File;
 
-use crate::bridge::{Bridge, to_js};
-use crate::protocol::{Answer, Command, ConsoleAnswer, Refusal, Speed};
+use crate::bridge::Bridge;
+use crate::protocol::{Answer, Command, ConsoleAnswer, NodeState, Refusal, SessionState, Speed};
 
 /// The inspection of an imported file, or why there is none.
 pub type Imported = Pin<Box<dyn Future<Output = Result<JsValue, String>>>>;
@@ -51,7 +51,7 @@ pub fn install(
         let line = line.as_string().ok_or_else(|| wanted("a console line"));
         async move {
             let line = line?;
-            console(bridge.request(|id| Command::Console { id, line, drive: true }).await)
+            console(bridge.request(|id| Command::Console { id, at: None, line, drive: true }).await)
         }
     })?;
     call(&api, bridge, "play", |bridge, speed| {
@@ -81,7 +81,7 @@ pub fn install(
     })?;
     call(&api, bridge, "state", |bridge, _| async move {
         match bridge.request(|id| Command::State { id }).await.map_err(refused)? {
-            Answer::State(state) => Ok(to_js(&state)),
+            Answer::State(state) => plain_state(&state),
             other @ (Answer::Done
             | Answer::Console(_)
             | Answer::Link(_)
@@ -118,8 +118,15 @@ where
     Reply: Future<Output = Result<JsValue, JsValue>> + 'static,
 {
     let bridge = bridge.clone();
+    offer(api, name, Box::new(move |argument| Box::pin(answer(bridge.clone(), argument))))
+}
+
+/// What a call comes to, whatever it is: a promise for each kind would be code for each kind.
+type Coming = Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>>;
+
+fn offer(api: &Object, name: &str, answer: Box<dyn Fn(JsValue) -> Coming>) -> Result<(), JsValue> {
     let function = Closure::<dyn Fn(JsValue) -> Promise>::new(move |argument: JsValue| {
-        future_to_promise(answer(bridge.clone(), argument))
+        future_to_promise(answer(argument))
     });
     Reflect::set(api, &name.into(), &function.into_js_value()).map(|_| ())
 }
@@ -149,13 +156,49 @@ fn console(result: Result<Answer, Refusal>) -> Result<JsValue, JsValue> {
         ) => return Err(unexpected(&other)),
         Err(refusal) => ConsoleAnswer { error: Some(refusal.to_string()), ..Default::default() },
     };
-    let object = Object::new();
-    Reflect::set(&object, &"ok".into(), &answer.ok.into())?;
-    Reflect::set(&object, &"output".into(), &answer.output.into())?;
+    let object = plain(&[("ok", answer.ok.into()), ("output", answer.output.into())])?;
     if let Some(error) = answer.error {
         Reflect::set(&object, &"error".into(), &error.into())?;
     }
     Ok(object.into())
+}
+
+/// With 64-bit integers as `BigInt` and nothing as `null`.
+fn plain_state(state: &SessionState) -> Result<JsValue, JsValue> {
+    let nodes = state.nodes.iter().map(plain_node).collect::<Result<Array, _>>()?;
+    let state = plain(&[
+        ("event", state.event.into()),
+        ("virtual_ns", state.virtual_ns.into()),
+        ("playing", state.playing.into()),
+        ("leader", or_null(state.leader.as_deref())),
+        ("nodes", nodes.into()),
+    ])?;
+    Ok(state.into())
+}
+
+fn plain_node(node: &NodeState) -> Result<JsValue, JsValue> {
+    let node = plain(&[
+        ("name", node.name.as_str().into()),
+        ("role", node.role.as_str().into()),
+        ("term", node.term.into()),
+        ("commit", node.commit.into()),
+        ("applied", node.applied.into()),
+        ("up", node.up.into()),
+        ("fatal", or_null(node.fatal.as_deref())),
+    ])?;
+    Ok(node.into())
+}
+
+fn plain(fields: &[(&str, JsValue)]) -> Result<Object, JsValue> {
+    let object = Object::new();
+    for (name, value) in fields {
+        Reflect::set(&object, &(*name).into(), value)?;
+    }
+    Ok(object)
+}
+
+fn or_null(text: Option<&str>) -> JsValue {
+    text.map_or(JsValue::NULL, JsValue::from)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the last stop of a refusal")]
@@ -173,7 +216,10 @@ fn wanted(what: &str) -> JsValue {
 
 /// A count as a number or a `BigInt`.
 fn whole(value: &JsValue) -> Result<u64, JsValue> {
-    serde_wasm_bindgen::from_value(value.clone()).map_err(|_| wanted("a whole number from 0 on"))
+    // `BigInt(1.5)` throws, and so does `BigInt` of anything that is no number.
+    let exact = value.as_f64().map(|_| BigInt::new(value)).transpose();
+    let exact = exact.ok().flatten().map_or_else(|| value.clone(), JsValue::from);
+    u64::try_from(exact).map_err(|_| wanted("a whole number from 0 on"))
 }
 
 fn read_speed(value: &JsValue) -> Result<Option<Speed>, JsValue> {

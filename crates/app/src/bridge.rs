@@ -4,15 +4,15 @@
 //! Commands that are sent before the worker listens wait in order. [`Bridge::request`] is for
 //! callers that want their reply as a future: such replies do not come to the handler.
 
+use ordered::Map;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
 use js_sys::{ArrayBuffer, Uint8Array};
 use serde::Serialize;
-use serde_wasm_bindgen::Serializer;
+use serde::de::DeserializeOwned;
 use sim::view::View;
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
@@ -49,7 +49,7 @@ struct Inner {
     stopped: Cell<bool>,
     waiting: RefCell<Vec<Command>>,
     next_id: Cell<RequestId>,
-    replies: RefCell<BTreeMap<RequestId, oneshot::Sender<Result<Answer, Refusal>>>>,
+    replies: RefCell<Map<RequestId, oneshot::Sender<Result<Answer, Refusal>>>>,
     listeners: RefCell<Option<Listeners>>,
 }
 
@@ -125,8 +125,7 @@ impl Inner {
     }
 
     fn post(&self, command: &Command) {
-        let value = to_js(command);
-        if let Err(error) = self.worker.post_message(&value) {
+        if let Err(error) = self.worker.post_message(&pack(command)) {
             web_sys::console::error_2(&"the worker could not be reached:".into(), &error);
         }
     }
@@ -193,17 +192,18 @@ fn read(data: &JsValue) -> Option<Word> {
         Some(buffer) => Frame::decode(&Uint8Array::new(buffer).to_vec())
             .map(|frame| Word::Frame(Box::new(frame)))
             .map_err(|error| error.to_string()),
-        None => serde_wasm_bindgen::from_value(data.clone())
-            .map(Word::Event)
-            .map_err(|error| error.to_string()),
+        None => unpack(data).map(Word::Event).ok_or_else(|| "words of another build".to_string()),
     };
     word.inspect_err(|error| web_sys::console::error_1(&error.into())).ok()
 }
 
-/// A value as a plain object, with 64-bit integers as `BigInt` and nothing as `null`.
-pub fn to_js(value: &impl Serialize) -> JsValue {
-    let serializer = Serializer::new()
-        .serialize_large_number_types_as_bigints(true)
-        .serialize_missing_as_null(true);
-    value.serialize(&serializer).expect("plain data becomes plain objects")
+/// A control message: a `Uint8Array` of the value's postcard form, in memory of its own.
+pub fn pack(value: &impl Serialize) -> JsValue {
+    let bytes = postcard::to_allocvec(value).expect("plain data has a postcard form");
+    Uint8Array::from(&bytes[..]).into()
+}
+
+/// Reads what [`pack`] made; nothing when it is of another build.
+pub fn unpack<T: DeserializeOwned>(data: &JsValue) -> Option<T> {
+    postcard::from_bytes(&data.dyn_ref::<Uint8Array>()?.to_vec()).ok()
 }

@@ -1,9 +1,9 @@
 //! What the page and the worker say to each other.
 //!
-//! A [`Command`] goes from the page to the worker, an [`Event`] comes back; both cross as plain
-//! objects made by serde-wasm-bindgen, with every 64-bit integer as a `BigInt`. A [`Frame`], the
-//! picture of the world that panels draw, is bulk: it crosses as one transferred `ArrayBuffer` that
-//! holds its postcard form, and an `ArrayBuffer` is never anything else.
+//! A [`Command`] goes from the page to the worker, an [`Event`] comes back; both cross as a
+//! `Uint8Array` of their postcard form. A [`Frame`], the picture of the world that panels draw, is
+//! bulk: it crosses as one transferred `ArrayBuffer` that holds its postcard form, and an
+//! `ArrayBuffer` is never anything else.
 //!
 //! Order: the worker says [`Event::Ready`] once it listens; only then may the page speak, and its
 //! first word is [`Command::Hello`]. A command with an `id` is answered by exactly one
@@ -12,6 +12,7 @@
 //! [`StorageStatus`] said before that the session lives in memory.
 
 use serde::{Deserialize, Serialize};
+use sim::scenario::Node;
 use thiserror::Error;
 
 /// Ties a [`Command`] to its [`Event::Reply`]; chosen by the page.
@@ -31,6 +32,8 @@ pub enum Command {
     Console {
         /// Ties the reply.
         id: RequestId,
+        /// The server that a client command goes to when its line names none.
+        at: Option<Node>,
         /// One line of the scenario language, without a time.
         line: String,
         /// When the world is paused: let time run until the answer is there, then pause again.
@@ -226,6 +229,16 @@ impl Default for Window {
     }
 }
 
+/// A command of the scenario language, as far as completion must know it: the page itself has
+/// neither the language's parser nor its tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// The word that it begins with.
+    pub name: String,
+    /// Its grammar, on one line.
+    pub usage: String,
+}
+
 /// The worker speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
@@ -233,6 +246,8 @@ pub enum Event {
     Ready {
         /// The package's version.
         version: String,
+        /// What can be typed at the prompt.
+        verbs: Vec<Usage>,
     },
     /// A session is on the stage; frames of it follow.
     Opened(Opening),

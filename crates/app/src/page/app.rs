@@ -6,7 +6,7 @@ use yew::prelude::*;
 
 use crate::bridge::{Bridge, Word};
 
-use super::cards::{HelpCard, PromisesCard, ShareCard, StoppedCard};
+use super::cards::{self, ShareCard};
 use super::console::Console;
 use super::log::EventLog;
 use super::motion::SharedMotion;
@@ -38,9 +38,9 @@ pub(crate) fn App() -> Html {
     use_selection(&page, &wire);
     reading::use_drop(wire.reader());
     html! {
-        <ContextProvider<Wire> context={wire}>
+        <ContextProvider<Wire> context={wire.clone()}>
             <main class="screen" data-panel={page.panel.id()} inert={page.covered()}>{ panels(&page, &motion) }</main>
-            { cards(&page) }
+            { over(&page, &wire) }
             <p class="only-heard" role="status" aria-live="polite">{ &page.said }</p>
         </ContextProvider<Wire>>
     }
@@ -106,7 +106,7 @@ fn panels(page: &Page, motion: &SharedMotion) -> Html {
             <Server node={page.looked_at().cloned().map(Rc::new)} depth={page.depth().cloned()} tab={page.tab}
                 record={page.record} entry={page.entry} open_keys={page.open_keys.clone()} />
             <TrailStrip trail={scene.and_then(|scene| scene.trail.clone())} servers={scene.map_or(0, |scene| scene.nodes.len())} />
-            <Console transcript={page.console.clone()} servers={page.servers.clone()} keys={page.keys.clone()}
+            <Console transcript={page.console.clone()} verbs={page.verbs.clone()} servers={page.servers.clone()} keys={page.keys.clone()}
                 clients={scene.map(|scene| scene.clients.clone())}
                 promises={scene.map(|scene| Tally::of(&scene.promises)).unwrap_or_default()} />
             <EventLog log={scene.map(|scene| scene.log.clone()).unwrap_or_default()} />
@@ -138,17 +138,17 @@ fn stage(page: &Page, motion: &SharedMotion, noticed: bool) -> Html {
     }
 }
 
-fn cards(page: &Page) -> Html {
+fn over(page: &Page, wire: &Wire) -> Html {
     html! {
         <>
             if let Some(scene) = page.scene.as_ref().filter(|_| page.promises) {
-                <PromisesCard promises={scene.promises.clone()} violations={scene.violations.clone()} />
+                { cards::promises(wire, &scene.promises, &scene.violations) }
             }
             <ReadingCard reading={page.reading.clone()} />
             <ShareCard share={page.share.clone()} />
-            if page.help { <HelpCard /> }
+            if page.help { { cards::help() } }
             if let Engine::Stopped { message, link } = &page.engine {
-                <StoppedCard message={message.clone()} link={link.clone().map(AttrValue::from)} />
+                { cards::stopped(message, link.as_deref()) }
             }
         </>
     }

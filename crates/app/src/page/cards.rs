@@ -1,5 +1,7 @@
 //! Cards over the screen: the link that is shared, help, an engine that stopped.
 
+use sim::check::Violation;
+use sim::view::PromiseView;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 use yew::prelude::*;
@@ -144,18 +146,16 @@ pub(crate) fn copy(wire: &Wire, link: String) {
 }
 
 /// The promises of the cluster.
-#[component]
-pub(crate) fn PromisesCard(props: &super::promises::ListProps) -> Html {
+pub(crate) fn promises(wire: &Wire, promises: &[PromiseView], violations: &[Violation]) -> Html {
     html! {
         <Card title={words::PROMISES_TITLE} class="promises-card" close={Closing::Promises}>
-            <super::promises::List ..props.clone() />
+            { super::promises::list(wire, promises, violations) }
         </Card>
     }
 }
 
 /// Help: keys, shapes, colours.
-#[component]
-pub(crate) fn HelpCard() -> Html {
+pub(crate) fn help() -> Html {
     html! {
         <Card title={words::HELP} class="help-card" close={Closing::Help}>
             <p>{ words::HELP_ABOUT }</p>
@@ -189,18 +189,8 @@ fn shapes() -> Html {
     }
 }
 
-/// What the stopped card shows.
-#[derive(Properties, PartialEq)]
-pub(crate) struct StoppedProps {
-    /// What the panic said.
-    pub(crate) message: AttrValue,
-    /// Replays the run.
-    pub(crate) link: Option<AttrValue>,
-}
-
-/// The engine met a bug of ours.
-#[component]
-pub(crate) fn StoppedCard(props: &StoppedProps) -> Html {
+/// The engine met a bug of ours: what the panic said, and the link that replays the run.
+pub(crate) fn stopped(message: &str, link: Option<&str>) -> Html {
     let reload = Callback::from(|_| {
         if let Some(window) = web_sys::window() {
             // A page that may run may reload.
@@ -210,10 +200,10 @@ pub(crate) fn StoppedCard(props: &StoppedProps) -> Html {
     html! {
         <Card title={words::STOPPED_TITLE}>
             <p role="alert">{ words::STOPPED_TEXT }</p>
-            <pre>{ &props.message }</pre>
-            if let Some(link) = &props.link {
+            <pre>{ message }</pre>
+            if let Some(link) = link {
                 <p>{ words::STOPPED_LINK }</p>
-                <a href={link.clone()}>{ crate::page::cards::whole(link) }</a>
+                <a href={link.to_owned()}>{ crate::page::cards::whole(link) }</a>
             }
             <div class="foot"><button class="strong" onclick={reload}>{ words::RELOAD }</button></div>
         </Card>

@@ -9,8 +9,10 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
+use crate::protocol::Usage;
+
 use super::completion;
-use super::promises::{Summary, Tally};
+use super::promises::{Tally, summary};
 use super::quantity::{count, span};
 use super::state::Turn;
 use super::transcript::{Exchange, Transcript, lines};
@@ -28,6 +30,8 @@ pub(crate) struct Props {
     pub(crate) transcript: Rc<Transcript>,
     /// Servers that the prompt can name.
     pub(crate) servers: Rc<Vec<Node>>,
+    /// What can be typed.
+    pub(crate) verbs: Rc<Vec<Usage>>,
     /// Keys that completion can offer.
     pub(crate) keys: Rc<Vec<String>>,
     /// What clients were promised.
@@ -39,7 +43,7 @@ pub(crate) struct Props {
 /// The console.
 #[component]
 pub(crate) fn Console(props: &Props) -> Html {
-    let list = use_node_ref();
+    let (wire, list) = (use_wire(), use_node_ref());
     let (lines, waiting) = (props.transcript.exchanges.len(), props.transcript.waiting());
     let last = props.transcript.exchanges.back().map(|exchange| exchange.id);
     use_scroll_to_end(&list, (lines, waiting, last));
@@ -48,7 +52,7 @@ pub(crate) fn Console(props: &Props) -> Html {
             <div class="panel-head">
                 <h2>{ words::CONSOLE }</h2>
                 if let Some(clients) = &props.clients { { outcomes(clients) } }
-                <Summary tally={props.promises} />
+                { summary(&wire, props.promises) }
             </div>
             <div class="transcript" ref={list} role="log" tabindex="0" aria-label={words::CONSOLE}>
                 if lines == 0 { <p class="quiet">{ words::CONSOLE_HELLO }</p> }
@@ -58,7 +62,7 @@ pub(crate) fn Console(props: &Props) -> Html {
             </div>
             if let Some(clients) = &props.clients { <Watches clients={clients.clone()} /> }
             <Prompt draft={props.transcript.draft.clone()} at={props.transcript.at}
-                servers={props.servers.clone()} keys={props.keys.clone()} />
+                verbs={props.verbs.clone()} servers={props.servers.clone()} keys={props.keys.clone()} />
         </section>
     }
 }
@@ -125,6 +129,7 @@ fn reply(exchange: &Exchange) -> Html {
 struct PromptProps {
     draft: String,
     at: Option<Node>,
+    verbs: Rc<Vec<Usage>>,
     servers: Rc<Vec<Node>>,
     keys: Rc<Vec<String>>,
 }
@@ -156,9 +161,10 @@ fn Prompt(props: &PromptProps) -> Html {
 
 fn pressed(wire: &Wire, props: &PromptProps) -> Callback<KeyboardEvent> {
     let (wire, at, draft) = (wire.clone(), props.at, props.draft.clone());
+    let verbs = Rc::clone(&props.verbs);
     let (servers, keys) = (Rc::clone(&props.servers), Rc::clone(&props.keys));
     Callback::from(move |event: KeyboardEvent| {
-        let tab = || completion::tab(&draft, &servers, &keys);
+        let tab = || completion::tab(&draft, &verbs, &servers, &keys);
         let act = match event.key().as_str() {
             "Enter" => run(&wire, at, &draft),
             "ArrowUp" => turn(&wire, Turn::Older),
@@ -233,7 +239,7 @@ fn offers(wire: &Wire, props: &PromptProps) -> Html {
     if props.draft.is_empty() {
         return html! {};
     }
-    let offers = completion::offers(&props.draft, &props.servers, &props.keys);
+    let offers = completion::offers(&props.draft, &props.verbs, &props.servers, &props.keys);
     html! {
         <div class="offers">
             { for offers.into_iter().map(|offer| {

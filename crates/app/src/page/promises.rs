@@ -1,15 +1,13 @@
 //! The promises of the cluster: how many hold, which are broken and where to look, which nobody can
 //! tell of yet.
 
-use std::rc::Rc;
-
 use sim::check::{Promise, PromiseGroup, PromiseInfo, State, Violation};
 use sim::view::PromiseView;
 use yew::prelude::*;
 
 use super::quantity::{count, time};
 use super::state::Turn;
-use super::wire::{Wire, use_wire};
+use super::wire::Wire;
 use super::words;
 
 /// How many promises are kept, broken, unknown.
@@ -35,16 +33,9 @@ impl Tally {
     }
 }
 
-#[derive(Properties, PartialEq)]
-pub(crate) struct SummaryProps {
-    pub(crate) tally: Tally,
-}
-
 /// `PROMISES ✓ 18 ✗ 0 ? 3`, and the way to their list.
-#[component]
-pub(crate) fn Summary(props: &SummaryProps) -> Html {
-    let wire = use_wire();
-    let Tally { kept, broken, unknown } = props.tally;
+pub(crate) fn summary(wire: &Wire, tally: Tally) -> Html {
+    let Tally { kept, broken, unknown } = tally;
     let kinds = [("agreed", "✓", kept), ("broken", "✗", broken), ("undecided", "?", unknown)];
     html! {
         <button class={classes!("promises", "end", (broken > 0).then_some("alarm"))} title={words::PROMISES_TITLE}
@@ -58,23 +49,15 @@ pub(crate) fn Summary(props: &SummaryProps) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq, Clone)]
-pub(crate) struct ListProps {
-    pub(crate) promises: Rc<Vec<PromiseView>>,
-    pub(crate) violations: Rc<Vec<Violation>>,
-}
-
 /// What was broken, then every promise by group.
-#[component]
-pub(crate) fn List(props: &ListProps) -> Html {
-    let wire = use_wire();
+pub(crate) fn list(wire: &Wire, promises: &[PromiseView], violations: &[Violation]) -> Html {
     html! {
         <div class="promise-list">
-            if !props.violations.is_empty() {
-                <ul class="violations">{ for props.violations.iter().map(|one| violation(&wire, one)) }</ul>
+            if !violations.is_empty() {
+                <ul class="violations">{ for violations.iter().map(|one| violation(wire, one)) }</ul>
             }
             { for words::PROMISE_GROUPS.iter().map(|(group, title)| html! {
-                <section><h3>{ *title }</h3><ul>{ for props.promises.iter().filter_map(|one| row(*group, one)) }</ul></section>
+                <section><h3>{ *title }</h3><ul>{ for promises.iter().filter_map(|one| row(*group, one)) }</ul></section>
             }) }
         </div>
     }

@@ -5,9 +5,9 @@
 //! a [`Turn`], tests do the same without a DOM. What reaches out (a command to the worker, the
 //! clipboard, the theme attribute) is done by whoever sends the turn.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use ordered::Set;
 use yew::Reducible;
 
 use sim::check::Violation;
@@ -16,7 +16,7 @@ use sim::view::{NodeView, Tone};
 
 use crate::protocol::{
     Answer, ConsoleAnswer, Event, MemoryReason, Opening, Refusal, RequestId, Selection,
-    StorageStatus, Window,
+    StorageStatus, Usage, Window,
 };
 
 use super::reading::{ReadTurn, Reading};
@@ -203,7 +203,7 @@ pub(crate) struct Page {
     /// The server that the panels show, once chosen.
     pub(crate) selected: Option<Node>,
     /// Servers that the next partition cuts off from the others.
-    pub(crate) marked: BTreeSet<Node>,
+    pub(crate) marked: Set<Node>,
     /// The panel of the narrow screen.
     pub(crate) panel: Panel,
     /// The tab of the server panel.
@@ -213,11 +213,13 @@ pub(crate) struct Page {
     /// The raft entry whose details are shown; the newest one if none.
     pub(crate) entry: Option<u64>,
     /// Keys whose history is open.
-    pub(crate) open_keys: BTreeSet<String>,
+    pub(crate) open_keys: Set<String>,
     /// Rows asked for in the long list of the tab.
     pub(crate) rows: u32,
     /// All servers, by number.
     pub(crate) servers: Rc<Vec<Node>>,
+    /// What can be typed.
+    pub(crate) verbs: Rc<Vec<Usage>>,
     /// Keys that were on the screen, for completion.
     pub(crate) keys: Rc<Vec<String>>,
     /// The console.
@@ -251,14 +253,15 @@ impl Default for Page {
             opening: None,
             refusal: None,
             selected: None,
-            marked: BTreeSet::new(),
+            marked: Set::new(),
             panel: Panel::Console,
             tab: Panel::Raft,
             record: None,
             entry: None,
-            open_keys: BTreeSet::new(),
+            open_keys: Set::new(),
             rows: ROWS,
             servers: Rc::default(),
+            verbs: Rc::default(),
             keys: Rc::default(),
             console: Rc::default(),
             share: Share::Closed,
@@ -456,7 +459,9 @@ impl Page {
 
     fn told(&mut self, event: Event) {
         match event {
-            Event::Ready { .. } => self.engine = Engine::Running,
+            Event::Ready { verbs, .. } => {
+                (self.engine, self.verbs) = (Engine::Running, Rc::new(verbs));
+            }
             Event::Opened(opening) => self.opened(opening),
             Event::Reply { id, result } => self.replied(id, result),
             Event::Storage(status) => self.storage = Some(status),
@@ -597,7 +602,7 @@ impl Reducible for Page {
     }
 }
 
-fn toggle<T: Ord>(set: &mut BTreeSet<T>, member: T) {
+fn toggle<T: Ord>(set: &mut Set<T>, member: T) {
     if !set.remove(&member) {
         set.insert(member);
     }

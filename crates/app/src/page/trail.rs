@@ -23,6 +23,7 @@ pub(crate) struct Props {
 /// The strip.
 #[component]
 pub(crate) fn TrailStrip(props: &Props) -> Html {
+    let wire = use_wire();
     let trail = props.trail.as_ref();
     let name = words::trail(trail.is_some_and(|trail| reads(trail)));
     html! {
@@ -34,8 +35,7 @@ pub(crate) fn TrailStrip(props: &Props) -> Html {
             if let Some(trail) = trail {
                 <ol class="steps">
                     { for stages(trail, props.servers).into_iter().map(|passed| {
-                        let key = words::stage(passed.stage);
-                        html! { <Step {key} {passed} servers={props.servers} /> }
+                        step(&wire, &passed, props.servers)
                     }) }
                 </ol>
             } else {
@@ -45,24 +45,18 @@ pub(crate) fn TrailStrip(props: &Props) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct StepProps {
-    passed: Passed,
-    servers: usize,
-}
-
-#[component]
-fn Step(props: &StepProps) -> Html {
-    let wire = use_wire();
-    let passed = props.passed.clone();
-    let go = Callback::from(move |_| lead(&wire, &passed));
-    let Passed { stage, done, .. } = props.passed;
+fn step(wire: &Wire, passed: &Passed, servers: usize) -> Html {
+    let go = {
+        let (wire, passed) = (wire.clone(), passed.clone());
+        Callback::from(move |_| lead(&wire, &passed))
+    };
+    let Passed { stage, done, .. } = *passed;
     html! {
-        <li data-done={done.to_string()}>
+        <li key={words::stage(stage)} data-done={done.to_string()}>
             <button disabled={!done} onclick={go}>
                 <span class="pip" aria-hidden="true" />
-                <span class="name">{ words::stage(stage) }<span class="after">{ words::stage_after(&props.passed) }</span></span>
-                <span class="fact">{ if done { words::stage_fact(&props.passed, props.servers) } else { "…".to_owned() } }</span>
+                <span class="name">{ words::stage(stage) }<span class="after">{ words::stage_after(passed) }</span></span>
+                <span class="fact">{ if done { words::stage_fact(passed, servers) } else { "…".to_owned() } }</span>
             </button>
         </li>
     }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use sim::scenario::{Group, Node, find_verb};
+use sim::scenario::Node;
 
 use crate::protocol::{ConsoleAnswer, RequestId};
 
@@ -104,17 +104,6 @@ impl Transcript {
     }
 }
 
-/// The line as the worker takes it: a client command typed at a server's prompt goes to that server.
-pub(crate) fn addressed(at: Option<Node>, line: &str) -> String {
-    let verb = line.split_whitespace().next().and_then(find_verb);
-    match (at, verb) {
-        (Some(node), Some(verb)) if verb.group == Group::Client && verb.name != "on" => {
-            format!("on {node} {line}")
-        }
-        _ => line.to_owned(),
-    }
-}
-
 /// The lines of a paste: without blanks, comments and trailing space.
 pub(crate) fn lines(text: &str) -> Vec<&str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
@@ -157,16 +146,6 @@ mod tests {
         assert_eq!(console.draft, "del");
         console.newer();
         assert_eq!(console.draft, "del");
-    }
-
-    #[test]
-    fn only_client_commands_follow_the_prompt() {
-        let at = Some(Node(2));
-        assert_eq!(addressed(at, "put a 1"), "on n2 put a 1");
-        assert_eq!(addressed(at, "crash n1"), "crash n1");
-        assert_eq!(addressed(at, "on n1 get a"), "on n1 get a");
-        assert_eq!(addressed(at, "nonsense"), "nonsense");
-        assert_eq!(addressed(None, "put a 1"), "put a 1");
     }
 
     #[test]

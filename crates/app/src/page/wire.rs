@@ -8,7 +8,6 @@ use crate::protocol::{Answer, Command, RequestId};
 
 use super::reading::Reader;
 use super::state::{Page, Turn};
-use super::transcript::addressed;
 
 /// Given to every component by context; never changes.
 #[derive(Clone, PartialEq)]
@@ -80,8 +79,8 @@ impl Wire {
 
     /// A line as the console does it, at a server's prompt.
     pub(crate) fn console(&self, at: Option<Node>, line: &str) {
-        let whole = addressed(at, line);
-        let id = self.ask(|id| Command::Console { id, line: whole, drive: true });
+        let typed = line.to_owned();
+        let id = self.ask(|id| Command::Console { id, at, line: typed, drive: true });
         self.turn(Turn::Asked(id, line.to_owned()));
     }
 }

@@ -1,7 +1,7 @@
 //! What page and reader say to each other.
 //!
 //! The page opens with an array `["open", name, [[path, bytes], …]]` whose bytes are transferred
-//! `ArrayBuffer`s, and goes on with [`Question`]s, numbered, as plain objects. The reader answers
+//! `ArrayBuffer`s, and goes on with [`Question`]s, by postcard in a `Uint8Array`. The reader answers
 //! every message in order with one [`Told`], by postcard in a transferred `ArrayBuffer`; the answer
 //! to an opening is an array of that buffer and the inspection as a plain object (64-bit integers
 //! as `BigInt`), which is what `quorarium inspect --json` prints.

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 
 use js_sys::{Array, ArrayBuffer, Uint8Array};
+use serde::Serialize;
+use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::opened::{Dropped, Opened};
 use super::protocol::{Question, Told};
-use crate::bridge::to_js;
+use crate::bridge::unpack;
 
 /// Starts the reader.
 pub fn start() {
@@ -30,8 +32,7 @@ fn hear(scope: &DedicatedWorkerGlobalScope, opened: &mut Option<Opened>, data: &
         post(scope, &told, Some(&inspection));
         return;
     }
-    let question: Question =
-        serde_wasm_bindgen::from_value(data.clone()).expect("page and reader are of one build");
+    let question: Question = unpack(data).expect("page and reader are of one build");
     let told = match opened {
         Some(opened) => opened.answer(&question),
         None => Told::Refused("nothing is open".to_owned()),
@@ -46,7 +47,7 @@ fn open(opened: &mut Option<Opened>, message: &Array) -> (Told, JsValue) {
     let files = files.iter().map(|pair| dropped(&Array::from(&pair)));
     match Opened::open(&name, files.collect()) {
         Ok(found) => {
-            let inspection = to_js(found.inspection());
+            let inspection = plain_object(found.inspection());
             let told = Told::Opened(found.overview());
             *opened = Some(found);
             (told, inspection)
@@ -71,4 +72,12 @@ fn post(scope: &DedicatedWorkerGlobalScope, told: &Told, inspection: Option<&JsV
     };
     // Nobody is left to be told when this fails.
     let _ = scope.post_message_with_transfer(&message, &transferred);
+}
+
+/// With 64-bit integers as `BigInt` and nothing as `null`.
+fn plain_object(value: &impl Serialize) -> JsValue {
+    let serializer = Serializer::new()
+        .serialize_large_number_types_as_bigints(true)
+        .serialize_missing_as_null(true);
+    value.serialize(&serializer).expect("plain data becomes plain objects")
 }

@@ -5,14 +5,14 @@
 
 use sim::console::{self, Entered};
 use sim::link::Link;
-use sim::scenario::{Context, Node, parse_command};
+use sim::scenario::{Context, Group, Node, find_verb, parse_command, verbs};
 use sim::view::{Condition, Query, Role, View, Viewer, Window};
 use sim::world::{Performed, World};
 
 use super::playhead::Playhead;
 use crate::protocol::{
     Answer, ConsoleAnswer, Frame, NodeState, Playback, Refusal, RequestId, STEP_EVENTS_MAX,
-    Selection, SessionState, Speed,
+    Selection, SessionState, Speed, Usage,
 };
 
 /// Events between two looks at the clock and at the console's answers.
@@ -357,9 +357,46 @@ fn said(answer: console::Answer) -> Answer {
     Answer::Console(ConsoleAnswer { ok, output, error, took_ns })
 }
 
+/// The line as the world takes it: a client command typed at a server's prompt goes to that server.
+pub(super) fn addressed(at: Option<Node>, line: String) -> String {
+    let verb = line.split_whitespace().next().and_then(find_verb);
+    match (at, verb) {
+        (Some(node), Some(verb)) if verb.group == Group::Client && verb.name != "on" => {
+            format!("on {node} {line}")
+        }
+        _ => line,
+    }
+}
+
+/// All that can be typed, by name.
+pub fn usages() -> Vec<Usage> {
+    let usage = |verb: &sim::scenario::Verb| Usage {
+        name: verb.name.to_owned(),
+        usage: verb.usage.to_owned(),
+    };
+    let mut usages: Vec<Usage> = verbs().map(usage).collect();
+    ordered::sort_by(&mut usages, |one, other| one.name.cmp(&other.name));
+    usages
+}
+
 /// A line that the language does not know.
 pub fn syntax(error: &sim::scenario::ParseError) -> Refusal {
     let whole = error.to_string();
     let message = whole.split_once(": ").map_or(whole.as_str(), |(_, rest)| rest).to_string();
     Refusal::Syntax { line: error.line, column: error.column, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_client_commands_follow_the_prompt() {
+        let at = Some(Node(2));
+        assert_eq!(addressed(at, "put a 1".into()), "on n2 put a 1");
+        assert_eq!(addressed(at, "crash n1".into()), "crash n1");
+        assert_eq!(addressed(at, "on n1 get a".into()), "on n1 get a");
+        assert_eq!(addressed(at, "nonsense".into()), "nonsense");
+        assert_eq!(addressed(None, "put a 1".into()), "put a 1");
+    }
 }

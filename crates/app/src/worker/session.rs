@@ -4,7 +4,7 @@
 //! comes out. Nothing here knows of a browser, so the host's tests play whole sessions.
 
 use super::keeper::{Keeper, Released};
-use super::run::{Reply, Run};
+use super::run::{Reply, Run, addressed};
 use crate::protocol::{Answer, Command, Event, MemoryReason, Refusal, RequestId, StorageStatus};
 use crate::store::{Slice, StoreError};
 
@@ -145,8 +145,8 @@ impl Session {
     pub fn command(&mut self, command: Command) -> Option<Command> {
         self.is_stale = true;
         match command {
-            Command::Console { id, line, drive } => {
-                if let Some(reply) = self.run.console(id, &line, drive) {
+            Command::Console { id, at, line, drive } => {
+                if let Some(reply) = self.run.console(id, &addressed(at, line), drive) {
                     self.answer(vec![reply]);
                 }
             }

@@ -14,9 +14,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
-use super::run::Run;
+use super::run::{Run, usages};
 use super::session::{Output, Session};
-use crate::bridge::to_js;
+use crate::bridge::{pack, unpack};
 use crate::protocol::{
     Answer, Command, Event, MemoryReason, Opening, Refusal, RequestId, Selection,
 };
@@ -97,7 +97,8 @@ impl Shell {
             move || shell.tick()
         });
         *shell.tick.borrow_mut() = Some(tick);
-        shell.say(&Event::Ready { version: env!("CARGO_PKG_VERSION").to_string() });
+        shell
+            .say(&Event::Ready { version: env!("CARGO_PKG_VERSION").to_string(), verbs: usages() });
     }
 
     // ---- messages ----
@@ -106,8 +107,8 @@ impl Shell {
         if IS_DEAD.get() {
             return;
         }
-        let command = serde_wasm_bindgen::from_value(data.clone());
-        self.commands.borrow_mut().push_back(command.expect("page and worker are of one build"));
+        let command = unpack(data).expect("page and worker are of one build");
+        self.commands.borrow_mut().push_back(command);
         self.take_commands();
     }
 
@@ -298,7 +299,7 @@ impl Shell {
 
 fn say(scope: &DedicatedWorkerGlobalScope, event: &Event) {
     // Nobody is left to be told when this fails.
-    let _ = scope.post_message(&to_js(event));
+    let _ = scope.post_message(&pack(event));
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a page does not live for 500 years")]

@@ -75,7 +75,7 @@ impl Tab {
     }
 
     fn console(&mut self, line: &str) -> RequestId {
-        self.ask(|id| Command::Console { id, line: line.to_string(), drive: true })
+        self.ask(|id| Command::Console { id, at: None, line: line.to_string(), drive: true })
     }
 
     fn turn(&mut self) {

@@ -125,7 +125,7 @@ impl Reader {
 
 impl Session {
     fn ask(&mut self, question: Question) {
-        let posted = self.worker.post_message(&crate::bridge::to_js(&question));
+        let posted = self.worker.post_message(&crate::bridge::pack(&question));
         if posted.is_ok() {
             self.asked.push_back(question);
         }

@@ -1,8 +1,8 @@
 //! What the page knows of the directory that is open, and how that changes: pure.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use ordered::Set;
 use sim::view::WalRow;
 
 use crate::reader::protocol::{Keys, Overview, Piece, Question, Records, Told, Verdict};
@@ -58,7 +58,7 @@ pub(crate) struct Directory {
     /// Why the last question about keys has no answer.
     pub(crate) keys_refused: Option<String>,
     /// Keys whose history is open.
-    pub(crate) open_keys: BTreeSet<String>,
+    pub(crate) open_keys: Set<String>,
     /// What `verify` found, once it did.
     pub(crate) verdict: Option<Rc<Verdict>>,
     /// Why the last other question has no answer.

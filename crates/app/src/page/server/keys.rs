@@ -1,8 +1,8 @@
 //! The key-value state: every key with its revisions, and what it was before.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use ordered::Set;
 use sim::view::{KeyRevision, KeyView, StoreView};
 use yew::prelude::*;
 
@@ -15,7 +15,7 @@ use crate::page::words;
 #[derive(Properties, PartialEq)]
 pub(super) struct Props {
     pub(super) store: Rc<StoreView>,
-    pub(super) open: BTreeSet<String>,
+    pub(super) open: Set<String>,
 }
 
 #[component]
@@ -49,7 +49,7 @@ fn table(wire: &Wire, props: &Props) -> Html {
 }
 
 /// Keys, and the history of those that are open.
-pub(crate) fn rows(keys: &[KeyView], open: &BTreeSet<String>, toggle: &Callback<String>) -> Html {
+pub(crate) fn rows(keys: &[KeyView], open: &Set<String>, toggle: &Callback<String>) -> Html {
     html! {
         <table class="keys-table">
             <thead><tr>

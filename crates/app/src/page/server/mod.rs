@@ -5,9 +5,9 @@ pub(crate) mod keys;
 mod raft;
 pub(crate) mod wal;
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use ordered::Set;
 use sim::view::{Condition, NodeView};
 use yew::prelude::*;
 
@@ -35,7 +35,7 @@ pub(crate) struct Props {
     /// The chosen entry.
     pub(crate) entry: Option<u64>,
     /// Keys with open history.
-    pub(crate) open_keys: BTreeSet<String>,
+    pub(crate) open_keys: Set<String>,
 }
 
 /// The panel.

@@ -1,7 +1,6 @@
 //! Acts at hand: always the same buttons in the same places, for the selected server.
 
-use std::collections::BTreeSet;
-
+use ordered::Set;
 use sim::scenario::Node;
 use sim::view::NodeView;
 use yew::prelude::*;
@@ -18,7 +17,7 @@ pub(crate) struct Props {
     /// The selected server.
     pub(crate) selected: Option<NodeView>,
     /// Servers that a partition would cut off.
-    pub(crate) marked: BTreeSet<Node>,
+    pub(crate) marked: Set<Node>,
     /// The partition as a line.
     pub(crate) partition: Option<AttrValue>,
     /// Whether there is nothing to heal.

@@ -8,9 +8,9 @@ mod links;
 mod moving;
 mod node;
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use ordered::Set;
 use sim::scenario::Node;
 use sim::view::NodeView;
 use yew::prelude::*;
@@ -39,7 +39,7 @@ pub(crate) struct Props {
     /// The server that the panels show.
     pub(crate) selected: Option<Node>,
     /// Servers that the next partition cuts off.
-    pub(crate) marked: BTreeSet<Node>,
+    pub(crate) marked: Set<Node>,
     /// What a partition would do.
     pub(crate) partition: Option<AttrValue>,
     /// What to try.
@@ -84,7 +84,7 @@ struct ServersProps {
     ring: Rc<Ring>,
     nodes: Rc<Vec<NodeView>>,
     selected: Option<Node>,
-    marked: BTreeSet<Node>,
+    marked: Set<Node>,
 }
 
 /// A list of which one is selected: one stop of the tab key, arrows inside.

@@ -4,9 +4,9 @@
 //! moves them by their own transform objects, and touches an attribute only when it changed.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use ordered::Map;
 use sim::scenario::Node;
 use sim::view::{Endpoint, NodeView, Timer};
 use wasm_bindgen::JsCast;
@@ -115,7 +115,7 @@ struct Easel {
     messages: Element,
     arcs: Vec<Arc>,
     /// By flight.
-    tokens: BTreeMap<u64, Token>,
+    tokens: Map<u64, Token>,
     spare: Vec<Token>,
     /// Which drawing this is; what the last one did not touch has landed.
     drawing: u32,
@@ -138,7 +138,7 @@ impl Easel {
             timers,
             messages,
             arcs: Vec::new(),
-            tokens: BTreeMap::new(),
+            tokens: Map::new(),
             spare: Vec::new(),
             drawing: 0,
             still,
@@ -197,7 +197,7 @@ impl Easel {
             let share = if still { 0.5 } else { share };
             token.show(flight.look, from.towards(to, share), drawing);
         }
-        let landed = self.tokens.extract_if(.., |_, token| token.drawing != drawing);
+        let landed = self.tokens.extract_if(|_, token| token.drawing != drawing);
         self.spare.extend(landed.map(|(_, mut token)| {
             token.hide();
             token
