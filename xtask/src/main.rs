@@ -12,6 +12,7 @@ mod serve;
 mod tally;
 mod test;
 mod tools;
+mod weight;
 
 use std::process::ExitCode;
 
@@ -24,7 +25,7 @@ usage: cargo xtask COMMAND
   setup                install what is missing for everything below, and stop
   serve [TRUNK ARGS]   serve the page on http://127.0.0.1:8080
   test [PART]          run every test, or only: native, wasm, page
-  dist                 build the static site into dist/
+  dist                 build the static site into dist/, and hold its weight against its bounds
   conformance DIR      run upstream's raft cases that DIR holds
   bench AREA           measure raft, etcd or sim beside its peers: [--json] [--wasm]
                        [--filter WORD] [--repetitions N]
