@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use crate::tools::Tool;
-use crate::{Failure, instructions, process, tools};
+use crate::{Failure, dist, instructions, process, tools};
 
 /// Another implementation, in a workspace of its own below `peers/`: nobody compiles it who does
 /// not compare with it.
@@ -77,10 +77,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         return instructions::run(arguments);
     }
     let Some((area, options)) = arguments.split_first() else {
-        return Err("bench takes an area: raft, etcd or sim".into());
+        return Err("bench takes an area: raft, etcd, sim or page".into());
     };
+    if area == "page" {
+        return page(options);
+    }
     if !AREAS.contains(&area.as_str()) {
-        return Err(format!("`{area}` has no benches: there are {}", AREAS.join(", ")).into());
+        return Err(format!("`{area}` has no benches: there are {}, page", AREAS.join(", ")).into());
     }
     build(area)?;
     let mut words = vec!["report".to_owned(), area.clone()];
@@ -95,6 +98,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     process::exit_code_of(PROGRAM, &words)
+}
+
+/// Measures the built site in a headless browser.
+fn page(options: &[String]) -> Result<ExitCode, Failure> {
+    const FOLDER: &str = "target/page-under-test";
+    tools::ensure(tools::EVERYTHING)?;
+    dist::build(FOLDER)?;
+    let words = ["tests/bench/page.mjs", FOLDER].into_iter();
+    let words: Vec<&str> = words.chain(options.iter().map(String::as_str)).collect();
+    process::exit_code_of("node", &words)
 }
 
 impl Peer {

@@ -27,7 +27,7 @@ usage: cargo xtask COMMAND
   test [PART]          run every test, or only: native, wasm, page
   dist                 build the static site into dist/, and hold its weight against its bounds
   conformance DIR      run upstream's raft cases that DIR holds
-  bench AREA           measure raft, etcd or sim beside its peers: [--json] [--wasm]
+  bench AREA           measure raft, etcd or sim beside its peers, or the page: [--json] [--wasm]
                        [--filter WORD] [--repetitions N]
   bench --check-instructions
                        hold the main cases' instructions against the committed numbers;

@@ -4,11 +4,11 @@
 //! the pieces that were read last, so that a walk in order reads each byte once and memory stays
 //! bounded ([`CACHE_BYTES_MAX`]) whatever the file's length.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use ordered::Map;
 
 /// Bytes that are read at a time.
 pub const PIECE_BYTES: u64 = 64 << 10;
@@ -57,15 +57,15 @@ struct Inner {
     source: Box<dyn PageSource>,
     /// Length of the source.
     len: u64,
-    young: BTreeMap<u64, Bytes>,
-    old: BTreeMap<u64, Bytes>,
+    young: Map<u64, Bytes>,
+    old: Map<u64, Bytes>,
 }
 
 impl Paged {
     /// Reads from a source.
     pub fn new(source: impl PageSource + 'static) -> Paged {
         let len = source.len();
-        let (source, young, old) = (Box::new(source), BTreeMap::new(), BTreeMap::new());
+        let (source, young, old) = (Box::new(source), Map::new(), Map::new());
         Paged { len, inner: Arc::new(Mutex::new(Inner { source, len, young, old })) }
     }
 
