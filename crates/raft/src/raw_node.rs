@@ -281,8 +281,16 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             ready.entries.clear();
         }
         ready.must_sync = must_sync(&hard_state, &self.previous_hard_state, ready.entries.len());
-        ready.soft_state = (soft_state != self.previous_soft_state).then_some(soft_state);
-        ready.hard_state = (hard_state != self.previous_hard_state).then_some(hard_state);
+        ready.soft_state = None;
+        if soft_state != self.previous_soft_state {
+            ready.soft_state = Some(soft_state);
+            self.previous_soft_state = soft_state;
+        }
+        ready.hard_state = None;
+        if hard_state != self.previous_hard_state {
+            ready.hard_state = Some(hard_state);
+            self.previous_hard_state = hard_state;
+        }
         let snapshot = raft.log.unstable.next_snapshot();
         if snapshot.is_some() || ready.snapshot.is_some() {
             ready.snapshot = snapshot.cloned();
@@ -295,8 +303,6 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         if !raft.read_states.is_empty() {
             std::mem::swap(&mut ready.read_states, &mut raft.read_states);
         }
-        self.previous_soft_state = soft_state;
-        self.previous_hard_state = hard_state;
         Ok(())
     }
 

@@ -30,6 +30,10 @@ pub enum StorageError {
 ///
 /// Entries run from `first_index` to `last_index` without a gap. The term of the entry before the
 /// first one is known too (the *sentinel*), so that `term` answers from `first_index - 1` on.
+///
+/// A node asks how far the log goes once, when it starts: from then on it is what the node handed out
+/// and heard to be written. Only the front may be compacted, up to what was applied. Entries that
+/// are on their way to be applied are not read back.
 pub trait Storage {
     /// What was saved last: hard state and the configuration at the newest snapshot.
     fn initial_state(&self) -> Result<(HardState, ConfState), StorageError>;
