@@ -62,7 +62,7 @@ pub(crate) const PROGRAM: &str = "target/release/quorarium-bench";
 
 /// What builds this area of the measuring crate alone: what another area turns on would be measured
 /// with it.
-fn only<'a>(area: &'a str) -> [&'a str; 5] {
+fn only(area: &str) -> [&str; 5] {
     ["--package", "quorarium-bench", "--no-default-features", "--features", area]
 }
 
