@@ -108,8 +108,9 @@ function workPerFrame(events) {
 }
 
 function mostCommon(names) {
-  const counts = Map.groupBy(names, (name) => name);
-  return [...counts].toSorted(([, a], [, b]) => b.length - a.length)[0][0];
+  const counts = new Map();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0];
 }
 
 /** Sums the processor time of the events between two starts; events inside others count once. */

@@ -53,6 +53,7 @@ pub(crate) fn summary(wire: &Wire, tally: Tally) -> Html {
 pub(crate) fn list(wire: &Wire, promises: &[PromiseView], violations: &[Violation]) -> Html {
     html! {
         <div class="promise-list">
+            <p>{ words::PROMISES_TEXT }</p>
             if !violations.is_empty() {
                 <ul class="violations">{ for violations.iter().map(|one| violation(wire, one)) }</ul>
             }

@@ -544,7 +544,7 @@ impl Page {
     }
 
     fn refused(&mut self, id: RequestId, refusal: &Refusal) {
-        let error = Some(refusal.to_string());
+        let error = Some(super::words::refusal(refusal));
         let answer = ConsoleAnswer { error: error.clone(), ..ConsoleAnswer::default() };
         if !self.console_mut().answered(id, answer) {
             self.refusal = error;

@@ -4,7 +4,7 @@ use sim::check::{PromiseGroup, Violation};
 use sim::scenario::Node;
 use sim::view::{EntryState, Outcome};
 
-use crate::protocol::{MemoryReason, Opening, Recovery, StorageStatus};
+use crate::protocol::{MemoryReason, Opening, Recovery, Refusal, StorageStatus};
 
 use super::chain::{Passed, Stage};
 use super::quantity::{count, offset, size, span, time};
@@ -60,6 +60,7 @@ pub(crate) const MARK_TITLE: &str =
     "Mark servers that the next partition cuts off from the others (or shift-click them)";
 pub(crate) const PROMISES: &str = "Promises";
 pub(crate) const PROMISES_TITLE: &str = "What the cluster promises";
+pub(crate) const PROMISES_TEXT: &str = "Looked at from outside after every event. ✓ held whenever it was put to the test, ✗ was broken, ? has not been put to the test yet: nothing happened that could break it, or too little was seen to tell.";
 pub(crate) const LOOK_BEFORE: &str = "Open just before it";
 pub(crate) const WATCHES: &str = "Watches";
 pub(crate) const PROMISE_GROUPS: [(PromiseGroup, &str); 8] = [
@@ -92,6 +93,19 @@ pub(crate) fn broken_times(times: u64) -> String {
 pub(crate) fn violation(broken: &Violation) -> String {
     let info = broken.promise.info();
     format!("A promise is broken. {} {}", info.says, broken.detail)
+}
+
+/// Why a line or a button did nothing. A console's line is always the first.
+pub(crate) fn refusal(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Syntax { line: 1, column: 1, message } => message.clone(),
+        Refusal::Syntax { line: 1, column, message } => format!("column {column}: {message}"),
+        Refusal::Syntax { .. }
+        | Refusal::Link { .. }
+        | Refusal::NotPossible { .. }
+        | Refusal::NotThereYet { .. }
+        | Refusal::Storage { .. } => refusal.to_string(),
+    }
 }
 
 pub(crate) const CLOSE: &str = "Close";

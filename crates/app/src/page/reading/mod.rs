@@ -81,7 +81,7 @@ pub(crate) fn ReadingCard(props: &Props) -> Html {
 fn close(wire: &Wire) -> Html {
     let reader = wire.reader().clone();
     html! {
-        <button onclick={Callback::from(move |_| reader.close())}>
+        <button aria-label={words::BACK_TO_LABORATORY} onclick={Callback::from(move |_| reader.close())}>
             { Icon::Close.draw() }<span class="word">{ words::BACK_TO_LABORATORY }</span>
         </button>
     }
