@@ -224,8 +224,8 @@ fn auth(auth: &AuthSummary) -> Vec<String> {
     let head = format!("authentication: {state}, revision {} (shown, not enforced)", auth.revision);
     let user = |user: &UserSummary| format!("  user {}, roles {}", user.name, user.roles.join(","));
     let role = |role: &RoleSummary| {
-        let permissions: Vec<String> = role.permissions.iter().map(permission).collect();
-        format!("  role {}, {}", role.name, permissions.join(", "))
+        let permissions = role.permissions.iter().map(|one| format!(", {}", permission(one)));
+        format!("  role {}{}", role.name, permissions.collect::<String>())
     };
     let users = auth.users.iter().map(user);
     std::iter::once(head).chain(users).chain(auth.roles.iter().map(role)).collect()
