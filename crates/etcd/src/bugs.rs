@@ -18,7 +18,8 @@ pub enum Bug {
     SegmentNameNotSynced,
     /// A failed fsync is called again, finds its pages clean and succeeds.
     SyncRetried,
-    /// A scheduled compaction is forgotten in a crash, and its revision with it (etcd 17780).
+    /// A scheduled compaction is forgotten in a crash, and its revision with it (etcd 17780): in the
+    /// releases that did so, a compaction at a tombstone also removed that.
     ScheduledRevisionForgotten,
     /// A tombstone at the compact revision is removed (etcd 18089).
     TombstoneRemoved,
@@ -32,6 +33,8 @@ pub enum Bug {
     FormerLeaderRevokes,
     /// A boot skips entries at or below the snapshot without what they overwrite (etcd 22442).
     OverwriteSkipped,
+    /// A server listens to members that were removed.
+    RemovedHeard,
 }
 
 /// A set of mistakes, empty unless told otherwise: the server's own and those of its core.

@@ -35,17 +35,17 @@ pub struct ToggleInfo {
     pub title: &'static str,
     /// The promise that catches it.
     pub promise: Promise,
-    place: Place,
+    places: &'static [Place],
 }
 
 const fn row(
     number: u16,
     id: &'static str,
     promise: Promise,
-    place: Place,
+    places: &'static [Place],
     title: &'static str,
 ) -> ToggleInfo {
-    ToggleInfo { id, number, title, promise, place }
+    ToggleInfo { id, number, title, promise, places }
 }
 
 /// All toggles, by number.
@@ -54,154 +54,154 @@ pub const TOGGLES: &[ToggleInfo] = &[
         1,
         "commit-prior-term",
         Promise::R10,
-        Place::Core(Core::CommitPriorTerm),
+        &[Place::Core(Core::CommitPriorTerm)],
         "a leader commits an entry of an earlier term by counting replicas (Raft paper, figure 8)",
     ),
     row(
         2,
         "vote-not-persisted",
         Promise::R8,
-        Place::Core(Core::VoteNotPersisted),
+        &[Place::Core(Core::VoteNotPersisted)],
         "the vote is not made durable",
     ),
     row(
         3,
         "vote-without-log-check",
         Promise::R11,
-        Place::Core(Core::VoteWithoutLogCheck),
+        &[Place::Core(Core::VoteWithoutLogCheck)],
         "votes are granted to candidates whose log is behind",
     ),
     row(
         4,
         "acknowledge-before-fsync",
         Promise::R7,
-        Place::Server(Server::AcknowledgeBeforeSync),
+        &[Place::Server(Server::AcknowledgeBeforeSync)],
         "a follower answers an append before its own fsync is done",
     ),
     row(
         5,
         "change-before-commit",
         Promise::C2,
-        Place::Core(Core::ChangeBeforeCommit),
+        &[Place::Core(Core::ChangeBeforeCommit)],
         "a new leader proposes a change of members at once (raft-dev, 2015)",
     ),
     row(
         7,
         "removed-server-campaigns",
         Promise::C6,
-        Place::Core(Core::VoteInLease),
+        &[Place::Core(Core::VoteInLease), Place::Server(Server::RemovedHeard)],
         "a removed server that missed the news deposes leaders (Raft thesis 4.2.3)",
     ),
     row(
         8,
         "pre-vote-unanswered",
         Promise::Liveness,
-        Place::Core(Core::PreVoteUnanswered),
+        &[Place::Core(Core::PreVoteUnanswered)],
         "a pre-vote of a lower term is dropped silently (etcd 8243, 8501)",
     ),
     row(
         10,
         "read-before-commit",
         Promise::Replay,
-        Place::Core(Core::ReadBeforeCommit),
+        &[Place::Core(Core::ReadBeforeCommit)],
         "a new leader serves reads before it committed in its term (etcd 7331)",
     ),
     row(
         12,
         "lease-read",
         Promise::Replay,
-        Place::Server(Server::ReadByLease),
+        &[Place::Server(Server::ReadByLease)],
         "a leader serves reads by a lease that a slow clock outlives",
     ),
     row(
         13,
         "local-read",
         Promise::Replay,
-        Place::Core(Core::ReadWithoutQuorum),
+        &[Place::Core(Core::ReadWithoutQuorum)],
         "a leader serves reads without asking a quorum",
     ),
     row(
         16,
         "snapshot-without-configuration",
         Promise::C5,
-        Place::Core(Core::SnapshotWithoutConfiguration),
+        &[Place::Core(Core::SnapshotWithoutConfiguration)],
         "a snapshot's configuration is not taken over",
     ),
     row(
         17,
         "own-append-not-awaited",
         Promise::W1,
-        Place::Core(Core::OwnAppendNotAwaited),
+        &[Place::Core(Core::OwnAppendNotAwaited)],
         "a leader commits before its own append is durable (etcd 14370)",
     ),
     row(
         18,
         "index-apart-from-data",
         Promise::M2,
-        Place::Server(Server::IndexApartFromData),
+        &[Place::Server(Server::IndexApartFromData)],
         "the consistent index is committed before the data that it counts (etcd 13766)",
     ),
     row(
         21,
         "cut-at-any-damage",
         Promise::W3,
-        Place::Server(Server::CutAtAnyDamage),
+        &[Place::Server(Server::CutAtAnyDamage)],
         "the log is cut at any checksum error, not only at a torn tail",
     ),
     row(
         23,
         "segment-name-not-synced",
         Promise::W6,
-        Place::Server(Server::SegmentNameNotSynced),
+        &[Place::Server(Server::SegmentNameNotSynced)],
         "the log's directory is not synced after a segment was cut (etcd 6368)",
     ),
     row(
         24,
         "snapshot-name-not-synced",
         Promise::W7,
-        Place::Server(Server::SnapshotNameNotSynced),
+        &[Place::Server(Server::SnapshotNameNotSynced)],
         "the directory of snapshots is not synced after one was saved (etcd 22340)",
     ),
     row(
         25,
         "fsync-retried",
         Promise::W5,
-        Place::Server(Server::SyncRetried),
+        &[Place::Server(Server::SyncRetried)],
         "an fsync that failed is called again, and its success believed",
     ),
     row(
         27,
         "revision-goes-back",
         Promise::M1,
-        Place::Server(Server::ScheduledRevisionForgotten),
+        &[Place::Server(Server::ScheduledRevisionForgotten)],
         "a crash during a compaction at a tombstone takes revisions back (etcd 17780)",
     ),
     row(
         28,
         "tombstone-removed",
         Promise::M4,
-        Place::Server(Server::TombstoneRemoved),
+        &[Place::Server(Server::TombstoneRemoved)],
         "a compaction removes the tombstone at its revision (etcd 18089)",
     ),
     row(
         31,
         "slow-watcher-skips",
         Promise::WatchReliable,
-        Place::Server(Server::SlowWatcherSkips),
+        &[Place::Server(Server::SlowWatcherSkips)],
         "a watch that fell below the compact revision goes on at the present (etcd 17529)",
     ),
     row(
         34,
         "former-leader-revokes",
         Promise::L2,
-        Place::Server(Server::FormerLeaderRevokes),
+        &[Place::Server(Server::FormerLeaderRevokes)],
         "a leader that was replaced goes on to revoke leases (etcd 15247)",
     ),
     row(
         36,
         "retry-without-deduplication",
         Promise::AtMostOnce,
-        Place::Client,
+        &[Place::Client],
         "a client that got no answer sends its write again",
     ),
 ];
@@ -230,8 +230,8 @@ impl std::fmt::Display for Toggle {
 
 /// What servers are to break, of these toggles.
 pub(crate) fn of_servers<'a>(on: impl IntoIterator<Item = &'a Toggle>) -> Bugs {
-    let places = on.into_iter().filter_map(|toggle| toggle.info()).map(|info| info.place);
-    places.fold(Bugs::default(), |bugs, place| match place {
+    let places = on.into_iter().filter_map(|toggle| toggle.info()).flat_map(|info| info.places);
+    places.fold(Bugs::default(), |bugs, place| match *place {
         Place::Core(bug) => bugs.with_core(bug),
         Place::Server(bug) => bugs.with(bug),
         Place::Client => bugs,
@@ -240,7 +240,9 @@ pub(crate) fn of_servers<'a>(on: impl IntoIterator<Item = &'a Toggle>) -> Bugs {
 
 /// Whether clients ask again for what they got no answer to.
 pub(crate) fn retries<'a>(on: impl IntoIterator<Item = &'a Toggle>) -> bool {
-    on.into_iter().filter_map(|toggle| toggle.info()).any(|info| info.place == Place::Client)
+    on.into_iter()
+        .filter_map(|toggle| toggle.info())
+        .any(|info| info.places.contains(&Place::Client))
 }
 
 #[cfg(test)]

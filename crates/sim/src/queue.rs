@@ -37,6 +37,8 @@ pub(crate) enum Due {
     LoadTurn { client: u32 },
     /// A client of a mixed load sends its next request.
     SessionTurn { client: u32 },
+    /// An operator looks at the cluster and does something.
+    OperatorTurn { client: u32 },
     /// A lease that a client keeps alive is renewed.
     KeepAlive { lease: i64 },
     /// A watcher connects to its server.
@@ -117,6 +119,7 @@ impl Queue {
             | Due::RequestTimeout { .. }
             | Due::LoadTurn { .. }
             | Due::SessionTurn { .. }
+            | Due::OperatorTurn { .. }
             | Due::KeepAlive { .. }
             | Due::WatchConnect { .. }
             | Due::WatchArrival { .. }

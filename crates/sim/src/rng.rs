@@ -30,6 +30,8 @@ pub enum Consumer {
     LinkFaults,
     /// A plan's choices for one fault, by the checksum of its name.
     Plan(u32),
+    /// How many servers a cluster begins with.
+    Founders,
 }
 
 impl Consumer {
@@ -43,6 +45,7 @@ impl Consumer {
             Consumer::Session(client) => 3 << 32 | u64::from(client),
             Consumer::LinkFaults => 4,
             Consumer::Plan(fault) => 4 << 32 | u64::from(fault),
+            Consumer::Founders => 5,
         }
     }
 }

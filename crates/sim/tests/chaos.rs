@@ -51,7 +51,7 @@ fn a_run_replays_from_its_actions_without_the_plan() {
         let until_ns = 60_000_000_000;
         let (played, _) = run(&chaos(seed), until_ns);
         let text = played.recorded().to_string();
-        assert!(text.contains("chaos for=46s drawn") && text.contains("restart all"), "{text}");
+        assert!(text.contains("chaos for=30s drawn") && text.contains("restart all"), "{text}");
         let (replayed, _) = run(&scenario(&text), until_ns);
         assert_eq!(replayed.fingerprint(), played.fingerprint(), "seed {seed}: {text}");
         assert_eq!(replayed.faults_drawn(), played.faults_drawn());

@@ -13,9 +13,9 @@ use sim::fault::{
 };
 use sim::network::{Delay, Kinds, Links, MessageKind, Selector};
 use sim::scenario::{
-    Action, ClientAction, ClientCommand, ClusterSpec, Context, Expectation, Expected, KeyPattern,
-    LINES_MAX, Line, Load, LoadCommand, LoadEnd, Node, ParseError, Scenario, Span, Statement,
-    TEXT_BYTES_MAX, Target, parse_command, verbs,
+    Action, ClientAction, ClientCommand, ClusterSpec, Context, Count, Expectation, Expected,
+    KeyPattern, LINES_MAX, Line, Load, LoadCommand, LoadEnd, Node, Operator, ParseError, PreVote,
+    Scenario, Span, Statement, TEXT_BYTES_MAX, Target, parse_command, verbs,
 };
 
 const STORY: &str = "\
@@ -126,7 +126,9 @@ fn the_cluster_comes_first_and_has_bounds() {
         ("cluster etc nodes=3", "unknown engine"),
         ("cluster etcd nodes=3 nodes=5", "given twice"),
         ("cluster etcd latency=3ms..1ms", "span of time"),
-        ("cluster etcd pre-vote=maybe", "`true` or `false`"),
+        ("cluster etcd pre-vote=maybe", "`true`, `false` or `mixed`"),
+        ("cluster etcd nodes=3 members=2..4", "4 members on 3 machines"),
+        ("cluster etcd nodes=3 members=3..1", "an empty range"),
         ("cluster etcd version=3.5.1", "3.4.0 to 3.4.44 are known"),
     ] {
         let error = Scenario::parse(text).expect_err(text).to_string();
@@ -210,6 +212,12 @@ fn load() -> impl Strategy<Value = LoadCommand> {
     prop_oneof![
         Just(LoadCommand::Stop),
         mix.prop_map(LoadCommand::Mix),
+        (0..10_u64.pow(10), 0..10_u64.pow(10), until.clone()).prop_map(
+            |(low_ns, more_ns, until)| LoadCommand::Operator(Operator {
+                think: Span { low_ns, high_ns: low_ns + more_ns },
+                until
+            })
+        ),
         (pattern, 0..1_000_000_u32, 1..1_000_u32, until).prop_map(
             |(key, value_bytes, rate, until)| LoadCommand::Start(Load {
                 key,
@@ -312,6 +320,10 @@ fn lines_of_faults() -> Vec<String> {
         "reorder 5% by 50ms n3->n1",
         "chaos for=20s faults=loss,crash drawn",
         "chaos for=20s faults=all",
+        "chaos for=20s faults=unfired",
+        "chaos for=20s faults=calm drawn",
+        "load operator think=1s..5s for=30s",
+        "disk rot n2 7",
     ];
     examples.chain(points).chain(more.map(str::to_owned)).collect()
 }
@@ -381,13 +393,18 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let version = (0..=44_u16).prop_map(|patch| Version { major: 3, minor: 4, patch });
     let span = (0..10_u64.pow(9), 0..10_u64.pow(9));
     let snapshots = (0..200_000_u64, 0..9_000_u64);
-    let cluster = (any::<u64>(), span, 2..99_u32, any::<bool>(), version, snapshots).prop_map(
-        |(seed, (low_ns, more_ns), election_ticks, pre_vote, version, snapshots)| ClusterSpec {
+    let pre_vote = prop_oneof![Just(PreVote::Always), Just(PreVote::Never), Just(PreVote::Mixed)];
+    let counts = (1..=5_u32, 1..=5_u32, 1..2_000_u32);
+    let rules = (pre_vote, version, counts);
+    let cluster = (any::<u64>(), span, 2..99_u32, rules, snapshots).prop_map(
+        |(seed, (low_ns, more_ns), election_ticks, rules, snapshots)| ClusterSpec {
             snapshot_count: snapshots.0,
             catch_up_entries: snapshots.1,
-            pre_vote,
-            version,
+            pre_vote: rules.0,
+            version: rules.1,
             nodes: 5,
+            members: Count { low: rules.2.0.min(rules.2.1), high: rules.2.0.max(rules.2.1) },
+            compaction_batch: rules.2.2,
             seed,
             election_ticks,
             latency: Span { low_ns, high_ns: low_ns + more_ns },

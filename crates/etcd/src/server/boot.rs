@@ -96,7 +96,7 @@ impl Booting {
         disk: &mut Disk,
         effects: &mut Effects,
     ) -> Result<Progress, Fatal> {
-        let backend = match opened {
+        let mut backend = match opened {
             Opened::Waiting(opening) => return Ok(self.waiting(WaitsFor::Backend(opening))),
             Opened::Ready(backend) => backend,
         };
@@ -104,7 +104,7 @@ impl Booting {
             let wal = create(&self.config, disk)?;
             return Ok(self.waiting(WaitsFor::NewLog(Box::new(wal), backend)));
         }
-        match open(&self.config, (*backend).clone(), disk, effects)? {
+        match open(&self.config, &mut backend, disk, effects)? {
             Ok(found) => Ok(self.waiting(WaitsFor::Log(Box::new(found)))),
             Err(error) if wal::is_mendable(&error, self.config.bugs) => {
                 let ticket = repair(&self.config, disk, &error, effects)?;
@@ -138,8 +138,8 @@ impl Waiting {
                 }
                 Ok(booting.waiting(WaitsFor::NewLog(wal, backend)))
             }
-            WaitsFor::Repair(repaired, backend) if repaired == ticket => {
-                let found = open(config, *backend, disk, effects)?;
+            WaitsFor::Repair(repaired, mut backend) if repaired == ticket => {
+                let found = open(config, &mut backend, disk, effects)?;
                 let found = found.map_err(|error| unreadable(&error))?;
                 Ok(booting.waiting(WaitsFor::Log(Box::new(found))))
             }
@@ -181,10 +181,11 @@ struct Found {
     replay: Replay,
 }
 
-/// Reads a directory with a log. The inner error is of the log, and may be mended.
+/// Reads a directory with a log. The inner error is of the log, and may be mended: then `backend`
+/// is the one to go on with, which may have come with a snapshot.
 fn open(
     config: &ServerConfig,
-    mut backend: DiskBackend,
+    backend: &mut DiskBackend,
     disk: &mut Disk,
     effects: &mut Effects,
 ) -> Result<Result<Found, WalError>, Fatal> {
@@ -196,14 +197,14 @@ fn open(
     let mut cluster = Cluster::default();
     if !snapshot.is_empty() {
         cluster = cluster_of(&snapshot.data)?;
-        backend = recover_backend(config, snapshot.metadata.index, backend, disk)?;
+        recover_backend(config, snapshot.metadata.index, backend, disk)?;
     }
     let opened = Wal::open(disk, &config.wal_dir(), &mark_of(&snapshot), options(config));
     let (wal, replay) = match opened {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),
     };
-    let store = restore(config, backend)?;
+    let store = restore(config, backend.clone())?;
     check_consistent_index(config, &store, snapshot.metadata.index)?;
     Ok(Ok(Found { snapshot, cluster, store, wal, replay }))
 }
@@ -247,15 +248,15 @@ fn load_snapshot(
 fn recover_backend(
     config: &ServerConfig,
     index: u64,
-    backend: DiskBackend,
+    backend: &mut DiskBackend,
     disk: &mut Disk,
-) -> Result<DiskBackend, Fatal> {
-    if restore(config, backend.clone())?.consistent_index() >= index {
-        return Ok(backend);
+) -> Result<(), Fatal> {
+    if restore(config, backend.clone())?.consistent_index() < index {
+        *backend = received_database(config, index, disk).map_err(|error| Fatal {
+            reason: format!("failed to recover v3 backend from snapshot: {error}"),
+        })?;
     }
-    received_database(config, index, disk).map_err(|error| Fatal {
-        reason: format!("failed to recover v3 backend from snapshot: {error}"),
-    })
+    Ok(())
 }
 
 fn check_consistent_index(

@@ -1,7 +1,7 @@
 //! Compactions while the server runs: one at a time, in the order in which they were applied.
 //!
-//! The walk over the index is one go; the backend loses its revisions in batches with a commit after
-//! each and a pause of 10 ms, so that writes get their turn. Pauses that pass between two inputs of
+//! The walk over the index is one go; the backend loses its revisions in batches
+//! (`--experimental-compaction-batch-limit`) with a commit after each and a pause of 10 ms, so that writes get their turn. Pauses that pass between two inputs of
 //! the server are made up for, as far as [`STEPS`] goes. A client that asked for `physical` is
 //! answered when its own compaction is done, or the store was replaced and nothing below it is left
 //! to do. Source: etcd release-3.4, `mvcc/{kvstore,kvstore_compaction}.go`, `pkg/schedule`.
@@ -13,8 +13,6 @@ use super::{Effects, Fatal, ServerEvent};
 use crate::mvcc::Step;
 use crate::request::{CompactReply, Reply, RequestId};
 
-/// Revisions that are looked at between two commits.
-const BATCH: usize = 1000;
 /// The pause after a batch.
 const PAUSE_NS: u64 = 10_000_000;
 /// Steps in one step of the server at most.
@@ -27,6 +25,8 @@ pub(super) struct Compactions {
     physical: Vec<Physical>,
     /// When the next batch may be walked; `None` while there is nothing to do.
     due_ns: Option<u64>,
+    /// A batch was walked that is not the last one, and is being committed.
+    has_open_batch: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,17 +52,24 @@ impl Running {
     ) -> Result<(), Fatal> {
         for _ in 0..STEPS {
             let Some(revision) = self.applier.compaction() else { break };
+            if self.compactions.has_open_batch && !self.is_closing_batch() {
+                self.compactions.has_open_batch = false;
+                effects.trace.push(ServerEvent::CompactionBatch { revision });
+            }
             let made_up_ns = now_ns.saturating_sub(STEPS * PAUSE_NS);
             let due_ns = self.compactions.due_ns.unwrap_or(now_ns).max(made_up_ns);
             self.compactions.due_ns = Some(due_ns);
             if due_ns > now_ns || self.is_closing_batch() {
                 return Ok(());
             }
-            if self.applier.step_compaction(BATCH) == Some(Step::Backend) {
+            let step = self.applier.step_compaction(self.config.compaction_batch);
+            if step == Some(Step::Backend) {
                 self.compactions.due_ns = Some(due_ns + PAUSE_NS);
             }
             self.close_wanted_batch(disk)?;
-            if self.applier.compaction() != Some(revision) {
+            let is_finished = self.applier.compaction() != Some(revision);
+            self.compactions.has_open_batch = step == Some(Step::Backend) && !is_finished;
+            if is_finished {
                 self.compactions.due_ns = None;
                 effects.trace.push(ServerEvent::CompactionFinished { revision });
             }

@@ -48,6 +48,9 @@ pub struct ServerConfig {
     pub batch_interval_ns: u64,
     /// `--backend-batch-limit`: changes after which it is closed before that.
     pub batch_limit: usize,
+    /// `--experimental-compaction-batch-limit`: revisions that a compaction looks at between two
+    /// commits.
+    pub compaction_batch: usize,
     /// `--data-dir`, an absolute path.
     pub data_dir: String,
     /// The release whose rules the server follows.
@@ -83,6 +86,7 @@ pub struct Peer {
 const TICK_NS: u64 = 100_000_000;
 /// etcd's default `--backend-batch-interval`.
 const BATCH_INTERVAL_NS: u64 = 100_000_000;
+const COMPACTION_BATCH: usize = 1000;
 /// Size of a segment in real servers.
 const SEGMENT_BYTES: u64 = 64_000_000;
 /// `--snapshot-count` up to release 3.5; later ones take 10,000.
@@ -121,6 +125,7 @@ impl ServerConfig {
             max_snapshots: 5,
             batch_interval_ns: BATCH_INTERVAL_NS,
             batch_limit: BackendOptions::default().batch_limit,
+            compaction_batch: COMPACTION_BATCH,
             data_dir: "/var/lib/etcd".to_owned(),
             version: Version::default(),
             strict_reconfig_check: true,
@@ -158,7 +163,8 @@ impl ServerConfig {
         let rules = self.version.rules();
         Rules {
             tombstone_survives_compaction: rules.tombstone_survives_compaction
-                && !self.bugs.has(Bug::TombstoneRemoved),
+                && !self.bugs.has(Bug::TombstoneRemoved)
+                && !self.bugs.has(Bug::ScheduledRevisionForgotten),
             scheduled_revision_is_floor: rules.scheduled_revision_is_floor
                 && !self.bugs.has(Bug::ScheduledRevisionForgotten),
         }

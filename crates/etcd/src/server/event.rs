@@ -87,6 +87,11 @@ pub enum ServerEvent {
     },
     /// The server has published its attributes and serves clients from now on.
     Ready,
+    /// A batch of a compaction is durable, and it is not the last one.
+    CompactionBatch {
+        /// The lowest revision that stays readable.
+        revision: i64,
+    },
     /// The log of a compaction is done: history below the revision is gone.
     CompactionFinished {
         /// The lowest revision that stays readable.

@@ -226,7 +226,8 @@ impl Running {
         if message.msg_type.is_local() {
             return Ok(());
         }
-        if self.applier.cluster().is_removed(message.from) {
+        let is_removed = self.applier.cluster().is_removed(message.from);
+        if is_removed && !self.config.bugs.has(Bug::RemovedHeard) {
             effects.removed.push(message.from);
             return Ok(());
         }

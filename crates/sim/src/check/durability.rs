@@ -12,10 +12,11 @@ use etcd::server::ServerEvent as EtcdEvent;
 use etcd::snap::SnapName;
 use etcd::wal::{Decoder, RecordKind, Segment, SegmentName, WalError};
 use prost::Message as _;
-use raft::{ConfState, HardState, MessageType};
+use raft::{HardState, MessageType};
 
 use super::Step;
-use super::logs::{has_quorum, list};
+use super::logs::list;
+use super::membership::Membership;
 use super::promise::Promise;
 use super::shadow::{Batch, Shadow, Shadows};
 use super::violation::Found;
@@ -35,7 +36,7 @@ impl Durability {
         &mut self,
         shadows: &mut Shadows,
         step: &Step<'_>,
-        conf: Option<&ConfState>,
+        membership: &Membership,
         found: &mut Found,
     ) {
         let node = step.node;
@@ -49,7 +50,7 @@ impl Durability {
             says_nothing(shadows.of(node), step, found);
         }
         if shadows.of(node).has_recovered {
-            self.recovered(shadows, node, conf, found);
+            self.recovered(shadows, node, membership, found);
         }
     }
 
@@ -59,14 +60,15 @@ impl Durability {
         shadows: &Shadows,
         node: Node,
         (request, index): (u64, u64),
-        conf: &ConfState,
+        membership: &Membership,
         found: &mut Found,
     ) {
         self.acknowledged = self.acknowledged.max(index);
         let is_durable = |shadow: &Shadow| shadow.is_durable(&shadows.committed, index);
-        if has_quorum(shadows, conf, is_durable) {
-            found.looked(Promise::W1);
-            return;
+        match membership.quorum_could(shadows, index, is_durable) {
+            None => return,
+            Some(true) => return found.looked(Promise::W1),
+            Some(false) => {}
         }
         let detail = format!(
             "{node} acknowledges a write in entry {index}, which is durable on {}",
@@ -80,7 +82,7 @@ impl Durability {
         &mut self,
         shadows: &mut Shadows,
         node: Node,
-        conf: Option<&ConfState>,
+        membership: &Membership,
         found: &mut Found,
     ) {
         let shadow = shadows.of(node);
@@ -106,12 +108,13 @@ impl Durability {
         if !holds {
             shadow.durable = shadow.log.clone();
         }
-        let (Some(conf), index) = (conf, self.acknowledged) else { return };
+        let index = self.acknowledged;
         if holds || index == 0 {
             return;
         }
         let has = |shadow: &Shadow| shadow.is_durable(&shadows.committed, index);
-        found.look(Promise::W1, has_quorum(shadows, conf, has), &[node], index, || {
+        let Some(is_left) = membership.quorum_could(shadows, index, has) else { return };
+        found.look(Promise::W1, is_left, &[node], index, || {
             format!(
                 "entry {index} was acknowledged; after {node} recovered it is left on {}",
                 list(shadows, has)

@@ -15,6 +15,7 @@ use crate::view::Role;
 /// A vote that was granted.
 #[derive(Clone, Copy, Debug)]
 struct Vote {
+    by: Node,
     to: Node,
     /// Term and index of the voter's last entry.
     last: (u64, u64),
@@ -24,8 +25,8 @@ struct Vote {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Elections {
     leaders: Map<u64, Node>,
-    /// By term and voter.
-    votes: Map<(u64, Node), Vote>,
+    /// By term and voter: a machine with a new disk is another voter.
+    votes: Map<(u64, u64), Vote>,
     /// By term and candidate: term and index of its last entry when it asked.
     candidates: Map<(u64, Node), (u64, u64)>,
     /// What is known to be durable of each server's hard state.
@@ -95,12 +96,13 @@ impl Elections {
         }
         let Some(own) = self.candidates.get(&(term, node)).copied() else { return };
         let mut granted = vec![shadow.member_id];
-        for ((_, voter), vote) in self.votes.range((term, Node(0))..=(term, Node(u32::MAX))) {
-            if vote.to != node || *voter == node {
+        for ((_, id), vote) in self.votes.range((term, 0)..=(term, u64::MAX)) {
+            let voter = vote.by;
+            if vote.to != node || voter == node {
                 continue;
             }
-            granted.push(shadows.of(*voter).member_id);
-            found.look(Promise::R11, own >= vote.last, &[node, *voter], own.1, || {
+            granted.push(*id);
+            found.look(Promise::R11, own >= vote.last, &[node, voter], own.1, || {
                 let ((own_term, own_index), (term_of, index_of)) = (own, vote.last);
                 format!(
                     "{node} leads in term {term} with a log that ended at {own_term}/{own_index}; \
@@ -141,8 +143,8 @@ impl Elections {
         }
         if is_vote {
             let last = (shadow.before.last_term, shadow.before.last_index);
-            let vote = Vote { to, last };
-            let first = *self.votes.get_or_insert_with((term, node), || vote);
+            let vote = Vote { by: node, to, last };
+            let first = *self.votes.get_or_insert_with((term, shadow.member_id), || vote);
             found.look(Promise::R8, first.to == to, &[node, first.to, to], 0, || {
                 format!("{node} voted for {} and for {to} in term {term}", first.to)
             });

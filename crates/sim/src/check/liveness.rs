@@ -20,6 +20,9 @@ pub(crate) struct Liveness {
     /// When the quorum began to be left alone, and how long logs were then.
     since_ns: u64,
     last_index: u64,
+    /// Who leads in which term, and since when.
+    leading: Option<(Node, u64)>,
+    leading_since_ns: u64,
 }
 
 impl Liveness {
@@ -36,10 +39,14 @@ impl Liveness {
             self.begin(shadows, found.now_ns);
             return;
         }
-        if self.quorum.is_empty() || found.now_ns < self.since_ns + patience_ns {
+        if self.quorum.is_empty() {
             return;
         }
         let leader = self.quorum.iter().map(|node| shadows.of(*node)).find(|one| one.now.leads());
+        self.follow(leader, found.now_ns);
+        if found.now_ns < self.due_ns(patience_ns) {
+            return;
+        }
         let stuck = match leader {
             None => Some("nobody leads".to_owned()),
             Some(leader) => self.stuck(leader),
@@ -49,6 +56,24 @@ impl Liveness {
             format!("left alone since {since}: {}", stuck.unwrap_or_default())
         });
         self.begin(shadows, found.now_ns);
+    }
+
+    fn follow(&mut self, leader: Option<&Shadow>, now_ns: u64) {
+        let leading = leader.map(|leader| (leader.node, leader.now.term));
+        if leading != self.leading {
+            (self.leading, self.leading_since_ns) = (leading, now_ns);
+        }
+    }
+
+    /// When progress is demanded. A leader that was handed the cluster just now has the time of an
+    /// election, but not again and again.
+    fn due_ns(&self, patience_ns: u64) -> u64 {
+        let due_ns = self.since_ns + patience_ns;
+        if self.leading.is_none() {
+            return due_ns;
+        }
+        let settled_ns = self.leading_since_ns + patience_ns / PATIENCE_ELECTIONS;
+        due_ns.max(settled_ns.min(due_ns + patience_ns))
     }
 
     fn stuck(&self, leader: &Shadow) -> Option<String> {

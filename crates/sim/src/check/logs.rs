@@ -3,6 +3,7 @@
 use ordered::SharedMap;
 use raft::ConfState;
 
+use super::membership::Membership;
 use super::promise::Promise;
 use super::shadow::{Log, Shadow, Shadows};
 use super::violation::Found;
@@ -24,7 +25,7 @@ impl Logs {
         &mut self,
         shadows: &mut Shadows,
         node: Node,
-        conf: Option<&ConfState>,
+        membership: &Membership,
         found: &mut Found,
     ) {
         let shadow = shadows.of(node);
@@ -41,10 +42,11 @@ impl Logs {
             if now.leads() && before.leads() && now.term == before.term {
                 commits_own_term(shadows.of(node), found);
             }
-            if let Some(conf) = conf.filter(|_| now.leads()) {
-                commit_is_durable(shadows, shadows.of(node), conf, found);
+            if now.leads() {
+                commit_is_durable(shadows, shadows.of(node), membership, found);
             }
         }
+        let conf = membership.of(node);
         if let Some(conf) = conf.filter(|_| was_cut || now.commit > before.commit) {
             quorum_holds(shadows, node, conf, found);
         }
@@ -139,11 +141,17 @@ fn commits_own_term(shadow: &Shadow, found: &mut Found) {
 }
 
 /// R7.
-fn commit_is_durable(shadows: &Shadows, leader: &Shadow, conf: &ConfState, found: &mut Found) {
+fn commit_is_durable(
+    shadows: &Shadows,
+    leader: &Shadow,
+    membership: &Membership,
+    found: &mut Found,
+) {
     let (now, node) = (leader.now, leader.node);
     let index = now.commit;
     let is_durable = |shadow: &Shadow| shadow.is_durable(&leader.log, index);
-    let holds = index <= now.last_index && has_quorum(shadows, conf, is_durable);
+    let Some(has_quorum) = membership.quorum_could(shadows, index, is_durable) else { return };
+    let holds = index <= now.last_index && has_quorum;
     found.look(Promise::R7, holds, &[node], index, || {
         format!("{node} commits up to {index}, which is durable on {}", list(shadows, is_durable))
     });

@@ -6,6 +6,7 @@ use etcd::server::{ServerEvent as EtcdEvent, View};
 use raft::{ConfState, MessageType};
 
 use super::Step;
+use super::logs::has_quorum;
 use super::promise::Promise;
 use super::shadow::{Shadow, Shadows, view};
 use super::violation::Found;
@@ -27,6 +28,20 @@ impl Membership {
     /// What a server has in force; nothing before it has applied who its members are.
     pub(crate) fn of(&self, node: Node) -> Option<&ConfState> {
         self.of.get(&node).map(|(.., conf)| conf).filter(|conf| !conf.voters.is_empty())
+    }
+
+    /// Whether those for which it is true are a quorum that could commit an entry: of what was in
+    /// force before the last change up to there, after it, or later. Of changes there is one at a
+    /// time on its way. `None` while nobody knows the members.
+    pub(crate) fn quorum_could(
+        &self,
+        shadows: &Shadows,
+        index: u64,
+        is: impl Fn(&Shadow) -> bool,
+    ) -> Option<bool> {
+        let up_to_here = self.in_force.range(..=index).rev().take(2);
+        let confs = up_to_here.chain(self.in_force.range(index + 1..));
+        confs.map(|(_, conf)| has_quorum(shadows, conf, &is)).reduce(|one, other| one || other)
     }
 
     /// One server's step.
@@ -104,11 +119,12 @@ impl Membership {
             if !shadow.log.get(index).is_some_and(|entry| entry.is_change) {
                 continue;
             }
-            found.look(Promise::C2, before.applied >= inherited, &[node], index, || {
+            // What it applied in this step may have come before the proposal.
+            found.look(Promise::C2, now.applied >= inherited, &[node], index, || {
                 format!(
                     "{node} leads in term {} and proposes a change in entry {index}; it inherited \
                      entries up to {inherited} and has applied them up to {}",
-                    now.term, before.applied
+                    now.term, now.applied
                 )
             });
         }

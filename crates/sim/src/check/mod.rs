@@ -205,8 +205,8 @@ impl Checks {
         self.membership.after_step(shadows, &step, machine, found);
         let conf = self.membership.of(node);
         self.elections.after_step(shadows, &step, conf, found);
-        self.durability.after_step(shadows, &step, conf, found);
-        self.logs.after_step(shadows, node, conf, found);
+        self.durability.after_step(shadows, &step, &self.membership, found);
+        self.logs.after_step(shadows, node, &self.membership, found);
         self.leases.before_replay(shadows.of(node), &step, machine);
         self.replay(machine);
         for ServerEvent::Etcd(event) in &effects.trace {
@@ -281,10 +281,8 @@ impl Checks {
         let Some(asked) = etcd_request(command) else { return };
         replay.answered(node, request, &asked, answer, found);
         let is_done = answer.certainty == Certainty::Done && !command.is_read();
-        if let (true, Some(placed), Some(conf)) =
-            (is_done, replay.placed(request), membership.of(node))
-        {
-            durability.acknowledged(shadows, node, (request, placed.index), conf, found);
+        if let Some(placed) = replay.placed(request).filter(|_| is_done) {
+            durability.acknowledged(shadows, node, (request, placed.index), membership, found);
         }
     }
 

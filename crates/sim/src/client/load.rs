@@ -50,6 +50,7 @@ impl Clients {
     pub(crate) fn stop_loads(&mut self) {
         self.loads.clear();
         self.mixes.clear();
+        self.operators.clear();
     }
 
     /// A load's turn: what it asks now, and when its next turn is. `None` when it has ended.

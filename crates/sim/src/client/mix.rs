@@ -138,7 +138,7 @@ impl Clients {
     /// The client that stands for this one in pictures: a mixed load for its sessions, the console
     /// for whoever renews its leases.
     pub fn shown_as(&self, client: u32) -> u32 {
-        if self.loads.contains_key(&client) {
+        if self.loads.contains_key(&client) || self.operators.contains_key(&client) {
             return client;
         }
         let before = self.mixes.range(..=client).next_back();

@@ -8,6 +8,7 @@
 mod keeper;
 mod load;
 mod mix;
+mod operator;
 mod seen;
 mod session;
 mod watch;
@@ -21,10 +22,13 @@ use serde::{Deserialize, Serialize};
 
 pub use load::{LOADS_MAX, RunningLoad};
 pub use mix::RunningMix;
+pub use operator::RunningOperator;
+pub(crate) use operator::Scene;
 pub use watch::{WATCHERS_MAX, Watcher};
 
 use keeper::Keepers;
 use mix::MixHead;
+use operator::OperatorHead;
 use watch::WatcherHead;
 
 use crate::machine::{Answer, AnswerBody, Certainty};
@@ -114,6 +118,7 @@ pub(crate) struct ClientsHead {
     pending: Vec<(u64, bool)>,
     loads: Vec<RunningLoad>,
     mixes: Vec<MixHead>,
+    operators: Vec<OperatorHead>,
     operations: Operations,
     turn: u64,
     watchers: Vec<WatcherHead>,
@@ -139,6 +144,7 @@ pub struct Clients {
     console_ended: VecDeque<Arc<Ended>>,
     loads: Map<u32, RunningLoad>,
     mixes: Map<u32, RunningMix>,
+    operators: Map<u32, RunningOperator>,
     operations: Operations,
     turn: u64,
     pub(crate) keepers: Keepers,
@@ -160,6 +166,7 @@ impl Clients {
             pending: Vec::new(),
             loads: Vec::new(),
             mixes: Vec::new(),
+            operators: Vec::new(),
             operations: Operations::default(),
             turn: 0,
             watchers: Vec::new(),
@@ -180,6 +187,7 @@ impl Clients {
             pending: self.orphans.iter().copied().chain(pending).collect(),
             loads: self.loads.values().cloned().collect(),
             mixes: self.mixes.values().map(RunningMix::head).collect(),
+            operators: self.operators.values().map(RunningOperator::head).collect(),
             operations: self.operations,
             turn: self.turn,
             watchers: self.watchers.values().map(Watcher::head).collect(),
@@ -192,6 +200,8 @@ impl Clients {
     pub(crate) fn resume(spec: &ClusterSpec, head: ClientsHead) -> Clients {
         let watchers = head.watchers.into_iter().map(Watcher::resume);
         let mixes = head.mixes.into_iter().map(|head| RunningMix::resume(spec.seed, head));
+        let operators = head.operators.into_iter();
+        let operators = operators.map(|head| RunningOperator::resume(spec.seed, head));
         Clients {
             seed: spec.seed,
             nodes: spec.nodes,
@@ -205,6 +215,7 @@ impl Clients {
             console_ended: VecDeque::new(),
             loads: head.loads.into_iter().map(|load| (load.client, load)).collect(),
             mixes: mixes.map(|mix| (mix.first_client, mix)).collect(),
+            operators: operators.map(|one| (one.client, one)).collect(),
             operations: head.operations,
             turn: head.turn,
             watchers: watchers.map(|one| (one.watcher, one)).collect(),

@@ -23,6 +23,8 @@ const SEEN_MAX: usize = 64;
 const LEASE_TTL_S: (u64, u64) = (2, 8);
 /// A compaction leaves up to so many revisions below the newest that the session saw.
 const COMPACT_BEHIND: u64 = 100;
+/// Of so many deletions one is followed by a compaction right there: at a tombstone.
+const COMPACTED_ONE_IN: u64 = 4;
 
 /// What of a session goes into the head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,8 @@ struct Memory {
     server: Node,
     begun: u64,
     revision: i64,
+    /// The revision of the deletion that it did just now; 0 after anything else.
+    deleted: i64,
     seen: Map<String, i64>,
     lease: Option<Held>,
 }
@@ -65,6 +69,7 @@ impl Session {
             server: Node(1 + client % nodes),
             begun: 0,
             revision: 0,
+            deleted: 0,
             seen: Map::new(),
             lease: None,
         };
@@ -91,6 +96,10 @@ impl Session {
     pub(crate) fn next(&mut self, mix: &Mix, zipf: &Zipf) -> ClientCommand {
         self.next_ns = None;
         self.memory.begun += 1;
+        let deleted = std::mem::take(&mut self.memory.deleted);
+        if deleted > 0 && mix.weights.compact > 0 && self.stream.below(COMPACTED_ONE_IN) == 0 {
+            return ClientCommand::Compact { revision: deleted, physical: false };
+        }
         let place = self.pick(mix.weights);
         match Weights::NAMES[place] {
             "put" => ClientCommand::Put(self.put(mix, zipf)),
@@ -190,9 +199,14 @@ impl Session {
         }
     }
 
+    /// Where it compacts: at the newest revision that it saw, or before.
     fn compacted(&mut self) -> i64 {
-        let behind = self.stream.below(COMPACT_BEHIND).cast_signed();
-        (self.memory.revision - behind).max(1)
+        let behind = match self.stream.below(4) {
+            0 => 0,
+            1 => self.stream.below(COMPACT_BEHIND / 10),
+            _ => self.stream.below(COMPACT_BEHIND),
+        };
+        (self.memory.revision - behind.cast_signed()).max(1)
     }
 
     /// Its operation ended: it learns from the answer, and thinks until it acts again.
@@ -223,6 +237,9 @@ impl Session {
 
     fn learn(&mut self, command: &ClientCommand, answer: &Answer) {
         self.memory.revision = self.memory.revision.max(answer.revision.unwrap_or(0));
+        if matches!(command, ClientCommand::Delete(_)) {
+            self.memory.deleted = answer.revision.unwrap_or(0);
+        }
         let AnswerBody::Etcd(reply) = &answer.body else { return };
         for (key, revision) in super::seen::of(command, reply) {
             if self.memory.seen.len() == SEEN_MAX && !self.memory.seen.contains_key(&key) {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use etcd::request::{Event, WatchResponse};
 use serde::{Deserialize, Serialize};
 
-use super::Clients;
-use crate::scenario::{MILLISECOND_NS, Node, Watch};
+use super::{CONSOLE, Clients};
+use crate::scenario::{MILLISECOND_NS, Node, SECOND_NS, Span, Watch};
 
 /// Watches at a time; a further one is refused.
 pub const WATCHERS_MAX: usize = 256;
@@ -20,6 +20,12 @@ pub const WATCHERS_MAX: usize = 256;
 const EVENTS_KEPT: usize = 64;
 /// How long a client waits before it connects again.
 const RECONNECT_NS: u64 = 100 * MILLISECOND_NS;
+/// How long a slow client is busy with what it heard before it hears more: less comes through than
+/// a busy cluster has to tell …
+const BUSY: Span = Span::milliseconds(100, 900);
+/// … for the first part of every such time; then it hears all that has piled up.
+const CYCLE_NS: u64 = 25 * SECOND_NS;
+const SLOW_NS: u64 = 18 * SECOND_NS;
 
 /// A watch of a client.
 #[derive(Clone, Debug)]
@@ -44,6 +50,8 @@ pub struct Watcher {
     pub latest: VecDeque<Event>,
     /// Why it ended, in the server's words.
     pub ended: Option<String>,
+    /// Its client is slow now and then.
+    is_slow: bool,
 }
 
 /// What of it goes into the head.
@@ -57,6 +65,7 @@ pub(crate) struct WatcherHead {
     next_revision: i64,
     events: u64,
     ended: Option<String>,
+    is_slow: bool,
 }
 
 /// A connection that is to be made.
@@ -77,6 +86,7 @@ impl Watcher {
             next_revision: self.next_revision,
             events: self.events,
             ended: self.ended.clone(),
+            is_slow: self.is_slow,
         }
     }
 
@@ -92,7 +102,15 @@ impl Watcher {
             events: head.events,
             latest: VecDeque::new(),
             ended: head.ended,
+            is_slow: head.is_slow,
         }
+    }
+
+    /// Until when its client is slow, if it is.
+    fn busy_until_ns(&self, now_ns: u64) -> Option<u64> {
+        let begins_ns = now_ns / CYCLE_NS * CYCLE_NS;
+        let until_ns = begins_ns + SLOW_NS;
+        (self.is_slow && now_ns < until_ns).then_some(until_ns)
     }
 
     fn hear(&mut self, response: &WatchResponse) {
@@ -148,6 +166,7 @@ impl Clients {
             events: 0,
             latest: VecDeque::new(),
             ended: None,
+            is_slow: false,
         };
         self.watchers.insert(watcher, one);
         Some(watcher)
@@ -169,9 +188,19 @@ impl Clients {
     /// When something that a server says on a stream arrives: after what it said before.
     pub(crate) fn stream_arrival(&mut self, now_ns: u64, stream: u64) -> u64 {
         let arrives_ns = now_ns + self.travel_ns();
+        let busy_until_ns = self.listening(stream).and_then(|one| one.busy_until_ns(now_ns));
+        let busy_ns = busy_until_ns.map_or(0, |_| self.stream.within(BUSY));
         let free_ns = self.stream_free_ns.get_or_default(stream);
-        *free_ns = arrives_ns.max(*free_ns + 1);
+        let takes_ns = busy_until_ns.map_or(0, |ns| ns.saturating_sub(*free_ns).min(busy_ns));
+        *free_ns = arrives_ns.max(*free_ns + takes_ns + 1);
         *free_ns
+    }
+
+    /// From now on its client is slow to listen now and then.
+    pub(crate) fn slow_down(&mut self, watcher: u64) {
+        if let Some(one) = self.watchers.get_mut(&watcher) {
+            one.is_slow = true;
+        }
     }
 
     /// A response arrived; gives whether anybody listens.
@@ -207,6 +236,26 @@ impl Clients {
         one.stream = None;
         one.node = Node(one.node.0 % nodes + 1);
         Some(Connect { watcher: one.watcher, at_ns: now_ns + RECONNECT_NS })
+    }
+
+    /// A watch of a load that was refused because of a compaction begins anew behind it, as another.
+    pub(crate) fn begin_anew(
+        &mut self,
+        now_ns: u64,
+        watcher: u64,
+        compacted: i64,
+    ) -> Option<Connect> {
+        let one = self.watchers.get(&watcher)?;
+        if one.client == CONSOLE || one.ended.is_none() || compacted == 0 {
+            return None;
+        }
+        let (client, node, is_slow) = (one.client, one.node, one.is_slow);
+        let watch = Arc::new(Watch { revision: compacted, ..(*one.watch).clone() });
+        let again = self.start_watch(client, 0, node, watch)?;
+        if is_slow {
+            self.slow_down(again);
+        }
+        Some(Connect { watcher: again, at_ns: now_ns + RECONNECT_NS })
     }
 
     /// Ends the watches of a client; gives the streams to close, and where.

@@ -32,6 +32,9 @@ pub(super) static KIND: Kind = Kind {
 };
 
 fn draw(plan: &mut Draw) {
+    if plan.members() < 3 {
+        return;
+    }
     plan.windows(4, 1_000..6_000, |plan, from_ns, until_ns| {
         let node = plan.node();
         plan.at(from_ns, Bridge { node });
@@ -41,14 +44,13 @@ fn draw(plan: &mut Draw) {
 
 impl Strike for Bridge {
     fn strike(self, world: &mut World) {
-        let others = world.machines().len() - 1;
-        let place = |node: Node| node.index() - usize::from(node > self.node);
-        let is_left = |node: Node| place(node) < others / 2;
+        let mut others = world.members();
+        others.retain(|node| *node != self.node);
+        let (left, right) = others.split_at(others.len() / 2);
+        let are_apart = |one, other| left.contains(&one) && right.contains(&other);
         let network = world.network_mut();
         network.end_cut(CutKind::Bridge);
-        network.cut(CutKind::Bridge, |from, to| {
-            from != self.node && to != self.node && is_left(from) != is_left(to)
-        });
+        network.cut(CutKind::Bridge, |from, to| are_apart(from, to) || are_apart(to, from));
     }
 }
 

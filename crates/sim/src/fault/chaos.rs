@@ -5,15 +5,21 @@
 //! correct cluster survives are drawn, and servers are away a minority at a time. Everything is
 //! drawn when the line runs, and becomes actions like typed ones. So a run is recorded as the
 //! line with `drawn`, which draws nothing, and the concrete actions that it became.
+//!
+//! `faults=unfired` draws what was in play before and has done nothing yet, with the members of
+//! that moment and harder; so that little is left of what a run was meant to be tried with.
+//! `faults=calm` tries progress: a server that was cut off comes back, by chance the leader is away
+//! from the same moment on, and nothing else happens until the end.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Disarm, DiskMend, Draw, Fault, Heal, KINDS, Kind, POINTS, Restart, Resume, Skew, Strike,
-    Survival,
+    Crash, Disarm, DiskMend, Draw, Fault, Ground, Heal, HealOne, Isolate, KINDS, Kind, POINTS,
+    Restart, Resume, Skew, Strike, Survival,
 };
+use crate::check::PATIENCE_ELECTIONS;
 use crate::machine::Rate;
 use crate::scenario::error::Problem;
 use crate::scenario::node::Context;
@@ -27,10 +33,23 @@ use crate::world::World;
 pub struct Chaos {
     /// How long; then everything is mended.
     pub for_ns: u64,
-    /// These faults, by name; without any, each by chance.
-    pub faults: Vec<String>,
+    /// What is in play.
+    pub faults: Choice,
     /// Its choices were made: they stand beside it.
     pub is_drawn: bool,
+}
+
+/// Which faults a plan draws.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Choice {
+    /// Each by chance.
+    Chance,
+    /// These, by name.
+    These(Vec<String>),
+    /// Those that were in play and have done nothing yet.
+    Unfired,
+    /// None but what progress is to be made after.
+    Calm,
 }
 
 /// Longest plan: an hour.
@@ -42,7 +61,7 @@ pub(super) static KIND: Kind = Kind {
     verb: Some(Verb {
         name: "chaos",
         group: Group::Plans,
-        usage: "chaos for=TIME [faults=all|FAULT,…] [drawn]",
+        usage: "chaos for=TIME [faults=all|unfired|calm|FAULT,…] [drawn]",
         help: "breaks things at random for a time, as the seed has it, and mends everything; of \
                the faults that a correct cluster survives each is in play with one chance in two",
         example: "chaos for=30s",
@@ -63,7 +82,7 @@ fn hyphenated(name: &str) -> String {
 }
 
 fn parse(words: &mut Words, _: Context) -> Result<Action, Problem> {
-    let mut chaos = Chaos { for_ns: 0, faults: Vec::new(), is_drawn: false };
+    let mut chaos = Chaos { for_ns: 0, faults: Choice::Chance, is_drawn: false };
     let word = words.expect("`for=30s`")?;
     let (key, value) = word.key_value("`for=30s`")?;
     if key != "for" {
@@ -85,16 +104,19 @@ fn parse(words: &mut Words, _: Context) -> Result<Action, Problem> {
     Ok(Action::Fault(chaos.into()))
 }
 
-fn faults(value: &Word) -> Result<Vec<String>, Problem> {
-    if value.text == "all" {
-        return Ok(drawable().map(str::to_owned).collect());
+fn faults(value: &Word) -> Result<Choice, Problem> {
+    match value.text.as_str() {
+        "all" => return Ok(Choice::These(drawable().map(str::to_owned).collect())),
+        "unfired" => return Ok(Choice::Unfired),
+        "calm" => return Ok(Choice::Calm),
+        _ => {}
     }
     let known: Vec<String> = drawable().map(hyphenated).collect();
     let mut faults = Vec::new();
     let mut skip = 0;
     for name in value.text.split(',') {
         let Some(place) = known.iter().position(|one| one == name) else {
-            let expected = format!("`all`, or some of {}", known.join(", "));
+            let expected = format!("`all`, `unfired`, `calm`, or some of {}", known.join(", "));
             let names = known.iter().map(String::as_str);
             let problem = value.part(name, skip).problem("no plan draws", &expected);
             return Err(problem.suggest(name, names));
@@ -104,7 +126,7 @@ fn faults(value: &Word) -> Result<Vec<String>, Problem> {
     }
     ordered::sort_by(&mut faults, Ord::cmp);
     faults.dedup();
-    Ok(faults)
+    Ok(Choice::These(faults))
 }
 
 impl Chaos {
@@ -114,22 +136,69 @@ impl Chaos {
     }
 
     /// What it becomes.
-    fn draw(&self, spec: &ClusterSpec, now_ns: u64) -> Vec<(u64, Fault)> {
-        let until_ns = now_ns + self.for_ns;
-        let only = (!self.faults.is_empty()).then(|| self.faults.clone());
-        let mut plan = Draw::new(spec, now_ns, until_ns, only);
+    fn draw(&self, world: &World) -> Vec<(u64, Fault)> {
+        let (from_ns, until_ns) = (world.now_ns(), world.now_ns() + self.for_ns);
+        let only = match &self.faults {
+            Choice::Chance => None,
+            Choice::These(names) => Some(names.clone()),
+            Choice::Unfired => Some(unfired(world)),
+            Choice::Calm => Some(Vec::new()),
+        };
+        let insists = self.faults == Choice::Unfired;
+        let mut members = world.members();
+        if insists && members.iter().any(|node| world.machine(*node).is_up()) {
+            members.retain(|node| world.machine(*node).is_up());
+        }
+        let ground = Ground { from_ns, until_ns, members, only, insists };
+        let mut plan = Draw::new(world.spec(), ground);
         for kind in KINDS {
             // The points of crashes are in play or not one by one.
             if let Some(draw) = kind.draw
                 && (kind.name == "crash during" || plan.is_on(kind.name))
+                && (plan.members() > 1 || !is_of_network(kind))
             {
                 draw(&mut plan);
             }
+        }
+        if self.faults == Choice::Calm {
+            calm(&mut plan, from_ns, until_ns.saturating_sub(calm_ns(world.spec())).max(from_ns));
         }
         for fault in mending() {
             plan.at(until_ns, fault);
         }
         plan.into_actions()
+    }
+}
+
+fn unfired(world: &World) -> Vec<String> {
+    let left = world.faults_drawn().without(&world.faults_fired());
+    left.iter().map(str::to_owned).collect()
+}
+
+/// How long a quorum that is left alone may take to make progress, and a second.
+fn calm_ns(spec: &ClusterSpec) -> u64 {
+    spec.tick_ns * u64::from(spec.election_ticks) * PATIENCE_ELECTIONS + SECOND_NS
+}
+
+fn is_of_network(kind: &Kind) -> bool {
+    kind.verb.as_ref().is_some_and(|verb| verb.group == Group::Network)
+}
+
+/// A server is cut off, and starts anew by chance; when it comes back, the leader may be away.
+fn calm(plan: &mut Draw, from_ns: u64, calm_at_ns: u64) {
+    plan.is_on("calm");
+    let node = plan.node();
+    let (target, survivors) = (Target::Node(node), plan.survivors());
+    let (starts_anew, loses_leader) = (plan.one_of(&[false, true]), plan.one_of(&[false, true]));
+    plan.at(from_ns, Isolate { target });
+    if starts_anew {
+        plan.at(calm_at_ns, Crash { target, survivors, at_disk_operation: None });
+        plan.at(calm_at_ns + 1, Restart { target });
+    }
+    plan.at(calm_at_ns + 1, HealOne::of("isolate"));
+    if loses_leader {
+        let target = Target::Leader;
+        plan.at(calm_at_ns + 1, Crash { target, survivors, at_disk_operation: None });
     }
 }
 
@@ -151,7 +220,7 @@ impl Strike for Chaos {
         if self.is_drawn {
             return;
         }
-        for (at_ns, fault) in self.draw(world.spec(), world.now_ns()) {
+        for (at_ns, fault) in self.draw(world) {
             world.schedule(at_ns, Action::Fault(fault), 0);
         }
     }
@@ -160,11 +229,16 @@ impl Strike for Chaos {
 impl fmt::Display for Chaos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "chaos for={}", print_time(self.for_ns))?;
-        if !self.faults.is_empty() {
-            let is_all = drawable().all(|name| self.faults.iter().any(|one| one == name));
-            let names: Vec<String> = self.faults.iter().map(|name| hyphenated(name)).collect();
-            let names = if is_all { "all".to_owned() } else { names.join(",") };
-            write!(f, " faults={names}")?;
+        match &self.faults {
+            Choice::Chance => {}
+            Choice::Unfired => f.write_str(" faults=unfired")?,
+            Choice::Calm => f.write_str(" faults=calm")?,
+            Choice::These(faults) => {
+                let is_all = drawable().all(|name| faults.iter().any(|one| one == name));
+                let names: Vec<String> = faults.iter().map(|name| hyphenated(name)).collect();
+                let names = if is_all { "all".to_owned() } else { names.join(",") };
+                write!(f, " faults={names}")?;
+            }
         }
         if self.is_drawn { f.write_str(" drawn") } else { Ok(()) }
     }

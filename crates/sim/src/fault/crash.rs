@@ -131,6 +131,10 @@ impl Strike for Crash {
             world.crash(node, self.survivors, self.at_disk_operation);
         }
     }
+
+    fn target(&self) -> Option<Target> {
+        Some(self.target)
+    }
 }
 
 impl fmt::Display for Crash {

@@ -62,22 +62,34 @@ pub(super) static KIND: Kind =
 /// Each point is in the plan or not; the server is started again and again until the time is over.
 fn draw(plan: &mut Draw) {
     for point in POINTS {
-        if point.needs_snapshots() && !plan.sees_snapshots() || !plan.is_on(point.fault) {
+        if point.needs_snapshots() && !plan.sees_snapshots()
+            || point.needs_others() && plan.members() < 2
+            || !plan.is_on(point.fault)
+        {
             continue;
         }
         let place = PointId::of(point.name).expect("it is in the table");
-        if point.needs_election() {
-            plan.blackouts(1, 4_000..7_000, |plan, from_ns, until_ns| {
-                plan.at(from_ns, Isolate { target: Target::Leader });
-                plan.at(from_ns + (until_ns - from_ns) / 2, HealOne::of("isolate"));
+        // Where servers come often, what else happens there counts: there are several tries.
+        let (windows, length_ms) = match (plan.insists(), point.is_frequent()) {
+            _ if point.needs_lag() => (1, 6_000..10_000),
+            (true, _) => (1, 1_200..3_000),
+            (false, true) => (4, 1_500..5_000),
+            (false, false) => (3, 3_000..7_000),
+        };
+        if point.needs_election() || plan.insists() && !point.needs_lag() {
+            plan.blackouts(windows, length_ms, |plan, from_ns, until_ns| {
+                if point.needs_election() {
+                    plan.at(from_ns, Isolate { target: Target::Leader });
+                    plan.at(from_ns + (until_ns - from_ns) / 2, HealOne::of("isolate"));
+                }
                 wait_at(plan, place, Target::All, from_ns, until_ns);
             });
         } else {
-            plan.outages(1, 3_000..7_000, |plan, node, from_ns, until_ns| {
+            plan.outages(windows, length_ms, |plan, node, from_ns, until_ns| {
                 if point.needs_lag() {
                     let target = Target::Node(node);
                     plan.at(from_ns, Isolate { target });
-                    plan.at(from_ns + (until_ns - from_ns) / 2, HealOne::of("isolate"));
+                    plan.at(until_ns - (until_ns - from_ns) / 4, HealOne::of("isolate"));
                 }
                 wait_at(plan, place, Target::Node(node), from_ns, until_ns);
             });
@@ -87,8 +99,7 @@ fn draw(plan: &mut Draw) {
 
 fn wait_at(plan: &mut Draw, point: PointId, target: Target, from_ns: u64, until_ns: u64) {
     let survivors = plan.survivors();
-    let often = if point.point().is_frequent() { 20 } else { 0 };
-    let nth = plan.one_of(&[1, 1, 1, 1 + often]);
+    let nth = plan.one_of(point.point().times);
     plan.at(from_ns, CrashDuring { target, survivors, point, nth });
     if point.point().needs_restart() {
         plan.at(from_ns + 1, Crash { target, survivors, at_disk_operation: None });

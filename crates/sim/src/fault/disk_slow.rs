@@ -63,6 +63,10 @@ impl Strike for DiskSlow {
     fn breaks(&self) -> bool {
         !self.delay.is_none()
     }
+
+    fn target(&self) -> Option<Target> {
+        Some(self.target)
+    }
 }
 
 impl fmt::Display for DiskSlow {

@@ -49,6 +49,10 @@ impl Strike for Isolate {
             world.network_mut().cut(CutKind::Isolate, |from, to| from == node || to == node);
         }
     }
+
+    fn target(&self) -> Option<Target> {
+        Some(self.target)
+    }
 }
 
 impl fmt::Display for Isolate {

@@ -44,6 +44,10 @@ impl Strike for Kill {
             world.kill(node);
         }
     }
+
+    fn target(&self) -> Option<Target> {
+        Some(self.target)
+    }
 }
 
 impl fmt::Display for Kill {

@@ -29,6 +29,7 @@ mod disk_full;
 mod disk_lie;
 mod disk_mend;
 mod disk_misdirect;
+mod disk_rot;
 mod disk_slow;
 mod duplicate;
 mod flip;
@@ -60,14 +61,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use chaos::Choice;
 pub use crash::Survivors;
 pub(crate) use crash_during::PointId;
 pub use deliver::Chosen;
 pub use names::Names;
-pub(crate) use plan::Draw;
+pub(crate) use plan::{Draw, Ground};
 pub(crate) use points::{Moment, Trigger};
 pub use points::{POINTS, Point};
 
+use crate::scenario::Target;
 use crate::scenario::verb::Verb;
 use crate::world::World;
 
@@ -104,6 +107,11 @@ pub(crate) trait Strike {
     fn breaks(&self) -> bool {
         true
     }
+
+    /// Which servers it is about, if it names them: without any, it is not in play.
+    fn target(&self) -> Option<Target> {
+        None
+    }
 }
 
 macro_rules! kinds {
@@ -129,6 +137,10 @@ macro_rules! kinds {
             pub fn breaks(&self) -> bool {
                 self.kind().survival != Survival::NoFault
                     && match self { $(Fault::$variant(fault) => fault.breaks(),)* }
+            }
+
+            pub(crate) fn target(&self) -> Option<Target> {
+                match self { $(Fault::$variant(fault) => fault.target(),)* }
             }
 
             pub(crate) fn strike(self, world: &mut World) {
@@ -227,6 +239,8 @@ kinds! {
     DiskMend = disk_mend,
     /// A machine gets an empty disk.
     Wipe = wipe,
+    /// A bit in the log rots until the disk is mended.
+    DiskRot = disk_rot,
 }
 
 /// The names of all faults: of the kinds that break something, and of the points of crashes.

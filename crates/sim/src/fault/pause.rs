@@ -48,6 +48,10 @@ impl Strike for Pause {
             world.pause(node);
         }
     }
+
+    fn target(&self) -> Option<Target> {
+        Some(self.target)
+    }
 }
 
 impl fmt::Display for Pause {

@@ -2,7 +2,7 @@
 //!
 //! Every kind draws from a stream of its own, keyed by the kind's name and the time at which the
 //! plan begins, so a new kind moves no other's choices. The budget is shared: the servers that are
-//! away at one time are a minority (of a cluster of one, that one), except in a blackout, which
+//! away at one time are a minority of the members of that moment (of one, that one), except in a blackout, which
 //! has its time for itself. Kinds draw in the order of the table, each as much as it finds room for.
 
 use std::ops::Range;
@@ -18,6 +18,8 @@ const GRAIN_NS: u64 = MILLISECOND_NS;
 const SNAPSHOT_COUNT_MAX: u64 = 500;
 /// Room is looked for so often before an outage is left out.
 const ATTEMPTS: usize = 6;
+/// So many times harder a plan tries when it insists.
+const INSISTENCE: usize = 6;
 /// How long a server may take to come back once its outage is over.
 const RECOVERY_NS: u64 = SECOND_NS;
 
@@ -29,32 +31,35 @@ struct Outage {
     until_ns: u64,
 }
 
+/// What a plan is drawn for.
+pub(crate) struct Ground {
+    pub(super) from_ns: u64,
+    pub(super) until_ns: u64,
+    /// Servers that are members when it is drawn.
+    pub(super) members: Vec<Node>,
+    /// Only these faults, all of them; by chance without.
+    pub(super) only: Option<Vec<String>>,
+    /// Whether they have had their chance before: then they are tried harder.
+    pub(super) insists: bool,
+}
+
 /// See the module's head.
 pub(crate) struct Draw {
     seed: u64,
-    nodes: u32,
     sees_snapshots: bool,
-    from_ns: u64,
-    until_ns: u64,
-    /// Only these faults, all of them; by chance without.
-    only: Option<Vec<String>>,
+    ground: Ground,
     stream: Stream,
     outages: Vec<Outage>,
     actions: Vec<(u64, Fault)>,
 }
 
 impl Draw {
-    pub(super) fn new(
-        spec: &ClusterSpec,
-        from_ns: u64,
-        until_ns: u64,
-        only: Option<Vec<String>>,
-    ) -> Draw {
-        let (seed, nodes) = (spec.seed, spec.nodes);
+    pub(super) fn new(spec: &ClusterSpec, ground: Ground) -> Draw {
+        let seed = spec.seed;
         let sees_snapshots = spec.snapshot_count <= SNAPSHOT_COUNT_MAX;
         let stream = Stream::new(seed, Consumer::Plan(0));
         let (outages, actions) = (Vec::new(), Vec::new());
-        Draw { seed, nodes, sees_snapshots, from_ns, until_ns, only, stream, outages, actions }
+        Draw { seed, sees_snapshots, ground, stream, outages, actions }
     }
 
     /// What was drawn, in the order of time.
@@ -66,9 +71,19 @@ impl Draw {
     /// Goes on with the stream of a fault, and says whether that is in play.
     pub(super) fn is_on(&mut self, name: &str) -> bool {
         let consumer = Consumer::Plan(crc32c::crc32c(name.as_bytes()));
-        self.stream = Stream::at(self.seed, consumer, u128::from(self.from_ns) << 10);
+        self.stream = Stream::at(self.seed, consumer, u128::from(self.ground.from_ns) << 10);
         let by_chance = self.stream.below(2) == 1;
-        self.only.as_ref().map_or(by_chance, |only| only.iter().any(|one| one == name))
+        self.ground.only.as_ref().map_or(by_chance, |only| only.iter().any(|one| one == name))
+    }
+
+    /// How many servers there are.
+    pub(super) fn members(&self) -> usize {
+        self.ground.members.len()
+    }
+
+    /// Whether what is in play has had its chance before.
+    pub(super) fn insists(&self) -> bool {
+        self.ground.insists
     }
 
     /// Whether the cluster takes snapshots so often that a plan sees some.
@@ -103,7 +118,7 @@ impl Draw {
         mut act: impl FnMut(&mut Draw, Node, u64, u64),
     ) {
         for slice in self.slices(per_minute) {
-            for _ in 0..ATTEMPTS {
+            for _ in 0..self.attempts() {
                 let (from_ns, until_ns) = self.window(&slice, &length_ms);
                 let node = self.node();
                 if self.reserve(Some(node), from_ns, until_ns) {
@@ -122,7 +137,7 @@ impl Draw {
         mut act: impl FnMut(&mut Draw, u64, u64),
     ) {
         for slice in self.slices(per_minute) {
-            for _ in 0..ATTEMPTS {
+            for _ in 0..self.attempts() {
                 let (from_ns, until_ns) = self.window(&slice, &length_ms);
                 if self.reserve(None, from_ns, until_ns) {
                     act(self, from_ns, until_ns);
@@ -132,12 +147,18 @@ impl Draw {
         }
     }
 
+    fn attempts(&self) -> usize {
+        if self.insists() { INSISTENCE * ATTEMPTS } else { ATTEMPTS }
+    }
+
     /// The plan's time in equal parts.
     fn slices(&self, per_minute: u64) -> Vec<Range<u64>> {
-        let whole_ns = self.until_ns - self.from_ns;
+        let Ground { from_ns, until_ns, insists, .. } = self.ground;
+        let whole_ns = until_ns - from_ns;
+        let per_minute = if insists { per_minute * INSISTENCE as u64 } else { per_minute };
         let count = (whole_ns * per_minute / (60 * SECOND_NS)).clamp(1, 1_000);
         let part_ns = whole_ns / count / GRAIN_NS * GRAIN_NS;
-        (0..count).map(|n| self.from_ns + n * part_ns..self.from_ns + (n + 1) * part_ns).collect()
+        (0..count).map(|n| from_ns + n * part_ns..from_ns + (n + 1) * part_ns).collect()
     }
 
     /// A window within a slice that begins after its first moment and ends before its last.
@@ -157,7 +178,7 @@ impl Draw {
             .iter()
             .filter(|other| other.from_ns <= until_ns && from_ns <= other.until_ns)
             .collect();
-        let may_fail = (self.nodes as usize).saturating_sub(1) / 2;
+        let may_fail = self.members().saturating_sub(1) / 2;
         let fits = match node {
             None => at_once.is_empty(),
             Some(node) => {
@@ -193,11 +214,12 @@ impl Draw {
     }
 
     pub(super) fn node(&mut self) -> Node {
-        Node::at(self.below(self.nodes as usize))
+        let place = self.below(self.members());
+        self.ground.members[place]
     }
 
     pub(super) fn shuffled(&mut self) -> Vec<Node> {
-        let mut nodes: Vec<Node> = (0..self.nodes as usize).map(Node::at).collect();
+        let mut nodes = self.ground.members.clone();
         for left in (1..nodes.len()).rev() {
             let other = self.below(left + 1);
             nodes.swap(left, other);

@@ -3,9 +3,6 @@
 //! A point is known from what a server does: an operation on its disk, an event that it tells, a
 //! message that it sends or gets. The power goes right then; whether what the step had to say
 //! still leaves the machine is part of the point.
-//!
-//! Not there yet: the batches of a compaction, until the server keeps its backend in a file that
-//! it commits to batch by batch.
 
 use disk::Operation;
 use etcd::server::ServerEvent as Etcd;
@@ -23,6 +20,8 @@ pub struct Point {
     /// When the power goes.
     pub help: &'static str,
     pub(crate) trigger: Trigger,
+    /// Which of the times that a server comes there a plan waits for, each as likely.
+    pub(super) times: &'static [u32],
 }
 
 /// How a point is known.
@@ -48,6 +47,7 @@ pub static POINTS: &[Point] = &[
         fault: "crash during vote-granted",
         help: "a vote was granted, and the answer has left",
         trigger: Trigger::Step { is_there: |moment| moment.sends(grants_vote), lets_out: true },
+        times: &[1],
     },
     Point {
         name: "wal-append",
@@ -57,6 +57,7 @@ pub static POINTS: &[Point] = &[
             is_there: |moment| moment.tells(|event| matches!(event, Etcd::Appended { .. })),
             lets_out: true,
         },
+        times: &[1, 1, 1, 21],
     },
     Point {
         name: "before-send",
@@ -66,12 +67,14 @@ pub static POINTS: &[Point] = &[
             is_there: |moment| moment.tells(|event| matches!(event, Etcd::Synced { .. })),
             lets_out: false,
         },
+        times: &[1, 1, 1, 21],
     },
     Point {
         name: "wal-rename",
         fault: "crash during wal-rename",
         help: "a segment got its name, and the directory is not synced",
         trigger: Trigger::Operation { operation: Operation::Rename, path_contains: "/member/wal" },
+        times: &[1],
     },
     Point {
         name: "wal-cut",
@@ -81,6 +84,7 @@ pub static POINTS: &[Point] = &[
             operation: Operation::SetLen,
             path_contains: "/member/wal/000",
         },
+        times: &[1],
     },
     Point {
         name: "recovery",
@@ -90,6 +94,7 @@ pub static POINTS: &[Point] = &[
             is_there: |moment| moment.is_boot && moment.boots > 1,
             lets_out: false,
         },
+        times: &[1],
     },
     Point {
         name: "apply",
@@ -99,6 +104,7 @@ pub static POINTS: &[Point] = &[
             is_there: |moment| moment.tells(|event| matches!(event, Etcd::Applied { .. })),
             lets_out: false,
         },
+        times: &[1, 1, 1, 21],
     },
     Point {
         name: "elected",
@@ -110,12 +116,14 @@ pub static POINTS: &[Point] = &[
             },
             lets_out: true,
         },
+        times: &[1],
     },
     Point {
         name: "snapshot-receive",
         fault: "crash during snapshot-receive",
         help: "a snapshot of another server is written and has no name that lasts",
         trigger: Trigger::Operation { operation: Operation::Rename, path_contains: ".snap.db" },
+        times: &[1],
     },
     Point {
         name: "snapshot-save",
@@ -125,6 +133,17 @@ pub static POINTS: &[Point] = &[
             operation: Operation::Write,
             path_contains: "/member/snap/00",
         },
+        times: &[1],
+    },
+    Point {
+        name: "compaction-batch",
+        fault: "crash during compaction-batch",
+        help: "a batch of a compaction is durable, and it is not the last one",
+        trigger: Trigger::Step {
+            is_there: |moment| moment.tells(|event| matches!(event, Etcd::CompactionBatch { .. })),
+            lets_out: false,
+        },
+        times: &[1, 1, 2, 3],
     },
 ];
 
@@ -144,14 +163,19 @@ impl Point {
         matches!(self.name, "snapshot-receive" | "snapshot-save")
     }
 
+    /// Whether a server comes there only when it is not the only one.
+    pub(super) fn needs_others(&self) -> bool {
+        matches!(self.name, "vote-granted" | "snapshot-receive")
+    }
+
     /// Whether only a server that fell behind comes there.
     pub(super) fn needs_lag(&self) -> bool {
         self.name == "snapshot-receive"
     }
 
-    /// Whether a busy server comes there many times a second.
+    /// Whether a busy server comes there once a second or oftener.
     pub(super) fn is_frequent(&self) -> bool {
-        matches!(self.name, "wal-append" | "before-send" | "apply")
+        matches!(self.name, "wal-append" | "before-send" | "apply" | "compaction-batch")
     }
 }
 

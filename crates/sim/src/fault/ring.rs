@@ -37,6 +37,9 @@ pub(super) static KIND: Kind = Kind {
 };
 
 fn draw(plan: &mut Draw) {
+    if plan.members() < 3 {
+        return;
+    }
     plan.windows(3, 1_000..6_000, |plan, from_ns, until_ns| {
         let order = plan.shuffled();
         plan.at(from_ns, Ring { order });
@@ -54,25 +57,25 @@ fn parse(words: &mut Words, context: Context) -> Result<Action, Problem> {
         }
         order.push(node);
     }
-    if !order.is_empty() && order.len() != context.nodes as usize {
-        return Err(Problem::new(column, "not all servers", "all of them, or none"));
+    if order.len() == 1 {
+        return Err(Problem::new(column, "no ring of one", "all that are members, or none"));
     }
     Ok(Action::Fault(Ring { order }.into()))
 }
 
 impl Strike for Ring {
     fn strike(self, world: &mut World) {
-        let nodes = world.machines().len();
+        let ring = if self.order.is_empty() { world.members() } else { self.order };
+        let nodes = ring.len();
         // A majority is a server and so many neighbours; the same number on either side.
         let neighbours = nodes / 2;
         let reach = neighbours.div_ceil(2).max(1);
-        let place = |node: Node| {
-            self.order.iter().position(|one| *one == node).unwrap_or_else(|| node.index())
-        };
+        let place = |node: Node| ring.iter().position(|one| *one == node);
         let network = world.network_mut();
         network.end_cut(CutKind::Ring);
         network.cut(CutKind::Ring, |from, to| {
-            let apart = place(from).abs_diff(place(to));
+            let (Some(from), Some(to)) = (place(from), place(to)) else { return false };
+            let apart = from.abs_diff(to);
             let around = if nodes > 3 { nodes - apart } else { apart };
             apart.min(around) > reach
         });

@@ -48,15 +48,16 @@ fn parse(words: &mut Words, context: Context) -> Result<Action, Problem> {
     Ok(Action::Fault(Skew { target, rate }.into()))
 }
 
-/// A percent or ten, sometimes twice or half.
+/// A percent or ten, sometimes twice or half or less.
 fn draw(plan: &mut Draw) {
     plan.windows(3, 2_000..15_000, |plan, from_ns, until_ns| {
-        let target = Target::Node(plan.node());
+        let node = Target::Node(plan.node());
+        let target = plan.one_of(&[Target::Leader, node]);
         let (over, under) =
-            plan.one_of(&[(101, 100), (99, 100), (11, 10), (9, 10), (2, 1), (1, 2)]);
+            plan.one_of(&[(101, 100), (99, 100), (11, 10), (9, 10), (2, 1), (1, 2), (1, 4)]);
         let rate = Rate::new(over, under).expect("it is in range");
         plan.at(from_ns, Skew { target, rate });
-        plan.at(until_ns, Skew { target, rate: Rate::TRUE });
+        plan.at(until_ns, Skew { target: Target::All, rate: Rate::TRUE });
     });
 }
 
@@ -69,6 +70,10 @@ impl Strike for Skew {
 
     fn breaks(&self) -> bool {
         self.rate != Rate::TRUE
+    }
+
+    fn target(&self) -> Option<Target> {
+        Some(self.target)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::etcd::bugs::Bugs;
-use ::etcd::membership::Cluster;
+use ::etcd::membership::{Cluster, Member};
 use ::etcd::mvcc::{KeyRange, RangeOptions, Store};
 use ::etcd::proto::LoggedRequest;
 use ::etcd::request::{Reply, RequestError, RequestId, WatchCreate, WatchRequest, WatchStreamId};
@@ -12,12 +12,13 @@ use ::etcd::server::{
 };
 use bytes::Bytes;
 use disk::Disk;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, AnswerBody, Certainty, DATA_DIR, Effects, Fatal, Input, Message, Process, ServerEvent,
     ServerStatus, WatchAnswer, WatchSaid, etcd_request,
 };
-use crate::scenario::{ClusterSpec, Node};
+use crate::scenario::{ClusterSpec, Node, PreVote};
 use crate::view::{Role, Timer};
 
 /// `--initial-cluster-token`.
@@ -36,13 +37,12 @@ impl EtcdProcess {
     pub(super) fn start(
         spec: &ClusterSpec,
         node: Node,
-        seed: u64,
-        others: Option<&super::Server>,
-        bugs: Bugs,
+        identity: Option<Identity>,
+        own: Own,
     ) -> EtcdProcess {
-        let joining = others.and_then(|other| joining_config(spec, node, other));
-        let config = joining.unwrap_or_else(|| config(spec, node));
-        let config = ServerConfig { bugs, ..config };
+        let Own { seed, pre_vote, bugs } = own;
+        let config = identity.map_or_else(|| config(spec, node), |own| own.config(spec, node));
+        let config = ServerConfig { pre_vote, bugs, ..config };
         let machine_of = |peer: &Peer| Some((peer.id, etcd_request::node_at(&peer.peer_url)?));
         let machines = config.peers.iter().filter_map(machine_of).collect();
         EtcdProcess { server: Server::new(config, seed), machines }
@@ -205,7 +205,7 @@ fn timer(ticks: Ticks) -> Timer {
 
 /// The flags of a server that the cluster begins with.
 pub(super) fn config(spec: &ClusterSpec, node: Node) -> ServerConfig {
-    let names: Vec<String> = (1..=spec.members).map(|number| Node(number).to_string()).collect();
+    let names: Vec<String> = (1..=spec.founders()).map(|number| Node(number).to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut configs = ServerConfig::for_cluster(&names, TOKEN);
     let own = node.index();
@@ -219,53 +219,98 @@ fn spare(spec: &ClusterSpec, node: Node) -> ServerConfig {
     ServerConfig { joins: true, ..flags(spec, configs.swap_remove(0)) }
 }
 
-/// The flags of a server that was added to a running cluster: the members as another server knows
-/// them. `None` for one that the cluster began with, or does not know.
-fn joining_config(spec: &ClusterSpec, node: Node, other: &super::Server) -> Option<ServerConfig> {
-    let super::Server::Etcd(other) = other;
-    let view = other.server.view();
-    let url = etcd_request::peer_url(node);
-    let id = view.cluster()?.members().find(|member| member.peer_urls.contains(&url))?.id;
-    if id == config(spec, node).id {
-        return None;
-    }
-    let peers = view.cluster()?.members().map(|member| {
-        let peer_url = member.peer_urls.first().cloned().unwrap_or_default();
-        let name = etcd_request::node_at(&peer_url).map(|node| node.to_string());
-        Peer { id: member.id, name: name.unwrap_or_default(), peer_url }
-    });
-    let peers = peers.collect();
-    let cluster_id = view.config().cluster_id;
-    Some(ServerConfig { id, peers, cluster_id, joins: true, ..spare(spec, node) })
+/// Who a server is that was added to a running cluster; its flags keep it from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    id: u64,
+    cluster_id: u64,
+    /// The members when it was added.
+    peers: Vec<Peer>,
 }
 
-/// What a server without a log checks with those that run, before it does anything.
+/// What a process has of its own at a start.
+#[derive(Clone, Copy)]
+pub(super) struct Own {
+    pub(super) seed: u64,
+    pub(super) pre_vote: bool,
+    pub(super) bugs: Bugs,
+}
+
+impl Identity {
+    /// As another server knows the members. `None` for one that the cluster began with, that is
+    /// not known, or known only as what it was before its disk was replaced.
+    pub(super) fn of(
+        spec: &ClusterSpec,
+        node: Node,
+        other: &super::Server,
+        former: &[u64],
+    ) -> Option<Identity> {
+        let super::Server::Etcd(other) = other;
+        let view = other.server.view();
+        let id = member_at(view.cluster()?, node)?.id;
+        if id == config(spec, node).id || former.contains(&id) {
+            return None;
+        }
+        let peers = view.cluster()?.members().map(|member| {
+            let peer_url = member.peer_urls.first().cloned().unwrap_or_default();
+            let name = etcd_request::node_at(&peer_url).map(|node| node.to_string());
+            Peer { id: member.id, name: name.unwrap_or_default(), peer_url }
+        });
+        Some(Identity { id, cluster_id: view.config().cluster_id, peers: peers.collect() })
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn config(self, spec: &ClusterSpec, node: Node) -> ServerConfig {
+        let Identity { id, cluster_id, peers } = self;
+        ServerConfig { id, cluster_id, peers, joins: true, ..spare(spec, node) }
+    }
+}
+
+fn member_at(cluster: &Cluster, node: Node) -> Option<&Member> {
+    let url = etcd_request::peer_url(node);
+    cluster.members().find(|member| member.peer_urls.contains(&url))
+}
+
+/// Who is a member, as a server knows it: the machine, and whether it has a vote.
+pub(super) fn members(server: &super::Server) -> Vec<(Node, bool)> {
+    let super::Server::Etcd(server) = server;
+    let members = server.server.view().cluster().into_iter().flat_map(Cluster::members);
+    let at = |member: &Member| etcd_request::node_at(member.peer_urls.first()?);
+    members.filter_map(|member| Some((at(member)?, !member.is_learner))).collect()
+}
+
+/// What a server without a log checks with those that run, before it does anything. One that is
+/// to join them must be known to them, as somebody whom it never was (`former`).
 /// Source: etcd release-3.4, `etcdserver/server.go`, `NewServer`.
 pub(super) fn may_start(
     spec: &ClusterSpec,
     node: Node,
     disk: &Disk,
     other: Option<&super::Server>,
+    former: &[u64],
 ) -> Result<(), String> {
     if disk.exists(&format!("{DATA_DIR}/member/wal")) {
         return Ok(());
     }
-    let is_spare = node.0 > spec.members;
+    let joins = node.0 > spec.founders() || !former.is_empty();
     let Some(super::Server::Etcd(other)) = other else {
         let words = "cannot fetch cluster info from peer urls: could not retrieve cluster \
                      information from the given URLs";
-        return if is_spare { Err(words.to_owned()) } else { Ok(()) };
+        return if joins { Err(words.to_owned()) } else { Ok(()) };
     };
-    let url = etcd_request::peer_url(node);
-    let mut members = other.server.view().cluster().into_iter().flat_map(Cluster::members);
-    let known = members.find(|member| member.peer_urls.contains(&url));
     let own = config(spec, node).id;
-    match known {
+    match other.server.view().cluster().and_then(|cluster| member_at(cluster, node)) {
         Some(member) if member.id == own && !member.client_urls.is_empty() => {
             Err(format!("member {own:x} has already been bootstrapped"))
         }
-        None if is_spare => Err("error validating peerURLs: member count is unequal".to_owned()),
-        Some(_) | None => Ok(()),
+        Some(member) if !former.contains(&member.id) => Ok(()),
+        None | Some(_) if joins => {
+            Err("error validating peerURLs: member count is unequal".to_owned())
+        }
+        None | Some(_) => Ok(()),
     }
 }
 
@@ -277,7 +322,8 @@ fn flags(spec: &ClusterSpec, config: ServerConfig) -> ServerConfig {
         snapshot_count: spec.snapshot_count,
         catch_up_entries: spec.catch_up_entries,
         data_dir: DATA_DIR.to_owned(),
-        pre_vote: spec.pre_vote,
+        pre_vote: spec.pre_vote != PreVote::Never,
+        compaction_batch: spec.compaction_batch as usize,
         version: spec.version,
         ..config
     }

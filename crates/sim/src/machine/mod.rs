@@ -10,6 +10,7 @@ mod etcd_request;
 mod etcdctl;
 mod pause;
 mod process;
+pub(crate) mod rot;
 mod trap;
 
 use ::etcd::bugs::Bugs;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::clock::Rate;
 pub use self::etcd::EtcdProcess;
+use self::etcd::{Identity, Own};
 pub use self::etcdctl::{print_event, print_reply};
 pub use self::process::{
     Answer, AnswerBody, Certainty, Effects, Fatal, Input, Message, Process, Server, ServerEvent,
@@ -31,7 +33,7 @@ use self::trap::Traps;
 use crate::fault::{CrashDuring, Moment, Names, Survivors};
 use crate::network::Delay;
 use crate::rng::{Consumer, Stream};
-use crate::scenario::{ClientCommand, ClusterSpec, Engine, Node, Watch};
+use crate::scenario::{ClientCommand, ClusterSpec, Engine, Node, PreVote, Watch};
 
 /// The last words of a process that was killed from outside.
 pub const KILLED: &str = "signal: killed";
@@ -60,10 +62,16 @@ pub(crate) fn watched(watch: &Watch) -> (Bytes, Bytes) {
     (create.key, create.range_end)
 }
 
-fn member_id(spec: &ClusterSpec, node: Node) -> u64 {
-    match spec.engine {
-        Engine::Etcd => etcd::config(spec, node).id,
+fn member_id(spec: &ClusterSpec, node: Node, identity: Option<&Identity>) -> u64 {
+    match (spec.engine, identity) {
+        (Engine::Etcd, Some(identity)) => identity.id(),
+        (Engine::Etcd, None) => etcd::config(spec, node).id,
     }
+}
+
+/// Who is a member, as a server knows it: the machine, and whether it has a vote.
+pub(crate) fn members(server: &Server) -> Vec<(Node, bool)> {
+    etcd::members(server)
 }
 
 /// Whether the process on a machine runs.
@@ -96,6 +104,8 @@ pub struct Machine {
     survivors_when_tripped: Survivors,
     /// Added to every sync.
     slow: Delay,
+    /// A bit that does not read back as it was written.
+    rotten: Option<Rotten>,
     /// Faults that did something here.
     fired: Names,
     next_tick_ns: u64,
@@ -103,6 +113,18 @@ pub struct Machine {
     /// What the process said of itself before it ended.
     last_words: ServerStatus,
     member_id: u64,
+    /// Set once it has joined a running cluster.
+    identity: Option<Identity>,
+    /// Ids of members that it was before its disk was replaced: it never is one of them again.
+    former: Vec<u64>,
+}
+
+/// A bit of a file that is turned over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rotten {
+    pub(crate) path: String,
+    pub(crate) offset: u64,
+    pub(crate) mask: u8,
 }
 
 /// What goes into the head.
@@ -114,8 +136,11 @@ pub(crate) struct MachineHead {
     clock: Clock,
     traps: Traps,
     slow: Delay,
+    rotten: Option<Rotten>,
     disk_faults: Faults,
     fired: Names,
+    identity: Option<Identity>,
+    former: Vec<u64>,
 }
 
 impl MachineHead {
@@ -146,8 +171,11 @@ impl Machine {
             clock: Clock::default(),
             traps: Traps::default(),
             slow: Delay::fixed(0),
+            rotten: None,
             disk_faults: Faults::default(),
             fired: Names::default(),
+            identity: None,
+            former: Vec::new(),
         };
         Machine::resume(spec, node, &head, Disk::new(DISK_BYTES))
     }
@@ -160,8 +188,11 @@ impl Machine {
             clock: self.clock,
             traps: self.traps.clone(),
             slow: self.slow,
+            rotten: self.rotten.clone(),
             disk_faults: self.disk.faults().clone(),
             fired: self.fired.clone(),
+            identity: self.identity.clone(),
+            former: self.former.clone(),
         }
     }
 
@@ -186,11 +217,14 @@ impl Machine {
             traps: head.traps.clone(),
             survivors_when_tripped: Survivors::Nothing,
             slow: head.slow,
+            rotten: head.rotten.clone(),
             fired: head.fired.clone(),
             next_tick_ns: 0,
             syncs: 0,
             last_words: ServerStatus::default(),
-            member_id: member_id(spec, node),
+            member_id: member_id(spec, node, head.identity.as_ref()),
+            identity: head.identity.clone(),
+            former: head.former.clone(),
         }
     }
 
@@ -266,10 +300,20 @@ impl Machine {
         self.shown_ns = 0;
         self.traps.set_on(&mut self.disk);
         let seed = self.node_stream.draw();
+        let pre_vote = match spec.pre_vote {
+            PreVote::Always => true,
+            PreVote::Never => false,
+            PreVote::Mixed => self.node_stream.below(2) == 1,
+        };
+        let own = Own { seed, pre_vote, bugs };
         self.next_tick_ns = now_ns + 1 + self.node_stream.below(spec.tick_ns);
         self.power = Power::On(match spec.engine {
             Engine::Etcd => {
-                let process = EtcdProcess::start(spec, self.node, seed, others, bugs);
+                let joins = others.filter(|_| self.identity.is_none());
+                let joins =
+                    joins.and_then(|other| Identity::of(spec, self.node, other, &self.former));
+                self.identity = self.identity.take().or(joins);
+                let process = EtcdProcess::start(spec, self.node, self.identity.clone(), own);
                 self.member_id = process.member_id();
                 Server::Etcd(Box::new(process))
             }
@@ -285,7 +329,7 @@ impl Machine {
         others: Option<&Server>,
     ) -> Result<(), String> {
         match spec.engine {
-            Engine::Etcd => etcd::may_start(spec, self.node, &self.disk, others),
+            Engine::Etcd => etcd::may_start(spec, self.node, &self.disk, others, &self.former),
         }
     }
 
@@ -353,6 +397,9 @@ impl Machine {
         let faults = self.disk.faults();
         if !faults.unreadable.is_empty() && fatal.reason.contains("input/output error") {
             self.fired.insert("disk bad-sector");
+        }
+        if self.rotten.is_some() {
+            self.fired.insert("disk rot");
         }
     }
 
@@ -430,6 +477,18 @@ impl Machine {
 
     // ---- disk ----
 
+    /// An empty disk takes the place of this one.
+    pub(crate) fn wipe(&mut self) {
+        self.disk.wipe();
+        self.rotten = None;
+        self.identity = None;
+    }
+
+    /// It will join as a new member, whatever it was.
+    pub(crate) fn forget_identity(&mut self) {
+        self.former.push(self.member_id);
+    }
+
     /// Every sync takes so much longer.
     pub(crate) fn slow_down(&mut self, delay: Delay) {
         self.slow = delay;
@@ -439,6 +498,18 @@ impl Machine {
     pub(crate) fn mend_disk(&mut self) {
         self.slow = Delay::fixed(0);
         self.disk.mend();
+        if let Some(Rotten { path, offset, mask }) = self.rotten.take()
+            && self.disk.exists(&path)
+        {
+            self.disk.corrupt(&path, offset, mask).expect("it was turned over once");
+        }
+    }
+
+    /// A bit reads back turned over from now on.
+    pub(crate) fn rot(&mut self, rotten: Rotten) {
+        let Rotten { path, offset, mask } = &rotten;
+        self.disk.corrupt(path, *offset, *mask).expect("there was a record");
+        self.rotten = Some(rotten);
     }
 
     // ---- clock ----

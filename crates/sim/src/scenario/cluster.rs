@@ -3,7 +3,11 @@
 //! ```text
 //! cluster etcd nodes=3 [members=3] seed=42 [tick=100ms] [election=10] [pre-vote=true] [latency=1ms..3ms]
 //!     [sync=1ms..4ms] [segment=64MB] [version=3.4.34] [snapshot-count=100000] [catch-up=5000]
+//!     [compaction-batch=1000]
 //! ```
+//!
+//! `members=1..5` lets the seed choose, and `pre-vote=mixed` every start of a server: the line
+//! stands for a family of clusters then, as a hunt wants it.
 
 use std::fmt;
 
@@ -13,12 +17,15 @@ use serde::{Deserialize, Serialize};
 use super::error::Problem;
 use super::quantity::{MILLISECOND_NS, SECOND_NS, print_size, print_time};
 use super::word::{Word, Words};
+use crate::rng::{Consumer, Stream};
 
 /// Largest cluster.
 pub const NODES_MAX: u32 = 101;
 
 /// Most entries between two snapshots, or kept below one.
 const ENTRIES_MAX: u64 = 1_000_000_000;
+/// Most revisions in a batch of a compaction.
+const COMPACTION_BATCH_MAX: u32 = 1_000_000;
 
 /// Which server implementation runs on the machines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +69,54 @@ impl fmt::Display for Span {
     }
 }
 
+/// How many: one number, or one that the seed chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Smallest.
+    pub low: u32,
+    /// Largest.
+    pub high: u32,
+}
+
+impl Count {
+    /// Always so many.
+    pub const fn of(number: u32) -> Count {
+        Count { low: number, high: number }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.low == self.high {
+            return self.low.fmt(f);
+        }
+        write!(f, "{}..{}", self.low, self.high)
+    }
+}
+
+/// Whether servers ask if they would win before they campaign (etcd's `--pre-vote`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PreVote {
+    /// All do.
+    Always,
+    /// None does.
+    Never,
+    /// Each start of a server draws it, as while the flag is rolled out or taken back.
+    Mixed,
+}
+
+impl PreVote {
+    const WORDS: [(PreVote, &'static str); 3] =
+        [(PreVote::Always, "true"), (PreVote::Never, "false"), (PreVote::Mixed, "mixed")];
+}
+
+impl fmt::Display for PreVote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = Self::WORDS.iter().find(|(one, _)| one == self);
+        f.write_str(word.map_or("", |(_, word)| word))
+    }
+}
+
 /// Everything that a fresh world is made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSpec {
@@ -69,16 +124,17 @@ pub struct ClusterSpec {
     pub engine: Engine,
     /// How many, from 1 to [`NODES_MAX`].
     pub nodes: u32,
-    /// How many of them the cluster begins with; the others wait until they are added and started.
-    pub members: u32,
+    /// How many of them the cluster begins with, see [`ClusterSpec::founders`]; the others wait
+    /// until they are added and started.
+    pub members: Count,
     /// Where all randomness comes from.
     pub seed: u64,
     /// One tick of a server's clock (etcd's `--heartbeat-interval`).
     pub tick_ns: u64,
     /// Ticks without a leader before a server campaigns (the lower bound; it draws up to twice).
     pub election_ticks: u32,
-    /// Whether a server asks if it would win before it campaigns (etcd's `--pre-vote`).
-    pub pre_vote: bool,
+    /// Whether a server asks if it would win before it campaigns.
+    pub pre_vote: PreVote,
     /// How long a message travels between two servers, or a server and a client.
     pub latency: Span,
     /// How long an fsync takes.
@@ -91,6 +147,9 @@ pub struct ClusterSpec {
     pub snapshot_count: u64,
     /// Entries below a snapshot that stay in memory for slow followers.
     pub catch_up_entries: u64,
+    /// Revisions that a compaction looks at between two commits (etcd's
+    /// `--experimental-compaction-batch-limit`).
+    pub compaction_batch: u32,
 }
 
 impl Default for ClusterSpec {
@@ -98,22 +157,23 @@ impl Default for ClusterSpec {
         ClusterSpec {
             engine: Engine::Etcd,
             nodes: 3,
-            members: 3,
+            members: Count::of(3),
             seed: 1,
             tick_ns: 100 * MILLISECOND_NS,
             election_ticks: 10,
-            pre_vote: true,
+            pre_vote: PreVote::Always,
             latency: Span::milliseconds(1, 3),
             sync: Span::milliseconds(1, 4),
             segment_bytes: 64_000_000,
             version: Version::default(),
             snapshot_count: 100_000,
             catch_up_entries: 5_000,
+            compaction_batch: 1_000,
         }
     }
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "nodes",
     "members",
     "seed",
@@ -126,11 +186,13 @@ const KEYS: [&str; 12] = [
     "version",
     "snapshot-count",
     "catch-up",
+    "compaction-batch",
 ];
 
-pub(super) const USAGE: &str = "cluster etcd nodes=N [members=N] seed=N [tick=T] [election=TICKS] \
-                                [pre-vote=true|false] [latency=T..T] [sync=T..T] [segment=SIZE] \
-                                [version=3.4.N] [snapshot-count=N] [catch-up=N]";
+pub(super) const USAGE: &str = "cluster etcd nodes=N [members=N|N..N] seed=N [tick=T] \
+                                [election=TICKS] [pre-vote=true|false|mixed] [latency=T..T] [sync=T..T] [segment=SIZE] \
+                                [version=3.4.N] [snapshot-count=N] [catch-up=N] \
+                                [compaction-batch=N]";
 
 impl ClusterSpec {
     /// Reads what follows the word `cluster`.
@@ -150,10 +212,10 @@ impl ClusterSpec {
             seen.push(key.to_owned());
         }
         if !seen.iter().any(|key| key == "members") {
-            spec.members = spec.nodes;
+            spec.members = Count::of(spec.nodes);
         }
-        if spec.members > spec.nodes {
-            let what = format!("{} members on {} machines", spec.members, spec.nodes);
+        if spec.members.high > spec.nodes {
+            let what = format!("{} members on {} machines", spec.members.high, spec.nodes);
             return Err(Problem::new(engine.column, what, "at most as many members as nodes"));
         }
         Ok(spec)
@@ -162,25 +224,35 @@ impl ClusterSpec {
     /// Whether it could have been read: what comes from a store is not taken on trust.
     pub(crate) fn is_sound(&self) -> bool {
         (1..=NODES_MAX).contains(&self.nodes)
-            && (1..=self.nodes).contains(&self.members)
+            && (1..=self.members.high).contains(&self.members.low)
+            && self.members.high <= self.nodes
             && (MILLISECOND_NS..=10 * SECOND_NS).contains(&self.tick_ns)
             && (2..=1_000).contains(&self.election_ticks)
             && [self.latency, self.sync].iter().all(|span| span.low_ns <= span.high_ns)
             && (4_096..=1 << 30).contains(&self.segment_bytes)
             && self.snapshot_count <= ENTRIES_MAX
             && self.catch_up_entries <= ENTRIES_MAX
+            && (1..=COMPACTION_BATCH_MAX).contains(&self.compaction_batch)
+    }
+
+    /// How many servers the cluster begins with, by its seed.
+    pub fn founders(&self) -> u32 {
+        let Count { low, high } = self.members;
+        if low == high {
+            return low;
+        }
+        let drawn = Stream::new(self.seed, Consumer::Founders).below(u64::from(high - low) + 1);
+        low + small(drawn)
     }
 
     fn set(&mut self, key: &str, value: &Word, word: &Word) -> Result<(), Problem> {
         match key {
             "nodes" => self.nodes = small(value.number_in(1, u64::from(NODES_MAX), "a number")?),
-            "members" => {
-                self.members = small(value.number_in(1, u64::from(NODES_MAX), "a number")?);
-            }
+            "members" => self.members = count(value)?,
             "seed" => self.seed = value.number("a seed: a whole number")?,
             "tick" => self.tick_ns = value.time()?.clamp(MILLISECOND_NS, 10 * SECOND_NS),
             "election" => self.election_ticks = small(value.number_in(2, 1_000, "ticks")?),
-            "pre-vote" => self.pre_vote = flag(value)?,
+            "pre-vote" => self.pre_vote = pre_vote(value)?,
             "version" => self.version = version(value)?,
             "latency" => self.latency = span(value)?,
             "sync" => self.sync = span(value)?,
@@ -189,6 +261,10 @@ impl ClusterSpec {
             }
             "catch-up" => {
                 self.catch_up_entries = value.number_in(0, ENTRIES_MAX, "a number of entries")?;
+            }
+            "compaction-batch" => {
+                let most = u64::from(COMPACTION_BATCH_MAX);
+                self.compaction_batch = small(value.number_in(1, most, "a number of revisions")?);
             }
             "segment" => self.segment_bytes = value.size(1 << 30)?.max(4_096),
             _ => {
@@ -200,8 +276,26 @@ impl ClusterSpec {
     }
 }
 
-fn flag(word: &Word) -> Result<bool, Problem> {
-    word.text.parse().map_err(|_| word.problem("neither yes nor no:", "`true` or `false`"))
+fn pre_vote(word: &Word) -> Result<PreVote, Problem> {
+    let found = PreVote::WORDS.iter().find(|(_, one)| *one == word.text);
+    let expected = "`true`, `false` or `mixed`";
+    found
+        .map(|(pre_vote, _)| *pre_vote)
+        .ok_or_else(|| word.problem("neither yes nor no:", expected))
+}
+
+/// `3`, or `1..5` with both ends included.
+fn count(word: &Word) -> Result<Count, Problem> {
+    let number = |part: Word| part.number_in(1, u64::from(NODES_MAX), "a number").map(small);
+    let Some((low, high)) = word.text.split_once("..") else {
+        return number(word.part(&word.text, 0)).map(Count::of);
+    };
+    let skip = small(low.chars().count() as u64 + 2);
+    let count = Count { low: number(word.part(low, 0))?, high: number(word.part(high, skip))? };
+    if count.low > count.high {
+        return Err(word.problem("an empty range:", "a range such as `1..5`"));
+    }
+    Ok(count)
 }
 
 fn version(word: &Word) -> Result<Version, Problem> {
@@ -225,7 +319,7 @@ impl fmt::Display for ClusterSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let usual = ClusterSpec::default();
         write!(f, "cluster {} nodes={}", self.engine, self.nodes)?;
-        if self.members != self.nodes {
+        if self.members != Count::of(self.nodes) {
             write!(f, " members={}", self.members)?;
         }
         write!(f, " seed={}", self.seed)?;
@@ -255,6 +349,9 @@ impl fmt::Display for ClusterSpec {
         }
         if self.catch_up_entries != usual.catch_up_entries {
             write!(f, " catch-up={}", self.catch_up_entries)?;
+        }
+        if self.compaction_batch != usual.compaction_batch {
+            write!(f, " compaction-batch={}", self.compaction_batch)?;
         }
         Ok(())
     }

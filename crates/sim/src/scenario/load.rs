@@ -3,6 +3,7 @@
 //! ```text
 //! load put key=user/{0..99} value=16B rate=200/s [for=10s | count=500]
 //! load mix clients=4 key=k/{0..9} think=5ms..50ms put=4 get=4 [for=10s | count=500]
+//! load operator think=1s..5s [for=10s | count=500]
 //! load stop
 //! ```
 
@@ -14,6 +15,7 @@ use super::Action;
 use super::error::Problem;
 use super::mix::{self, Mix};
 use super::node::Context;
+use super::operator::{self, Operator};
 use super::quantity::{SECOND_NS, print_size, print_time};
 use super::verb::{Group, Verb};
 use super::word::{Word, Words, quoted};
@@ -32,6 +34,8 @@ pub enum LoadCommand {
     Stop,
     /// Starts one more mixed load beside those that run.
     Mix(Mix),
+    /// Lets one more operator change the cluster.
+    Operator(Operator),
 }
 
 /// Puts at an even rate.
@@ -107,21 +111,26 @@ pub(super) const VERBS: &[Verb] = &[Verb {
     usage: "load put key=PATTERN value=SIZE rate=N/s [for=T | count=N] · \
             load mix [clients=N] [key=PATTERN] [keys=even|zipf] [value=SIZE] [think=T..T] \
             [timeout=T] [put=W] [get=W] [stale=W] [range=W] [del=W] [txn=W] [lease=W] \
-            [compact=W] [watches=N] [for=T | count=N] · load stop",
-    help: "works on its own: puts at an even rate, or clients that each do a mix of operations",
+            [compact=W] [watches=N] [slow=N] [for=T | count=N] · \
+            load operator [think=T..T] [for=T | count=N] · load stop",
+    help: "works on its own: puts at an even rate, clients that each do a mix of operations, or an \
+           operator who changes members",
     example: "load put key=user/{0..99} value=16B rate=200/s",
     parse,
 }];
 
+const EXPECTED: &str = "`put`, `mix`, `operator` or `stop`";
+
 fn parse(words: &mut Words, _: Context) -> Result<Action, Problem> {
-    let word = words.expect("`put`, `mix` or `stop`")?;
+    let word = words.expect(EXPECTED)?;
     match word.text.as_str() {
         "stop" => Ok(Action::Load(LoadCommand::Stop)),
         "put" => Ok(Action::Load(LoadCommand::Start(parse_put(words)?))),
         "mix" => Ok(Action::Load(LoadCommand::Mix(mix::parse(words)?))),
+        "operator" => Ok(Action::Load(LoadCommand::Operator(operator::parse(words)?))),
         _ => Err(word
-            .problem("unknown load", "`put`, `mix` or `stop`")
-            .suggest(&word.text, ["put", "mix", "stop"])),
+            .problem("unknown load", EXPECTED)
+            .suggest(&word.text, ["put", "mix", "operator", "stop"])),
     }
 }
 
@@ -138,13 +147,7 @@ fn parse_put(words: &mut Words) -> Result<Load, Problem> {
             "key" => load.key = KeyPattern::parse(&value)?,
             "value" => load.value_bytes = super::cluster::small(value.size(VALUE_BYTES_MAX)?),
             "rate" => load.rate = parse_rate(&value)?,
-            "for" | "count" if load.until != LoadEnd::Never => {
-                return Err(word.problem("a second end:", "either `for=` or `count=`"));
-            }
-            "for" => load.until = LoadEnd::For(value.time()?),
-            "count" => {
-                load.until = LoadEnd::Count(value.number_in(1, 100_000_000, "a number")?);
-            }
+            "for" | "count" => load.until.set(key, &value, &word)?,
             _ => {
                 let expected = format!("one of {}", KEYS.join(", "));
                 return Err(word.problem("unknown setting", &expected).suggest(key, KEYS));
@@ -163,6 +166,18 @@ fn parse_rate(word: &Word) -> Result<u32, Problem> {
 }
 
 impl LoadEnd {
+    /// Takes `for=` or `count=`, one of them.
+    pub(super) fn set(&mut self, name: &str, value: &Word, word: &Word) -> Result<(), Problem> {
+        if *self != LoadEnd::Never {
+            return Err(word.problem("a second end:", "either `for=` or `count=`"));
+        }
+        *self = match name {
+            "for" => LoadEnd::For(value.time()?),
+            _ => LoadEnd::Count(value.number_in(1, 100_000_000, "a number")?),
+        };
+        Ok(())
+    }
+
     pub(super) fn print(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadEnd::Never => Ok(()),
@@ -184,6 +199,7 @@ impl fmt::Display for LoadCommand {
         let load = match self {
             LoadCommand::Stop => return f.write_str("load stop"),
             LoadCommand::Mix(mix) => return mix.fmt(f),
+            LoadCommand::Operator(operator) => return operator.fmt(f),
             LoadCommand::Start(load) => load,
         };
         let key = quoted(&format!("key={}", load.key));

@@ -44,6 +44,8 @@ pub struct Mix {
     pub weights: Weights,
     /// Watches that follow all keys of the pattern.
     pub watches: u32,
+    /// Further ones whose clients are slow to listen.
+    pub slow_watches: u32,
     /// When it ends.
     pub until: LoadEnd,
 }
@@ -95,8 +97,8 @@ impl Weights {
     }
 }
 
-const SETTINGS: [&str; 9] =
-    ["clients", "key", "keys", "value", "think", "timeout", "watches", "for", "count"];
+const SETTINGS: [&str; 10] =
+    ["clients", "key", "keys", "value", "think", "timeout", "watches", "slow", "for", "count"];
 
 pub(super) fn parse(words: &mut Words) -> Result<Mix, Problem> {
     let mut mix = Mix {
@@ -108,6 +110,7 @@ pub(super) fn parse(words: &mut Words) -> Result<Mix, Problem> {
         timeout_ns: 5 * SECOND_NS,
         weights: Weights::default(),
         watches: 0,
+        slow_watches: 0,
         until: LoadEnd::Never,
     };
     let mut weights = [0; 8];
@@ -137,13 +140,8 @@ impl Mix {
             }
             "timeout" => self.timeout_ns = value.time()?.clamp(MILLISECOND_NS, 60 * SECOND_NS),
             "watches" => self.watches = small(value.number_in(0, 64, "watches")?),
-            "for" | "count" if self.until != LoadEnd::Never => {
-                return Err(word.problem("a second end:", "either `for=` or `count=`"));
-            }
-            "for" => self.until = LoadEnd::For(value.time()?),
-            "count" => {
-                self.until = LoadEnd::Count(value.number_in(1, 100_000_000, "a number")?);
-            }
+            "slow" => self.slow_watches = small(value.number_in(0, 64, "watches")?),
+            "for" | "count" => self.until.set(name, value, word)?,
             _ => {
                 let known = || SETTINGS.into_iter().chain(Weights::NAMES);
                 let expected = known().collect::<Vec<_>>().join(", ");
@@ -195,6 +193,9 @@ impl fmt::Display for Mix {
         }
         if self.watches > 0 {
             write!(f, " watches={}", self.watches)?;
+        }
+        if self.slow_watches > 0 {
+            write!(f, " slow={}", self.slow_watches)?;
         }
         self.until.print(f)
     }

@@ -26,6 +26,7 @@ mod expect;
 mod load;
 mod mix;
 pub(crate) mod node;
+mod operator;
 mod quantity;
 pub(crate) mod verb;
 pub(crate) mod word;
@@ -41,12 +42,13 @@ pub use client::{
     TxnRequest, Until, Watch,
 };
 pub(crate) use cluster::small;
-pub use cluster::{ClusterSpec, Engine, NODES_MAX, Span};
+pub use cluster::{ClusterSpec, Count, Engine, NODES_MAX, PreVote, Span};
 pub use error::ParseError;
 pub use expect::{Expectation, Expected};
 pub use load::{KeyPattern, Load, LoadCommand, LoadEnd, RATE_MAX, VALUE_BYTES_MAX};
 pub use mix::{CLIENTS_MAX, Distribution, Mix, Weights, ZIPF_KEYS_MAX};
 pub use node::{Context, Node, Target};
+pub use operator::Operator;
 pub use quantity::{
     MILLISECOND_NS, SECOND_NS, TIME_MAX_NS, parse_time, print_share, print_size, print_time,
 };

@@ -214,7 +214,10 @@ fn loads(clients: &Clients) -> Vec<LoadView> {
     let mixed = clients.mixes().map(|running| {
         view(running.first_client, running.begun, LoadCommand::Mix((*running.mix).clone()))
     });
-    even.chain(mixed).collect()
+    let operators = clients.operators().map(|running| {
+        view(running.client, running.begun, LoadCommand::Operator(running.operator.clone()))
+    });
+    even.chain(mixed).chain(operators).collect()
 }
 
 fn operation(operation: &Operation) -> OperationView {

@@ -133,7 +133,8 @@ fn told(node: Node, event: &etcd::server::ServerEvent) -> Option<Words> {
         Event::CompactionFinished { revision } => {
             of(node, Tone::Plain, format!("forgot what was before revision {revision}"))
         }
-        Event::SnapshotLoaded { .. }
+        Event::CompactionBatch { .. }
+        | Event::SnapshotLoaded { .. }
         | Event::SnapshotBroken { .. }
         | Event::OrphanRemoved { .. }
         | Event::SnapshotTaken { .. }

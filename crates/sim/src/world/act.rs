@@ -36,6 +36,7 @@ impl World {
             Action::Load(LoadCommand::Mix(mix)) => {
                 self.start_mix(mix);
             }
+            Action::Load(LoadCommand::Operator(operator)) => self.start_operator(operator),
             Action::Fault(fault) => self.fault(fault),
             Action::Expect(expectation) => self.expect(line, expectation),
             Action::Bug(toggle) => {
@@ -60,16 +61,19 @@ impl World {
     }
 
     fn start_mix(&mut self, mix: Mix) {
-        let (watches, keys) = (mix.watches, mix.all_keys());
+        let (quick, slow, keys) = (mix.watches, mix.slow_watches, mix.all_keys());
         let turns = self.clients.start_mix(self.now_ns, mix);
         let Some(&(first_client, _)) = turns.first() else { return };
         for (client, at_ns) in turns {
             self.queue.push(at_ns, Due::SessionTurn { client });
         }
-        for number in 0..watches {
-            let node = Node(1 + number % self.spec.nodes);
+        for number in 0..quick + slow {
+            let node = Node(1 + number % self.founders);
             let watch = Watch { keys: keys.clone(), prev_kv: true, ..Watch::default() };
-            self.watch(first_client, 0, node, watch);
+            let watcher = self.watch(first_client, 0, node, watch);
+            if let Some(watcher) = watcher.filter(|_| number >= quick) {
+                self.clients.slow_down(watcher);
+            }
         }
     }
 
@@ -96,7 +100,8 @@ impl World {
     /// Breaks or mends, and keeps count of what came into play.
     fn fault(&mut self, fault: Fault) {
         self.checks.disturbed();
-        if fault.breaks() {
+        let has_target = fault.target().is_none_or(|target| !self.targets(target).is_empty());
+        if fault.breaks() && has_target {
             self.drawn.insert(fault.name());
         }
         fault.strike(self);
@@ -190,6 +195,9 @@ impl World {
         for (client, at_ns) in self.clients.wake_sessions(self.now_ns) {
             self.queue.push(at_ns.max(self.now_ns + 1), Due::SessionTurn { client });
         }
+        for (client, at_ns) in self.clients.wake_operators(self.now_ns) {
+            self.queue.push(at_ns.max(self.now_ns + 1), Due::OperatorTurn { client });
+        }
         for &expectation in &self.open {
             let deadline_ns = self.judgements[expectation].deadline_ns();
             self.queue.push(deadline_ns.max(self.now_ns + 1), Due::Deadline { expectation });
@@ -198,7 +206,7 @@ impl World {
 
     /// Whether a machine is part of the cluster's story: it began with it, or was started since.
     fn has_begun(&self, node: Node) -> bool {
-        node.0 <= self.spec.members || self.machine(node).boots() > 0
+        node.0 <= self.founders || self.machine(node).boots() > 0
     }
 
     /// The servers that a command means now.

@@ -4,7 +4,7 @@ use disk::{DiskError, Faults};
 
 use super::World;
 use crate::fault::Survivors;
-use crate::machine::{DATA_DIR, absolute_path};
+use crate::machine::{DATA_DIR, Rotten, absolute_path, rot};
 use crate::scenario::Node;
 use crate::trace::TraceEvent;
 
@@ -40,6 +40,20 @@ impl World {
         self.tell(TraceEvent::DiskTouched { node, ok: spoiled == Ok(true) });
     }
 
+    /// A record of the newest segment of the log does not read back as it was written.
+    pub(crate) fn rot(&mut self, node: Node, record: u32) {
+        self.checks.excuse(node);
+        let path = self.path(node, "wal");
+        let machine = self.machine_mut(node);
+        machine.mend_disk();
+        let rotten = rot::choose(&machine.disk, &path, record);
+        let ok = rotten.is_some();
+        if let Some((offset, mask)) = rotten {
+            machine.rot(Rotten { path, offset, mask });
+        }
+        self.tell(TraceEvent::DiskTouched { node, ok });
+    }
+
     pub(crate) fn flush_page(&mut self, node: Node, path: &str, page: u32) {
         let path = self.path(node, path);
         let flushed = self.machine_mut(node).disk.flush_page(&path, page);
@@ -64,7 +78,16 @@ impl World {
     pub(crate) fn wipe(&mut self, node: Node) {
         self.fired.insert("wipe");
         self.cut_power(node, Survivors::Nothing);
-        self.machine_mut(node).disk.wipe();
+        self.machine_mut(node).wipe();
+        self.checks.wiped(node);
+    }
+
+    /// A machine with an empty disk takes the place of one whose server was removed: it starts
+    /// only as a member that was added since.
+    pub(crate) fn replace(&mut self, node: Node) {
+        self.machine_mut(node).forget_identity();
+        self.cut_power(node, Survivors::Nothing);
+        self.machine_mut(node).wipe();
         self.checks.wiped(node);
     }
 

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::check::{Promise, State};
-use crate::machine::{Power, Server, ServerStatus};
+use crate::machine::{Power, Server, ServerStatus, members};
 use crate::scenario::{Expected, Node};
 use crate::view::Role;
 
@@ -27,10 +27,24 @@ impl World {
     }
 
     /// The server whose store is asked: the leader, else the one that applied most.
-    fn witness(&self) -> Option<Node> {
+    pub(super) fn witness(&self) -> Option<Node> {
         let most =
             || self.up().max_by_key(|node| self.status(*node).map_or(0, |status| status.applied));
         self.leader().or_else(most)
+    }
+
+    /// The members of the cluster as the best server knows them; before anybody does, those that it
+    /// begins with.
+    pub(crate) fn members(&self) -> Vec<Node> {
+        let witness = self.witness().and_then(|witness| self.machine(witness).server());
+        let mut members: Vec<Node> =
+            witness.map(members).unwrap_or_default().into_iter().map(|(node, _)| node).collect();
+        members.retain(|node| node.index() < self.machines.len());
+        members.sort_unstable();
+        if members.is_empty() {
+            members = (1..=self.founders).map(Node).collect();
+        }
+        members
     }
 
     /// Whether it is true now; if not, what is the case instead.

@@ -14,6 +14,7 @@ mod act;
 mod disks;
 mod find;
 mod messages;
+mod operate;
 mod run;
 mod watch;
 
@@ -41,6 +42,8 @@ use crate::trails::Trails;
 #[derive(Clone)]
 pub struct World {
     spec: Arc<ClusterSpec>,
+    /// How many servers the cluster began with.
+    founders: u32,
     now_ns: u64,
     event: u64,
     queue: Queue,
@@ -88,14 +91,15 @@ pub struct Performed {
 impl World {
     /// A fresh world at time 0; all servers boot with the first events.
     pub fn new(spec: ClusterSpec) -> World {
-        let nodes = spec.nodes;
+        let (nodes, founders) = (spec.nodes, spec.founders());
         let machines: Vec<Machine> =
             (1..=nodes).map(|number| Machine::new(&spec, Node(number))).collect();
         let mut queue = Queue::default();
-        for number in 1..=spec.members {
+        for number in 1..=founders {
             queue.push(0, Due::Boot(Node(number)));
         }
         World {
+            founders,
             now_ns: 0,
             event: 0,
             queue,
@@ -202,6 +206,7 @@ impl World {
             }
             Due::LoadTurn { client } => self.load_turn(client),
             Due::SessionTurn { client } => self.session_turn(client),
+            Due::OperatorTurn { client } => self.operator_turn(client),
             Due::KeepAlive { lease } => self.keep_alive(lease),
             Due::WatchConnect { watcher } => self.watch_connects(watcher),
             Due::WatchArrival { stream, node, said } => self.watch_arrives(stream, node, said),
@@ -422,6 +427,10 @@ impl World {
         if let Some(at_ns) = self.clients.session_ended(self.now_ns, ended) {
             let client = ended.operation.client;
             self.queue.push(at_ns, Due::SessionTurn { client });
+        }
+        if let Some(at_ns) = self.clients.operator_ended(self.now_ns, ended) {
+            let client = ended.operation.client;
+            self.queue.push(at_ns, Due::OperatorTurn { client });
         }
         if bugs::retries(&self.bugs) {
             self.ask_again(ended);

@@ -272,6 +272,7 @@ impl World {
             .filter(|place| head.judgements[*place].ok.is_none())
             .collect();
         Ok(World {
+            founders: spec.founders(),
             now_ns: head.now_ns,
             event: head.event,
             queue,

@@ -59,10 +59,15 @@ impl World {
 
     pub(super) fn watch_hears(&mut self, stream: u64, answer: Arc<WatchAnswer>) {
         let WatchAnswer::Etcd(response) = &*answer;
-        let Some(node) = self.clients.listening(stream).map(|watcher| watcher.node) else { return };
+        let listening = self.clients.listening(stream).map(|one| (one.watcher, one.node));
+        let Some((watcher, node)) = listening else { return };
+        let compacted = response.compact_revision;
         self.clients.hear(stream, response);
         self.checks.watch_heard(stream, &answer);
         self.tell(TraceEvent::WatchHeard { stream, answer });
+        if let Some(again) = self.clients.begin_anew(self.now_ns, watcher, compacted) {
+            self.queue.push(again.at_ns, Due::WatchConnect { watcher: again.watcher });
+        }
         let said = WatchSaid::Taken(1);
         self.queue.push(self.now_ns + 1, Due::WatchArrival { stream, node, said });
     }
