@@ -121,3 +121,23 @@ fn transactions_compare_and_do_one_of_two_lists() {
     assert_eq!(done(&mut world, txn), "FAILURE\n\nk\nfirst\n\nOK");
     assert_eq!(done(&mut world, "get k --print-value-only"), "second");
 }
+
+#[test]
+fn a_removed_leader_answers_no_reads_while_the_last_member_leads() {
+    let mut were_both_there = 0;
+    for seed in 1..9 {
+        let mut world = world(&format!("cluster etcd nodes=2 seed={seed} election=5\n"));
+        world.run_until(8 * SECOND_NS);
+        let removed = world.leader().expect("they have elected one");
+        let last = Node(3 - removed.0);
+        done(&mut world, &format!("on {last} member remove {removed}"));
+        while world.machine(removed).is_up() && world.leader() != Some(last) {
+            world.step();
+        }
+        were_both_there += u32::from(world.machine(removed).is_up());
+        typed(&mut world, &format!("on {last} put after removal"));
+        typed(&mut world, &format!("on {removed} get after"));
+        assert_eq!(world.checks().found().violations(), [], "seed {seed}");
+    }
+    assert!(were_both_there > 0, "the removed one lives on for a second");
+}

@@ -385,6 +385,9 @@ fn new_node(
         check_quorum: true,
         pre_vote: config.pre_vote,
         read_only_option: read_only_option(config),
+        // Real releases leave a removed leader in office for the second that it lives on: the last
+        // two members being one, it answers reads alone while the other leads already.
+        step_down_on_removal: true,
         bugs: config.bugs.core,
         ..raft::Config::new(id)
     };

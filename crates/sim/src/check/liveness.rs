@@ -65,13 +65,10 @@ impl Liveness {
         }
     }
 
-    /// When progress is demanded. A leader that was handed the cluster just now has the time of an
+    /// When progress is demanded. Where leadership was handed over just now there is time for an
     /// election, but not again and again.
     fn due_ns(&self, patience_ns: u64) -> u64 {
         let due_ns = self.since_ns + patience_ns;
-        if self.leading.is_none() {
-            return due_ns;
-        }
         let settled_ns = self.leading_since_ns + patience_ns / PATIENCE_ELECTIONS;
         due_ns.max(settled_ns.min(due_ns + patience_ns))
     }
