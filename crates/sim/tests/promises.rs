@@ -73,7 +73,7 @@ fn a_healthy_cluster_keeps_its_promises_of_watches_leases_and_pages_in_chaos() {
         let checks = world.checks().found();
         assert_eq!(checks.violations(), [], "seed {seed}");
         let watched = ["watch-ordered", "watch-unique", "watch-reliable", "watch-atomic"];
-        let others = ["watch-resumable", "watch-exact", "L1", "L2", "L3", "L4", "L5", "W7", "M8"];
+        let others = ["watch-resumable", "watch-exact", "L2", "L3", "L4", "L5", "W7", "M8"];
         for id in watched.iter().chain(&others).chain(&["M2", "linearizable"]) {
             let promise = Promise::find(id).expect("it is in the table");
             let state = checks.state(promise);
@@ -82,23 +82,61 @@ fn a_healthy_cluster_keeps_its_promises_of_watches_leases_and_pages_in_chaos() {
     }
 }
 
+/// For each toggle a seed of `chaos.scn` that shows it. What is in play changes with every change
+/// of the message stream, so a few seeds after it may do as well.
 #[test]
-fn bugs_that_chaos_shows_at_once_break_the_promises_named_for_them() {
+fn every_bug_that_chaos_shows_within_a_few_seeds_breaks_the_promise_named_for_it() {
     let seeds = [
+        ("commit-prior-term", 16),
         ("vote-without-log-check", 2),
-        ("index-apart-from-data", 3),
+        ("change-before-commit", 16),
+        ("removed-server-campaigns", 1),
+        ("pre-vote-unanswered", 21),
+        ("read-before-commit", 14),
+        ("lease-read", 13),
+        ("local-read", 13),
+        ("snapshot-without-configuration", 3),
+        ("index-apart-from-data", 11),
+        ("cut-at-any-damage", 5),
         ("snapshot-name-not-synced", 1),
-        ("former-leader-revokes", 1),
         ("fsync-retried", 3),
         ("tombstone-removed", 1),
+        ("slow-watcher-skips", 5),
+        ("former-leader-revokes", 1),
         ("retry-without-deduplication", 1),
     ];
-    for (id, seed) in seeds {
+    let chaos = Scenario::parse(CHAOS).expect("it is a scenario");
+    for (id, first) in seeds {
         let toggle = Toggle::find(id).expect("it is in the list");
         let promise = toggle.info().expect("it has a row").promise;
-        let chaos = Scenario::parse(CHAOS).expect("it is a scenario");
-        let run = hunt::run(&hunt::with_bugs(&chaos, &[toggle]), seed, &[promise]);
-        let is_broken = run.violations.iter().any(|one| one.promise == promise);
-        assert!(is_broken, "{id} breaks {} with seed {seed}", promise.id());
+        let broken = hunt::with_bugs(&chaos, &[toggle]);
+        let shows = |seed| {
+            let run = hunt::run(&broken, seed, &[promise]);
+            run.violations.iter().any(|one| one.promise == promise)
+        };
+        let found = (first..first + SEEDS_TRIED).find(|seed| shows(*seed));
+        assert!(found.is_some(), "{id} breaks {} soon after seed {first}", promise.id());
     }
+}
+
+const SEEDS_TRIED: u64 = 60;
+
+/// The tombstone is the last of a batch that fills up exactly, and nothing came after it.
+#[test]
+fn a_compaction_at_a_tombstone_cut_short_takes_the_revision_back_if_its_schedule_is_forgotten() {
+    let text = "\
+cluster etcd nodes=1 seed=1 compaction-batch=2
+2s      put a 1
+2.1s    del a
+2.2s    crash n1 during compaction-batch
+2.3s    compact 3
+3s      restart n1
+5s      put b 2
+7s      end
+";
+    let world = found(text, None);
+    assert_eq!(world.checks().found().violations(), [], "the server as it is");
+    assert!(world.faults_fired().contain("crash during compaction-batch"));
+    let world = found(text, Some("revision-goes-back"));
+    assert!(world.checks().found().is_broken(Promise::M1), "revision 3 is given again");
 }

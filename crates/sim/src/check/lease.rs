@@ -6,7 +6,7 @@
 
 use ordered::Map;
 
-use etcd::mvcc::{KeyRange, RangeOptions};
+use etcd::mvcc::{Backend, KeyRange, RangeOptions, Store};
 use etcd::request::{LeaseKeepAliveReply, LeaseTimeToLiveReply, Reply};
 use etcd::server::{ServerEvent as EtcdEvent, View};
 use ordered::SharedMap;
@@ -145,7 +145,9 @@ impl Leases {
             }
             let ended = self.ended.get(index).copied();
             if let Some(ended) = ended.filter(|ended| ended.revision == *revision) {
-                keys_are_gone(shadow.node, machine, *index, ended, found);
+                if let Some(store) = view(machine).and_then(View::store) {
+                    keys_are_gone(shadow.node, store, *index, ended, found);
+                }
             }
         }
     }
@@ -208,9 +210,14 @@ impl Leases {
 }
 
 /// L3.
-fn keys_are_gone(node: Node, machine: &Machine, index: u64, ended: Ended, found: &mut Found) {
+fn keys_are_gone<B: Backend>(
+    node: Node,
+    store: &Store<B>,
+    index: u64,
+    ended: Ended,
+    found: &mut Found,
+) {
     let Ended { lease, revision } = ended;
-    let Some(store) = view(machine).and_then(View::store) else { return };
     let options = RangeOptions { revision, ..RangeOptions::default() };
     let Ok(result) = store.range(&KeyRange::all(), options) else { return };
     let left = result.kvs.iter().find(|kv| kv.lease == lease);
@@ -222,6 +229,7 @@ fn keys_are_gone(node: Node, machine: &Machine, index: u64, ended: Ended, found:
 
 #[cfg(test)]
 mod tests {
+    use etcd::mvcc::MemoryBackend;
     use etcd::proto::etcdserverpb::InternalRaftRequest;
     use etcd::proto::rpc::{LeaseGrantRequest, LeaseRevokeRequest};
     use etcd::request::ResponseHeader;
@@ -285,5 +293,23 @@ mod tests {
         };
         assert_eq!(said(50, &left(5)), [], "all of it");
         assert_eq!(said(50, &left(6)), [Promise::L5], "more than it was granted");
+    }
+
+    #[test]
+    fn an_ended_lease_that_leaves_a_key_behind_breaks_l3() {
+        let rules = etcd::server::Version::default().rules();
+        let mut store = Store::restore(MemoryBackend::default(), rules).expect("it is empty");
+        let key = |name: &'static str| bytes::Bytes::from_static(name.as_bytes());
+        let mut txn = store.write();
+        txn.put(key("kept"), key("value"), 8);
+        txn.put(key("left"), key("value"), 7);
+        let revision = txn.end().revision;
+        let broken = |lease| {
+            let mut found = Found::new();
+            keys_are_gone(LEADER, &store, 9, Ended { lease, revision }, &mut found);
+            found.violations().iter().map(|one| one.promise).collect::<Vec<_>>()
+        };
+        assert_eq!(broken(7), [Promise::L3], "a key hangs on it");
+        assert_eq!(broken(6), [], "none does");
     }
 }

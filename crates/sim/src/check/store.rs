@@ -233,3 +233,54 @@ fn rebuilt(node: Node, store: &Store<DiskBackend>, found: &mut Found) {
         format!("{node}: the index rebuilt from the backend differs from the live one")
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::DATA_DIR;
+    use crate::scenario::Scenario;
+    use crate::world::World;
+
+    /// The backend of a server that was busy for a while.
+    fn backend() -> Vec<u8> {
+        let text = "cluster etcd nodes=1 seed=1\n0s load put rate=50/s\n5s compact 100\n9s end\n";
+        let scenario = Scenario::parse(text).expect("it is a scenario");
+        let mut world = World::of_scenario(&scenario);
+        world.run_scenario(&scenario, scenario.ends_ns(), &mut |_| {});
+        let disk = &world.machine(Node(1)).disk;
+        let file = disk.open(&format!("{DATA_DIR}/member/snap/db")).expect("there is one");
+        disk.read_range(file, 0..disk.len(file)).expect("it can be read")
+    }
+
+    fn broken(bytes: &[u8]) -> Vec<Promise> {
+        let mut found = Found::new();
+        let file = File::open(bytes.to_vec().into(), bytes.len() as u64).expect("it opens");
+        pages(Node(1), &file, &mut found);
+        found.violations().iter().map(|one| one.promise).collect()
+    }
+
+    /// Where the root page of the database keeps the root of each bucket: an offset in the file.
+    fn roots(bytes: &[u8], page: usize) -> Vec<usize> {
+        let u32_at = |at: usize| {
+            let word: [u8; 4] = bytes[at..at + 4].try_into().expect("four bytes");
+            usize::try_from(u32::from_le_bytes(word)).expect("it fits")
+        };
+        let count = usize::from(u16::from_le_bytes([bytes[page + 10], bytes[page + 11]]));
+        let elements = (0..count).map(|n| page + 16 + 16 * n);
+        elements.map(|at| at + u32_at(at + 4) + u32_at(at + 8)).collect()
+    }
+
+    #[test]
+    fn a_page_that_two_buckets_hold_breaks_m8() {
+        let mut bytes = backend();
+        assert_eq!(broken(&bytes), [], "as the server left it");
+        let file = File::open(bytes.clone().into(), bytes.len() as u64).expect("it opens");
+        let page = file.meta().root * u64::from(file.meta().page_bytes);
+        let roots = roots(&bytes, usize::try_from(page).expect("it is small"));
+        let is_page = |at: &&usize| bytes[**at..**at + 8] != [0; 8];
+        let held = *roots.iter().find(is_page).expect("a bucket with a page of its own");
+        let other = *roots.iter().find(|at| **at != held).expect("there are several buckets");
+        bytes.copy_within(held..held + 8, other);
+        assert_eq!(broken(&bytes), [Promise::M8], "the page is reached twice");
+    }
+}
