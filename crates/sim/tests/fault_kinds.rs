@@ -210,7 +210,8 @@ fn a_clock_that_jumps_back_harms_no_running_server() {
 fn every_point_of_a_crash_is_reached_and_recovered_from() {
     for point in sim::fault::POINTS {
         let mut world = world(&format!(
-            "cluster etcd nodes=3 seed=4 segment=4KiB snapshot-count=60 catch-up=10\n{LOAD}\
+            "cluster etcd nodes=3 seed=4 segment=4KiB snapshot-count=60 catch-up=10 \
+             compaction-batch=5\n{LOAD}0s load mix clients=1 put=1 compact=1\n\
              2s crash all during {} torn\n3s crash leader\n4s restart all\n\
              4.5s isolate n2\n6.5s heal\n9s disarm all\n9s restart all\n",
             point.name

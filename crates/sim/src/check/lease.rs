@@ -144,10 +144,10 @@ impl Leases {
                 clock.started_ns.insert(*lease, clock.now_ns);
             }
             let ended = self.ended.get(index).copied();
-            if let Some(ended) = ended.filter(|ended| ended.revision == *revision) {
-                if let Some(store) = view(machine).and_then(View::store) {
-                    keys_are_gone(shadow.node, store, *index, ended, found);
-                }
+            if let Some(ended) = ended.filter(|ended| ended.revision == *revision)
+                && let Some(store) = view(machine).and_then(View::store)
+            {
+                keys_are_gone(shadow.node, store, *index, ended, found);
             }
         }
     }
