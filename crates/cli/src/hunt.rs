@@ -1,16 +1,18 @@
 //! `quorarium hunt FILE.scn --seeds A..B`: one run a seed, on all cores, in search of a broken
 //! promise.
 //!
-//! Standard output has a JSON line for each seed that failed, by seed, and a summary at the end;
-//! the outputs of shards can be put together. Progress goes to standard error when that is a
+//! Standard output has a JSON line for each seed that failed (with `--every-seed` for each), by seed,
+//! and a summary at the end; the outputs of shards can be put together. Progress goes to standard error when that is a
 //! terminal.
 //!
 //! A run that panics is a failure of its own, with the words of the panic; the hunt goes on. Runs
 //! share nothing that a panic could leave half done.
 
+mod ranges;
+
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -51,16 +53,27 @@ pub(crate) struct Arguments {
     /// Stops when a seed has failed: no later seed is begun
     #[arg(long)]
     stop_at_first: bool,
+    /// Splits the seeds into N ranges, stops in each at the first that fails, and tells how many
+    /// seeds that took: the median and the 95th percentile
+    #[arg(long, value_name = "N")]
+    ranges: Option<NonZeroU32>,
+    /// Also tells of seeds that did not fail: two runs of the same seeds must say the same
+    #[arg(long)]
+    every_seed: bool,
     /// JSON lines, also of the summary
     #[arg(long)]
     json: bool,
 }
 
+/// A run that came to its end.
 #[derive(Serialize)]
-struct Failing<'a> {
+struct Ended<'a> {
     seed: u64,
     fingerprint: String,
     violations: &'a [violation::Row],
+    acknowledged: u64,
+    undecided: Vec<&'static str>,
+    unfired: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -82,6 +95,8 @@ struct Summary {
     panicked: u64,
     /// Runs in which a check could not decide.
     undecided: u64,
+    /// Runs in which a fault that was drawn did nothing.
+    unfired: u64,
     acknowledged: u64,
     failed: u64,
     unknown: u64,
@@ -113,29 +128,52 @@ struct Shared {
     /// Seeds from here on need not be run.
     end: AtomicU64,
     stop_at_first: bool,
+    every_seed: bool,
     busy_nanos: AtomicU64,
     is_over: AtomicBool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let scenario = read_scenario(&arguments.file)?;
-    let toggles = bugs::parse(&arguments.bug)?;
+    let scenario = hunt::with_bugs(&scenario, &bugs::parse(&arguments.bug)?);
     let seeds = parse_seeds(&arguments.seeds)?;
+    let is_clean = match arguments.ranges {
+        None => hunt_in(arguments, &scenario, seeds)?.is_clean(),
+        Some(ranges) => {
+            let ranges = ranges::split(&seeds, ranges).ok_or_else(|| {
+                Failure::Usage(format!("--ranges {ranges}: there are fewer seeds than that"))
+            })?;
+            let hunts = ranges.into_iter().map(|seeds| hunt_in(arguments, &scenario, seeds));
+            let hunts: Vec<Summary> = hunts.collect::<Result<_, _>>()?;
+            ranges::report(&hunts, arguments.json)?;
+            hunts.iter().all(Summary::is_clean)
+        }
+    };
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Runs these seeds on as many threads as are wanted, and tells of them.
+fn hunt_in(
+    arguments: &Arguments,
+    scenario: &Scenario,
+    seeds: Range<u64>,
+) -> Result<Summary, Failure> {
     let shared = Shared {
         runner: hunt::run,
-        scenario: hunt::with_bugs(&scenario, &toggles),
+        scenario: scenario.clone(),
         checks: parse_checks(&arguments.check)?,
         next: AtomicU64::new(seeds.start),
         end: AtomicU64::new(seeds.end),
         seeds,
-        stop_at_first: arguments.stop_at_first,
+        stop_at_first: arguments.stop_at_first || arguments.ranges.is_some(),
+        every_seed: arguments.every_seed,
         busy_nanos: AtomicU64::new(0),
         is_over: AtomicBool::new(false),
     };
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let jobs = arguments.jobs.map_or(cores, NonZeroUsize::get);
     let (sender, receiver) = channel();
-    let summary = thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 0..jobs {
             let (sender, shared) = (sender.clone(), &shared);
             scope.spawn(move || work(shared, &sender));
@@ -144,9 +182,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let summary = report(&shared, &receiver, arguments.json);
         shared.is_over.store(true, Ordering::Relaxed);
         summary
-    })?;
-    let is_clean = summary.failing == 0 && summary.panicked == 0;
-    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    })
 }
 
 impl Shared {
@@ -232,6 +268,10 @@ fn rate(count: f64, hours: f64) -> u64 {
 }
 
 impl Summary {
+    fn is_clean(&self) -> bool {
+        self.failing == 0 && self.panicked == 0
+    }
+
     fn take(&mut self, shared: &Shared, outcome: &Outcome) {
         self.seeds += 1;
         if shared.fails(outcome) {
@@ -247,6 +287,7 @@ impl Summary {
         self.failed += run.operations.failed;
         self.unknown += run.operations.unknown;
         self.undecided += u64::from(!run.undecided.is_empty());
+        self.unfired += u64::from(!run.unfired.is_empty());
     }
 }
 
@@ -257,7 +298,7 @@ fn write(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let run = match &outcome.run {
-        Ok(run) if shared.fails(outcome) => run,
+        Ok(run) if shared.every_seed || shared.fails(outcome) => run,
         Ok(_) => return Ok(()),
         Err(panic) => return write_panic(outcome.seed, panic, is_json, output),
     };
@@ -267,7 +308,14 @@ fn write(
     let rows: Vec<violation::Row> = rows.collect();
     let fingerprint = format!("{:016x}", run.fingerprint);
     if is_json {
-        return output.json(&Failing { seed: run.seed, fingerprint, violations: &rows });
+        return output.json(&Ended {
+            seed: run.seed,
+            fingerprint,
+            violations: &rows,
+            acknowledged: run.operations.acknowledged,
+            undecided: run.undecided.iter().map(|(promise, _)| promise.id()).collect(),
+            unfired: run.unfired.iter().collect(),
+        });
     }
     output.line(&format!("seed {} fingerprint {fingerprint}", run.seed))?;
     rows.iter().try_for_each(|row| output.line(&row.line()))
@@ -286,10 +334,10 @@ fn write_summary(summary: &Summary, is_json: bool, output: &mut Output) -> Resul
         return output.json(&Summarized { summary });
     }
     let Summary { seeds, failing, undecided, seconds, seeds_per_core_hour, .. } = summary;
-    let Summary { acknowledged, failed, unknown, panicked, .. } = summary;
+    let Summary { acknowledged, failed, unknown, panicked, unfired, .. } = summary;
     output.line(&format!(
-        "{seeds} seeds, {failing} failing, {panicked} panicked, {undecided} with a check undecided; {acknowledged} \
-         operations acknowledged, {failed} failed, {unknown} unknown; {seconds:.1} s, \
+        "{seeds} seeds, {failing} failing, {panicked} panicked, {undecided} with a check undecided, \
+         {unfired} with a fault that did nothing; {acknowledged} operations acknowledged, {failed} failed, {unknown} unknown; {seconds:.1} s, \
          {seeds_per_core_hour} seeds per core-hour"
     ))
 }
@@ -360,6 +408,7 @@ mod tests {
             end: AtomicU64::new(seeds.end),
             seeds,
             stop_at_first: false,
+            every_seed: false,
             busy_nanos: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
         };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::bugs::Toggle;
 use crate::check::{Promise, Violation};
 use crate::client::Operations;
+use crate::fault::Names;
 use crate::scenario::{Action, Line, Scenario, Statement};
 use crate::world::World;
 
@@ -28,6 +29,8 @@ pub struct Run {
     pub operations: Operations,
     /// Promises that could not be decided, with the reason.
     pub undecided: Vec<(Promise, String)>,
+    /// Faults that were drawn and did nothing: of a run that ended early this says little.
+    pub unfired: Names,
 }
 
 /// The scenario with these bugs switched on before anything happens.
@@ -64,5 +67,6 @@ pub fn run(scenario: &Scenario, seed: u64, until_broken: &[Promise]) -> Run {
         violations: found.violations().to_vec(),
         operations: world.operations(),
         undecided: found.undecided_ones().map(|(one, why)| (one, why.to_owned())).collect(),
+        unfired: world.faults_drawn().without(&world.faults_fired()),
     }
 }
