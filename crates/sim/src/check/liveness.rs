@@ -13,6 +13,10 @@ use crate::scenario::Node;
 /// again after at most two of them.
 pub(crate) const PATIENCE_ELECTIONS: u64 = 12;
 
+/// Of them, those that a change of leaders may take: up to two until somebody campaigns, and once
+/// more when the votes were split.
+const SETTLING_ELECTIONS: u64 = 4;
+
 /// See the module's head.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Liveness {
@@ -65,11 +69,12 @@ impl Liveness {
         }
     }
 
-    /// When progress is demanded. Where leadership was handed over just now there is time for an
-    /// election, but not again and again.
+    /// When progress is demanded. Where leadership was handed over or given up just now there is time
+    /// for elections, but not again and again.
     fn due_ns(&self, patience_ns: u64) -> u64 {
         let due_ns = self.since_ns + patience_ns;
-        let settled_ns = self.leading_since_ns + patience_ns / PATIENCE_ELECTIONS;
+        let settled_ns =
+            self.leading_since_ns + patience_ns / PATIENCE_ELECTIONS * SETTLING_ELECTIONS;
         due_ns.max(settled_ns.min(due_ns + patience_ns))
     }
 

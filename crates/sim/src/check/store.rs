@@ -214,6 +214,10 @@ fn pages(node: Node, file: &File, found: &mut Found) {
 
 /// M7.
 fn rebuilt(node: Node, store: &Store<DiskBackend>, found: &mut Found) {
+    // A store that is taken up goes on with its compaction, and writes.
+    if store.compactions().next().is_some() || store.backend().busy().is_some() {
+        return;
+    }
     let again = match Store::restore(store.backend().clone(), store.rules()) {
         Ok(again) => again,
         Err(error) => {
@@ -222,9 +226,6 @@ fn rebuilt(node: Node, store: &Store<DiskBackend>, found: &mut Found) {
             return;
         }
     };
-    if store.compactions().next().is_some() {
-        return;
-    }
     let options = RangeOptions::default();
     let (has, rebuilt) =
         (store.range(&KeyRange::all(), options), again.range(&KeyRange::all(), options));

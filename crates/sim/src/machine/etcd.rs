@@ -28,7 +28,8 @@ const TOKEN: &str = "etcd-cluster";
 #[derive(Clone, Debug)]
 pub struct EtcdProcess {
     server: Server,
-    /// The machines of the peers that it was told of at its start, by member id.
+    /// The machines of the peers that it was told of at its start, or heard of since by a message
+    /// before its log told of them, by member id.
     machines: Vec<(u64, Node)>,
 }
 
@@ -102,6 +103,14 @@ impl EtcdProcess {
         let cluster = || self.server.view().cluster();
         let joined = || etcd_request::node_at(cluster()?.member(id)?.peer_urls.first()?);
         peer.map(|(_, machine)| *machine).or_else(joined)
+    }
+
+    /// A message of a member came from this machine. Who joined later than this server knows says
+    /// where it can be answered. Source: etcd release-3.4, `rafthttp/http.go` (`AddRemote`).
+    pub(crate) fn hear_of(&mut self, id: u64, node: Node) {
+        if self.node_of(id).is_none() {
+            self.machines.push((id, node));
+        }
     }
 
     /// The member on a machine, by its peer URL: members that joined later have ids of their own.
@@ -377,5 +386,20 @@ fn answer(result: Result<Reply, RequestError>) -> Answer {
                 AnswerBody::Unavailable(error.to_string())
             },
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_only_a_message_told_of_can_be_answered() {
+        let spec = ClusterSpec::default();
+        let own = Own { seed: 1, pre_vote: true, bugs: Bugs::default() };
+        let mut process = EtcdProcess::start(&spec, Node(1), None, own);
+        assert_eq!(process.node_of(77), None, "nobody has heard of it");
+        process.hear_of(77, Node(4));
+        assert_eq!(process.node_of(77), Some(Node(4)));
     }
 }

@@ -117,6 +117,8 @@ pub struct Machine {
     identity: Option<Identity>,
     /// Ids of members that it was before its disk was replaced: it never is one of them again.
     former: Vec<u64>,
+    /// Whether its server asks if it would win before it campaigns.
+    pre_vote: bool,
 }
 
 /// A bit of a file that is turned over.
@@ -225,6 +227,7 @@ impl Machine {
             member_id: member_id(spec, node, head.identity.as_ref()),
             identity: head.identity.clone(),
             former: head.former.clone(),
+            pre_vote: false,
         }
     }
 
@@ -246,6 +249,13 @@ impl Machine {
         }
     }
 
+    /// A message came from another machine.
+    pub(crate) fn hear_of(&mut self, from: Node, message: &Message) {
+        if let Power::On(server) = &mut self.power {
+            server.hear_of(from, message);
+        }
+    }
+
     /// Whether the machine runs, whatever its process does.
     pub fn has_power(&self) -> bool {
         !matches!(self.power, Power::Off)
@@ -264,6 +274,11 @@ impl Machine {
     /// Whether its process goes on at the world's pace.
     pub(crate) fn is_undisturbed(&self) -> bool {
         self.clock.is_true() && !self.is_paused()
+    }
+
+    /// Whether its server asks if it would win before it campaigns.
+    pub(crate) fn pre_vote(&self) -> bool {
+        self.pre_vote
     }
 
     /// Its member id.
@@ -300,12 +315,12 @@ impl Machine {
         self.shown_ns = 0;
         self.traps.set_on(&mut self.disk);
         let seed = self.node_stream.draw();
-        let pre_vote = match spec.pre_vote {
+        self.pre_vote = match spec.pre_vote {
             PreVote::Always => true,
             PreVote::Never => false,
             PreVote::Mixed => self.node_stream.below(2) == 1,
         };
-        let own = Own { seed, pre_vote, bugs };
+        let own = Own { seed, pre_vote: self.pre_vote, bugs };
         self.next_tick_ns = now_ns + 1 + self.node_stream.below(spec.tick_ns);
         self.power = Power::On(match spec.engine {
             Engine::Etcd => {

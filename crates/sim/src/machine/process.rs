@@ -213,6 +213,16 @@ pub struct ServerStatus {
 }
 
 impl Server {
+    /// A message came from a machine: whose server it is can be answered there.
+    pub(crate) fn hear_of(&mut self, from: Node, message: &Message) {
+        let Server::Etcd(server) = self;
+        match message {
+            Message::Etcd(message) => server.hear_of(message.from, from),
+            Message::EtcdSnapshot(snapshot) => server.hear_of(snapshot.message.from, from),
+            Message::EtcdRemoved | Message::EtcdSnapshotStatus(_) => {}
+        }
+    }
+
     /// What it says of itself.
     pub fn status(&self) -> ServerStatus {
         match self {

@@ -82,11 +82,17 @@ impl World {
         }
     }
 
-    /// The most servers that run and hear each other, if nothing disturbs them.
+    /// The most servers that run and hear each other, if nothing disturbs them. While only some ask
+    /// before they campaign, one that does not and is behind can stay a term ahead of those that do,
+    /// as long as chance has it: that is no calm.
     pub(super) fn calm_quorum(&self) -> Vec<Node> {
-        if !self.network.is_quiet() {
-            return Vec::new();
-        }
+        let quorum = if self.network.is_quiet() { self.clique() } else { Vec::new() };
+        let asks = |node: &Node| self.machine(*node).pre_vote();
+        let is_mixed = quorum.iter().any(asks) && !quorum.iter().all(asks);
+        if is_mixed { Vec::new() } else { quorum }
+    }
+
+    fn clique(&self) -> Vec<Node> {
         let runs = |node: &Node| {
             self.machine(*node).is_undisturbed()
                 && self.machine(*node).server().is_some_and(|server| !server.is_booting())

@@ -39,6 +39,7 @@ impl World {
         } else if self.machine(to).is_up() {
             self.tell(TraceEvent::Delivered { flight, from, to });
             let message = arrived.message.clone();
+            self.machine_mut(to).hear_of(from, &message);
             self.feed(to, Input::Message(arrived.message));
             self.checks.received(from, to, &message);
         } else {
