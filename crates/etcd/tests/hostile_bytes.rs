@@ -153,9 +153,14 @@ fn every_byte_of_a_frame_belongs_to_a_field() {
         "data.term",
         "data.index",
         "data.data",
+        "data.data.put",
+        "data.data.put.key",
+        "data.data.put.value",
+        "data.data.header",
+        "data.data.header.ID",
         "padding",
     ];
-    assert_eq!(names, expected, "an entry with data");
+    assert_eq!(names, expected, "an entry with a request");
 }
 
 #[test]
