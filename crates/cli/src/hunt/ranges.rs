@@ -14,12 +14,12 @@ use crate::output::Output;
 
 #[derive(Serialize)]
 struct Reported {
-    ranges: Ranges,
+    ranges: Finds,
 }
 
 /// What all ranges together say.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Ranges {
+struct Finds {
     ranges: usize,
     /// Those in which a seed failed.
     found: usize,
@@ -43,7 +43,7 @@ pub(super) fn split(seeds: &Range<u64>, ranges: NonZeroU32) -> Option<Vec<Range<
 
 /// Tells what hunts of one range each found.
 pub(super) fn report(hunts: &[Summary], is_json: bool) -> Result<(), Failure> {
-    let ranges = Ranges::of(hunts);
+    let ranges = Finds::of(hunts);
     let mut output = Output::new();
     if is_json {
         output.json(&Reported { ranges })?;
@@ -53,14 +53,14 @@ pub(super) fn report(hunts: &[Summary], is_json: bool) -> Result<(), Failure> {
     output.finish()
 }
 
-impl Ranges {
-    fn of(hunts: &[Summary]) -> Ranges {
+impl Finds {
+    fn of(hunts: &[Summary]) -> Finds {
         // A hunt that stops at the first find has run the seeds up to it.
         let taken = hunts.iter().map(|hunt| hunt.first.map(|_| hunt.seeds));
         let mut found: Vec<u64> = taken.flatten().collect();
         found.sort_unstable();
         let at = |place: usize| found.get(place).copied();
-        Ranges {
+        Finds {
             ranges: hunts.len(),
             found: found.len(),
             median: at(hunts.len() / 2),
@@ -70,7 +70,7 @@ impl Ranges {
     }
 
     fn line(&self) -> String {
-        let Ranges { ranges, found, median, percentile_95, seeds } = self;
+        let Finds { ranges, found, median, percentile_95, seeds } = self;
         let known = |seeds: &Option<u64>| {
             seeds.map_or_else(|| "more than a range has".to_owned(), |seeds| seeds.to_string())
         };
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_range_without_a_find_took_longer_than_all_others() {
         let hunts = [hunt(4, Some(4)), hunt(100, None), hunt(2, Some(102)), hunt(7, Some(207))];
-        let ranges = Ranges::of(&hunts);
+        let ranges = Finds::of(&hunts);
         assert_eq!((ranges.found, ranges.seeds), (3, 113), "of four");
         assert_eq!(ranges.median, Some(7), "2 4 | 7 -: the larger of the middle ones");
         assert_eq!(ranges.percentile_95, None, "the slowest of four found nothing");
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn of_twenty_ranges_the_nineteenth_is_the_95th_percentile() {
         let hunts: Vec<Summary> = (1..=20).map(|seeds| hunt(seeds, Some(seeds))).collect();
-        let ranges = Ranges::of(&hunts);
+        let ranges = Finds::of(&hunts);
         assert_eq!((ranges.median, ranges.percentile_95), (Some(11), Some(19)), "1 to 20");
     }
 }
