@@ -60,10 +60,11 @@ pub(super) static KIND: Kind =
     Kind { name: "crash during", survival: Survival::Survived, verb: None, draw: Some(draw) };
 
 /// Each point is in the plan or not; the server is started again and again until the time is over.
+/// Those at the end of the table are rare, and choose their time first.
 fn draw(plan: &mut Draw) {
-    for point in POINTS {
+    for point in POINTS.iter().rev() {
         if point.needs_snapshots() && !plan.sees_snapshots()
-            || point.needs_others() && plan.members() < 2
+            || plan.members() < point.members_min()
             || !plan.is_on(point.fault)
         {
             continue;
@@ -71,35 +72,44 @@ fn draw(plan: &mut Draw) {
         let place = PointId::of(point.name).expect("it is in the table");
         // Where servers come often, what else happens there counts: there are several tries.
         let (windows, length_ms) = match (plan.insists(), point.is_frequent()) {
-            _ if point.needs_lag() => (1, 6_000..10_000),
-            (true, _) => (1, 1_200..3_000),
+            (true, _) if point.needs_lag() => (1, 5_000..7_500),
+            (false, _) if point.needs_lag() => (1, 6_000..10_000),
+            (true, _) => (1, 1_500..3_500),
             (false, true) => (4, 1_500..5_000),
             (false, false) => (3, 3_000..7_000),
         };
-        if point.needs_election() || plan.insists() && !point.needs_lag() {
+        if plan.insists() || point.needs_election() {
             plan.blackouts(windows, length_ms, |plan, from_ns, until_ns| {
-                if point.needs_election() {
-                    plan.at(from_ns, Isolate { target: Target::Leader });
-                    plan.at(from_ns + (until_ns - from_ns) / 2, HealOne::of("isolate"));
-                }
+                let cut_off = plan.node();
+                cut_off_first(plan, point, Target::Node(cut_off), from_ns, until_ns);
                 wait_at(plan, place, Target::All, from_ns, until_ns);
             });
         } else {
             plan.outages(windows, length_ms, |plan, node, from_ns, until_ns| {
-                if point.needs_lag() {
-                    let target = Target::Node(node);
-                    plan.at(from_ns, Isolate { target });
-                    plan.at(until_ns - (until_ns - from_ns) / 4, HealOne::of("isolate"));
-                }
-                wait_at(plan, place, Target::Node(node), from_ns, until_ns);
+                let target = Target::Node(node);
+                cut_off_first(plan, point, target, from_ns, until_ns);
+                wait_at(plan, place, target, from_ns, until_ns);
             });
         }
     }
 }
 
+/// What brings servers to a point: the leader is cut off, or somebody falls behind.
+fn cut_off_first(plan: &mut Draw, point: &Point, target: Target, from_ns: u64, until_ns: u64) {
+    let length_ns = until_ns - from_ns;
+    if point.needs_election() {
+        plan.at(from_ns, Isolate { target: Target::Leader });
+        plan.at(from_ns + length_ns / 2, HealOne::of("isolate"));
+    } else if point.needs_lag() {
+        plan.at(from_ns, Isolate { target });
+        plan.at(until_ns - length_ns / 4, HealOne::of("isolate"));
+    }
+}
+
 fn wait_at(plan: &mut Draw, point: PointId, target: Target, from_ns: u64, until_ns: u64) {
     let survivors = plan.survivors();
-    let nth = plan.one_of(point.point().times);
+    let times = if plan.insists() { &[1] } else { point.point().times };
+    let nth = plan.one_of(times);
     plan.at(from_ns, CrashDuring { target, survivors, point, nth });
     if point.point().needs_restart() {
         plan.at(from_ns + 1, Crash { target, survivors, at_disk_operation: None });

@@ -163,9 +163,14 @@ impl Point {
         matches!(self.name, "snapshot-receive" | "snapshot-save")
     }
 
-    /// Whether a server comes there only when it is not the only one.
-    pub(super) fn needs_others(&self) -> bool {
-        matches!(self.name, "vote-granted" | "snapshot-receive")
+    /// Of fewer members none comes there: there is no vote to ask for, or nobody goes on while
+    /// another falls behind.
+    pub(super) fn members_min(&self) -> usize {
+        match self.name {
+            "vote-granted" => 2,
+            "snapshot-receive" => 3,
+            _ => 1,
+        }
     }
 
     /// Whether only a server that fell behind comes there.
