@@ -8,7 +8,7 @@ const BLOCK: usize = 64;
 
 /// A long row that grows at its end, cheap to clone.
 ///
-/// Invariant: every block but the last holds [`BLOCK`] members, and none is empty.
+/// Invariant: every block but the last holds `BLOCK` members, and none is empty.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SharedList<T> {
     blocks: Arc<Vec<Arc<Vec<T>>>>,

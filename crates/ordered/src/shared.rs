@@ -16,7 +16,7 @@ type Block<K, V> = Arc<Vec<(K, V)>>;
 
 /// An ordered map for many pairs, cheap to clone.
 ///
-/// Invariants: no block is empty or holds more than [`BLOCK`] pairs; keys rise strictly, within a
+/// Invariants: no block is empty or holds more than `BLOCK` pairs; keys rise strictly, within a
 /// block and from block to block; `len` counts them.
 #[derive(Clone)]
 pub struct SharedMap<K, V> {
