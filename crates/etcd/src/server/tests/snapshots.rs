@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use disk::Disk;
+use disk::{Disk, Unsynced};
 
 use super::lab::{Lab, Stream};
 use crate::request::{Compact, Request};
@@ -286,6 +286,39 @@ fn a_backend_behind_the_snapshot_stops_the_boot_with_etcds_words() {
          snapshot file doesn't exist)",
         "as a real server"
     );
+}
+
+/// The backend that came with a snapshot takes the place of the old one before the log is read; when
+/// that is torn and mended, the boot goes on with the new one.
+#[test]
+fn a_torn_log_behind_a_backend_that_a_boot_puts_in_place_is_repaired() {
+    let mut lab = Lab::with(3, often);
+    let leader = lab.elect();
+    let lagging = (leader + 1) % 3;
+    lab.cut_off.insert(lagging);
+    put_many(&mut lab, leader, 0..40);
+    lab.cut_off.clear();
+    lab.elect();
+    lab.ticks(5);
+    let installed = |event: &ServerEvent| matches!(event, ServerEvent::SnapshotInstalled { .. });
+    assert_eq!(count(&lab, lagging, installed), 1, "it has a backend of the leader");
+    lab.put(leader, "a", "1").unwrap();
+    let (segment, end) = lab.view(lagging).wal().unwrap().tail();
+    let segment = format!("{WAL}/{segment}");
+    let mut all_but_names = |thing| !matches!(thing, Unsynced::Name { .. });
+    lab.power_cut_to(lagging, &mut all_but_names);
+    let disk = &mut lab.machines[lagging].disk;
+    let is_received = |name: &String| name.ends_with(".snap.db");
+    assert!(names(disk, SNAP).iter().any(is_received), "its renaming was lost");
+    let file = disk.open(&segment).unwrap();
+    disk.set_len(file, end - 9).unwrap();
+    lab.boot(lagging);
+    lab.settle();
+    assert_eq!(lab.machines[lagging].died_of.as_ref().map(|fatal| &fatal.reason), None);
+    let repaired = |event: &ServerEvent| matches!(event, ServerEvent::Repaired { .. });
+    assert_eq!(count(&lab, lagging, repaired), 1, "the log was torn");
+    lab.elect();
+    assert_eq!(lab.local(lagging, "a").as_deref(), Some("1"), "the rest comes from the leader");
 }
 
 #[test]
