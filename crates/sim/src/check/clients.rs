@@ -314,3 +314,21 @@ impl Look<'_> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_is_refused_as_compacted_where_nothing_was_breaks_m3() {
+        let mut replay = Replay::new();
+        replay.asked(1, None);
+        let range = Request::Range(Range { revision: 5, ..Range::default() });
+        let body = AnswerBody::Error(RequestError::Compacted.to_string());
+        let answer = Answer { certainty: Certainty::NotDone, revision: None, body };
+        let mut found = Found::new();
+        replay.answered(Node(1), 1, &range, &answer, &mut found);
+        let broken: Vec<Promise> = found.violations().iter().map(|one| one.promise).collect();
+        assert_eq!(broken, [Promise::M3]);
+    }
+}

@@ -238,3 +238,30 @@ fn segment(disk: &Disk, directory: &str, name: SegmentName) -> Option<Segment> {
     let bytes = disk.read_range(file, 0..disk.data_end(file)).ok()?;
     Some(Segment::new(name, &Bytes::from(bytes), disk.len(file)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+    use crate::world::World;
+
+    #[test]
+    fn a_segment_that_begins_with_another_checksum_breaks_w4() {
+        let text = "cluster etcd nodes=1 seed=1 segment=4KiB\n0s load put rate=50/s\n5s end\n";
+        let scenario = Scenario::parse(text).expect("it is a scenario");
+        let mut world = World::of_scenario(&scenario);
+        world.run_until(scenario.ends_ns());
+        let mut disk = world.machine(Node(1)).disk.clone();
+        let broken = |disk: &Disk| {
+            let mut found = Found::new();
+            chain(Node(1), disk, &mut found);
+            found.violations().iter().map(|one| one.promise).collect::<Vec<_>>()
+        };
+        assert_eq!(broken(&disk), [], "as the server wrote it");
+        let second = segments(&disk)[1].name;
+        // Behind the frame, the record's type and the tag of its checksum.
+        let path = format!("{DATA_DIR}/member/wal/{second}");
+        disk.corrupt(&path, 8 + 2 + 1, 1).expect("it is there");
+        assert_eq!(broken(&disk), [Promise::W4]);
+    }
+}

@@ -195,3 +195,62 @@ fn campaigned(shadow: &Shadow, found: &mut Found) {
         format!("{node} campaigns at term {} with a committed change not applied", now.term)
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::shadow::Stand;
+    use crate::scenario::ClusterSpec;
+    use crate::world::World;
+
+    fn shadows() -> Shadows {
+        Shadows::new(World::new(ClusterSpec::default()).machines())
+    }
+
+    fn broken(found: &Found) -> Vec<Promise> {
+        found.violations().iter().map(|one| one.promise).collect()
+    }
+
+    #[test]
+    fn a_campaign_before_a_committed_change_is_applied_breaks_c3() {
+        let mut shadow = shadows().of(Node(1)).clone();
+        let change = raft::EntryType::ConfChange;
+        shadow.log.push(&raft::Entry {
+            entry_type: change,
+            term: 1,
+            index: 1,
+            ..Default::default()
+        });
+        let mut campaigns = |applied| {
+            shadow.now = Stand { role: Role::Candidate, commit: 1, applied, ..Stand::default() };
+            let mut found = Found::new();
+            campaigned(&shadow, &mut found);
+            broken(&found)
+        };
+        assert_eq!(campaigns(1), [], "it knows who the members are");
+        assert_eq!(campaigns(0), [Promise::C3], "it does not");
+    }
+
+    #[test]
+    fn a_leader_by_the_vote_of_a_learner_breaks_c4() {
+        let mut shadows = shadows();
+        let (leader, voter) = (Node(1), Node(2));
+        let member_id = |shadows: &Shadows, node| shadows.of(node).member_id;
+        shadows.of_mut(leader).now = Stand { role: Role::Leader, term: 2, ..Stand::default() };
+        let mut elections = Elections::default();
+        elections.candidates.insert((2, leader), (1, 1));
+        let vote = Vote { by: voter, to: leader, last: (1, 1) };
+        elections.votes.insert((2, member_id(&shadows, voter)), vote);
+        let mut elected = |conf: &ConfState| {
+            let mut found = Found::new();
+            elections.elected(&shadows, shadows.of(leader), Some(conf), &mut found);
+            broken(&found)
+        };
+        let ids = [1, 2, 3].map(|number| member_id(&shadows, Node(number)));
+        let voters = ConfState { voters: ids.to_vec(), ..ConfState::default() };
+        assert_eq!(elected(&voters), [], "two of three");
+        let (voters, learners) = (vec![ids[0], ids[2]], vec![ids[1]]);
+        let with_learner = ConfState { voters, learners, ..ConfState::default() };
+        assert_eq!(elected(&with_learner), [Promise::C4], "one of two, and a learner");
+    }
+}

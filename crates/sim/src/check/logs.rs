@@ -201,3 +201,46 @@ pub(crate) fn list(shadows: &Shadows, is: impl Fn(&Shadow) -> bool) -> String {
         shadows.iter().filter(|shadow| is(shadow)).map(|shadow| shadow.node.to_string()).collect();
     if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::shadow::Stand;
+    use crate::scenario::ClusterSpec;
+    use crate::view::Role;
+    use crate::world::World;
+
+    /// A server between two stands, of one life.
+    fn moved(before: Stand, now: Stand, cut_to: Option<u64>) -> Shadow {
+        let world = World::new(ClusterSpec::default());
+        let shadow = Shadows::new(world.machines()).of(Node(1)).clone();
+        Shadow { before, now, cut_to, ..shadow }
+    }
+
+    fn broken(check: impl FnOnce(&mut Found)) -> Vec<Promise> {
+        let mut found = Found::new();
+        check(&mut found);
+        found.violations().iter().map(|one| one.promise).collect()
+    }
+
+    #[test]
+    fn a_leader_that_cuts_its_own_log_breaks_r2() {
+        let leads =
+            |last_index| Stand { role: Role::Leader, term: 3, last_index, ..Stand::default() };
+        let appends = moved(leads(5), leads(6), None);
+        assert_eq!(broken(|found| only_appended(&appends, found)), [], "it appends");
+        let overwrites = moved(leads(5), leads(6), Some(4));
+        assert_eq!(broken(|found| only_appended(&overwrites, found)), [Promise::R2]);
+    }
+
+    #[test]
+    fn a_term_or_a_commit_index_that_goes_back_breaks_r9() {
+        let at = |term, commit, applied| Stand { term, commit, applied, ..Stand::default() };
+        let onward = moved(at(3, 5, 4), at(3, 5, 5), None);
+        assert_eq!(broken(|found| went_on(&onward, found)), [], "it applies what is committed");
+        for now in [at(2, 5, 4), at(3, 4, 4), at(3, 5, 6)] {
+            let shadow = moved(at(3, 5, 4), now, None);
+            assert_eq!(broken(|found| went_on(&shadow, found)), [Promise::R9], "{now:?}");
+        }
+    }
+}

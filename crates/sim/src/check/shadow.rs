@@ -73,7 +73,7 @@ impl Log {
         self.0.truncate(usize::try_from(last_index).unwrap_or(usize::MAX));
     }
 
-    fn push(&mut self, entry: &raft::Entry) {
+    pub(crate) fn push(&mut self, entry: &raft::Entry) {
         let before = self.chain(self.last_index());
         let is_change = entry.entry_type != raft::EntryType::Normal;
         let seed = before.rotate_left(7) ^ entry.term ^ (u64::from(is_change) << 63);

@@ -237,17 +237,28 @@ fn rebuilt(node: Node, store: &Store<DiskBackend>, found: &mut Found) {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
+    use bytes::Bytes;
+    use etcd::mvcc::{Backend as _, Bucket, Revision};
+
     use super::*;
     use crate::machine::DATA_DIR;
     use crate::scenario::Scenario;
     use crate::world::World;
 
-    /// The backend of a server that was busy for a while.
-    fn backend() -> Vec<u8> {
+    /// A server that was busy for a while.
+    fn busy() -> World {
         let text = "cluster etcd nodes=1 seed=1\n0s load put rate=50/s\n5s compact 100\n9s end\n";
         let scenario = Scenario::parse(text).expect("it is a scenario");
         let mut world = World::of_scenario(&scenario);
         world.run_scenario(&scenario, scenario.ends_ns(), &mut |_| {});
+        world
+    }
+
+    /// Its backend.
+    fn backend() -> Vec<u8> {
+        let world = busy();
         let disk = &world.machine(Node(1)).disk;
         let file = disk.open(&format!("{DATA_DIR}/member/snap/db")).expect("there is one");
         disk.read_range(file, 0..disk.len(file)).expect("it can be read")
@@ -283,5 +294,26 @@ mod tests {
         let other = *roots.iter().find(|at| **at != held).expect("there are several buckets");
         bytes.copy_within(held..held + 8, other);
         assert_eq!(broken(&bytes), [Promise::M8], "the page is reached twice");
+    }
+
+    #[test]
+    fn a_row_that_the_index_does_not_know_breaks_m7() {
+        let world = busy();
+        let store = view(world.machine(Node(1))).and_then(View::store).expect("it is up");
+        let broken = |store: &Store<DiskBackend>| {
+            let mut found = Found::new();
+            rebuilt(Node(1), store, &mut found);
+            found.violations().iter().map(|one| one.promise).collect::<Vec<_>>()
+        };
+        assert_eq!(broken(store), [], "as the server has it");
+        let mut row = Bytes::new();
+        store.backend().scan(Bucket::Key, &[], None, &mut |_, value| {
+            row = Bytes::copy_from_slice(value);
+            ControlFlow::Continue(())
+        });
+        let mut store = store.clone();
+        let next = Revision::new(store.revision() + 1, 0).to_bytes();
+        store.backend_mut().put(Bucket::Key, &next, row);
+        assert_eq!(broken(&store), [Promise::M7], "a revision more");
     }
 }
