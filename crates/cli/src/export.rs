@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::archive;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::write_out;
+use crate::write_out::{self, Scratch};
 
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let directory = archive::open(&arguments.path)?;
     let exported = directory
-        .export(form, arguments.rev)
+        .export(form, arguments.rev, Scratch::beside(&arguments.out)?)
         .map_err(|error| Failure::state(arguments.path.display().to_string(), &error))?;
     match (form, exported.files.as_slice()) {
         (ExportAs::Snapshot, [only]) => _ = write_out::file(&arguments.out, only)?,

@@ -1,10 +1,10 @@
 //! A file of the host, read where it lies: databases need not fit memory.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use etcd::bolt::{PageSource, Paged};
+use etcd::bolt::{PageSource, PageStore, Paged};
 
 use crate::failure::Failure;
 
@@ -16,10 +16,27 @@ pub(crate) fn open(path: &Path) -> Result<Paged, Failure> {
     Ok(Paged::new(HostFile { file, len }))
 }
 
-struct HostFile {
+/// A file by positions.
+pub(crate) struct HostFile {
     file: File,
-    /// When it was opened.
+    /// When it was opened, and what was written since.
     len: u64,
+}
+
+impl HostFile {
+    /// A file that has no bytes yet.
+    pub(crate) fn empty(file: File) -> HostFile {
+        HostFile { file, len: 0 }
+    }
+}
+
+impl PageStore for HostFile {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), String> {
+        let written = self.file.seek(SeekFrom::Start(offset));
+        written.and_then(|_| self.file.write_all(bytes)).map_err(|error| error.to_string())?;
+        self.len = self.len.max(offset + bytes.len() as u64);
+        Ok(())
+    }
 }
 
 impl PageSource for HostFile {

@@ -64,8 +64,9 @@ impl NodeDisk {
             Form::Etcd => ExportAs::Directory,
             Form::EtcdSnapshot => ExportAs::Snapshot,
         };
-        let exported =
-            directory.export(form, 0).map_err(|error| Failure::state(source_name(), &error))?;
+        let exported = directory
+            .export(form, 0, Vec::new())
+            .map_err(|error| Failure::state(source_name(), &error))?;
         match (form, exported.files.as_slice()) {
             (ExportAs::Snapshot, [only]) => _ = write_out::file(out, only)?,
             (_, files) => write_out::directory(out, files)?,

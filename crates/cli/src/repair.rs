@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::archive;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::write_out;
+use crate::write_out::{self, Scratch};
 
 /// Arguments of `repair`.
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .map_err(|error: UnknownRelease| Failure::Usage(error.to_string()))?;
     let directory = archive::open(&arguments.path)?;
     let repaired = directory
-        .repair(release)
+        .repair(release, Scratch::beside(&arguments.out)?)
         .map_err(|error| Failure::state(arguments.path.display().to_string(), &error))?;
     match (directory.kind(), repaired.files.as_slice()) {
         (Kind::EtcdSnapshot, [only]) => _ = write_out::file(&arguments.out, only)?,

@@ -1,13 +1,17 @@
 //! New files on the host's disk: only where nothing is yet.
+//!
+//! A database is made in a [`Scratch`] file beside the place where it will be, and copied there when
+//! all of it is known to be right.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use etcd::bolt::PIECE_BYTES;
+use etcd::bolt::{PIECE_BYTES, PageSource, PageStore};
 use etcd::datadir::DataFile;
 
 use crate::failure::Failure;
+use crate::host_file::HostFile;
 
 /// Writes files below a new or empty folder, whose modes are those that etcd gives.
 pub(crate) fn directory(out: &Path, files: &[DataFile]) -> Result<(), Failure> {
@@ -36,6 +40,53 @@ pub(crate) fn file(out: &Path, file: &DataFile) -> Result<PathBuf, Failure> {
     let path = if out.is_dir() { out.join(&file.path) } else { out.to_path_buf() };
     one(&path, file).map_err(|error| Failure::Write { path: path.clone(), error })?;
     Ok(path)
+}
+
+/// A file without a name for long: gone with the process, however that ends.
+pub(crate) struct Scratch {
+    file: HostFile,
+    /// Where files that are open cannot do without one.
+    path: Option<PathBuf>,
+}
+
+impl Scratch {
+    /// Makes one on the disk that `out` will be on.
+    pub(crate) fn beside(out: &Path) -> Result<Scratch, Failure> {
+        let is_folder = |path: &&Path| path.is_dir();
+        let folder = out.ancestors().skip(1).find(is_folder).unwrap_or(Path::new("."));
+        let path = folder.join(format!(".quorarium-{}.part", std::process::id()));
+        let fails = |error| Failure::Write { path: path.clone(), error };
+        let options = OpenOptions::new().read(true).write(true).create_new(true).clone();
+        let file = HostFile::empty(options.open(&path).map_err(fails)?);
+        if cfg!(unix) {
+            fs::remove_file(&path).map_err(fails)?;
+            return Ok(Scratch { file, path: None });
+        }
+        Ok(Scratch { file, path: Some(path) })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nobody is left to be told when it stays.
+        self.path.take().map(fs::remove_file);
+    }
+}
+
+impl PageSource for Scratch {
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), String> {
+        self.file.read_at(offset, into)
+    }
+}
+
+impl PageStore for Scratch {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), String> {
+        self.file.write_at(offset, bytes)
+    }
 }
 
 fn one(path: &Path, file: &DataFile) -> std::io::Result<()> {

@@ -114,14 +114,19 @@ fn snapshot_case(corpus: &Path, case: &str) {
 /// A damaged directory that we mended.
 fn repair_case(corpus: &Path, case: &str) {
     let source = corpus.join(format!("{case}.tar.gz"));
-    let out = scratch(&format!("{case}-repaired")).join("data");
-    let path = out.to_str().unwrap();
-    let repaired =
-        ours(&["repair", source.to_str().unwrap(), "--as", "3.4.23", "--out", path, "--json"]);
-    let server = Server::start(&out);
+    let folder = scratch(&format!("{case}-repaired"));
+    // One for the server, which writes to it at once, and one to look at meanwhile.
+    let (booted, kept) = (folder.join("data"), folder.join("kept"));
+    let repair = |out: &Path| {
+        let (source, out) = (source.to_str().unwrap(), out.to_str().unwrap());
+        ours(&["repair", source, "--as", "3.4.23", "--out", out, "--json"])
+    };
+    let repaired = repair(&booted);
+    assert_eq!(repaired, repair(&kept), "{case}");
+    let server = Server::start(&booted);
     let theirs = server.ctl(&["get", "", "--from-key"]);
     assert_eq!(theirs["header"]["revision"], repaired["served"], "{case}: {repaired}");
-    compare(case, &server, path);
+    compare(case, &server, kept.to_str().unwrap());
     server.stop();
 }
 

@@ -304,7 +304,7 @@ fn a_torn_tail_lies_where_the_maker_tore_it() {
         torn["zero_tail_bytes"].as_u64().unwrap() <= declared_end - used.next_multiple_of(8) + 8
     );
     // The repair leaves what the server's repair left.
-    let repaired = directory.repair(Some("3.4.23".parse().unwrap())).unwrap();
+    let repaired = directory.repair(Some("3.4.23".parse().unwrap()), Vec::new()).unwrap();
     let theirs = truth["files_after"].as_object().unwrap();
     for (path, size) in theirs.iter().filter(|(path, _)| path.contains("/wal/")) {
         let ours = repaired.files.iter().find(|file| file.path == *path);

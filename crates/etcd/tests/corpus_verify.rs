@@ -196,7 +196,7 @@ fn every_damaged_directory_is_repaired_with_all_that_can_be_read() {
     let Some(folder) = corpus::folder() else { return };
     for (case, truth) in corpus::json(&folder, "E_verdicts.json").as_object().unwrap() {
         let directory = corpus::open(&folder, case);
-        let repaired = directory.repair(Some(release("3.4.23")));
+        let repaired = directory.repair(Some(release("3.4.23")), Vec::new());
         let repaired = repaired.unwrap_or_else(|error| panic!("{case}: {error}"));
         // The torn tail alone is gone; all else is found again, more than a server would serve.
         let before = truth["revision_source"].as_i64();
@@ -213,6 +213,6 @@ fn every_damaged_directory_is_repaired_with_all_that_can_be_read() {
 fn repairing_drops_entries_that_raft_took_back() {
     let Some(folder) = corpus::folder() else { return };
     let directory = corpus::open(&folder, "J_22442_resurrected");
-    let repaired = directory.repair(Some(release("3.4.23"))).unwrap();
+    let repaired = directory.repair(Some(release("3.4.23")), Vec::new()).unwrap();
     assert_eq!(repaired.served, Some(5), "without the ghosts: {:?}", repaired.done);
 }

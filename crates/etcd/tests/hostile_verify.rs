@@ -47,7 +47,7 @@ fn data_end(file: &DataFile) -> usize {
 
 /// Repairing is an answer too: files from which a server boots, or a reason.
 fn repair(files: Vec<DataFile>) {
-    if let Ok(repaired) = DataDir::from_files(files).unwrap().repair(None) {
+    if let Ok(repaired) = DataDir::from_files(files).unwrap().repair(None, Vec::new()) {
         assert!(repaired.served.is_some() || !repaired.files.is_empty(), "files");
     }
 }

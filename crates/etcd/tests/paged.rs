@@ -11,7 +11,7 @@ mod corpus;
 
 use bytes::Bytes;
 use etcd::bolt::{PageSource, Paged};
-use etcd::datadir::{DataDir, DataFile};
+use etcd::datadir::{DataDir, DataFile, ExportAs};
 use etcd::request::{Range, RangeReply};
 use serde_json::json;
 
@@ -97,6 +97,36 @@ fn a_paged_database_says_what_the_same_bytes_in_memory_say() {
                 assert_eq!(kept.range(&all()), paged.range(&all()), "{case}");
             }
             (kept, paged) => assert_eq!(kept.err(), paged.err(), "{case}"),
+        }
+    }
+}
+
+/// Every file of an answer, byte by byte.
+fn bytes(files: &[DataFile]) -> Vec<(String, Bytes)> {
+    let whole = |file: &DataFile| (file.path.clone(), file.range(0, file.len()).unwrap());
+    files.iter().map(whole).collect()
+}
+
+#[test]
+fn a_paged_database_is_exported_and_repaired_as_the_same_bytes_in_memory_are() {
+    let Some(folder) = corpus::folder() else { return };
+    for case in cases(&folder) {
+        let files = corpus::files(&folder, &case);
+        let (kept, paged) =
+            (DataDir::from_files(files.clone()).unwrap(), paged(&files, NEVER, NEVER));
+        let repaired = |directory: &DataDir| {
+            let repaired = directory.repair(None, Vec::new());
+            let repaired = repaired.map_err(|error| error.to_string());
+            repaired.map(|it| (bytes(&it.files), it.served, it.done, it.given_up))
+        };
+        assert_eq!(repaired(&kept), repaired(&paged), "{case}");
+        for form in [ExportAs::Directory, ExportAs::Snapshot] {
+            let exported = |directory: &DataDir| {
+                let exported = directory.export(form, 0, Vec::new());
+                let exported = exported.map_err(|error| error.to_string());
+                exported.map(|it| (bytes(&it.files), it.revision, it.given_up))
+            };
+            assert_eq!(exported(&kept), exported(&paged), "{case}");
         }
     }
 }

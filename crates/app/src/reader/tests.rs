@@ -40,7 +40,7 @@ fn opened() -> Opened {
 fn exported(form: ExportAs) -> Vec<Dropped> {
     let file = |file: Dropped| etcd::datadir::DataFile::new(file.path, file.bytes, 0);
     let directory = DataDir::from_files(written().into_iter().map(file)).expect("one is there");
-    let files = directory.export(form, 0).expect("it is whole").files.into_iter();
+    let files = directory.export(form, 0, Vec::new()).expect("it is whole").files.into_iter();
     let whole = |file: etcd::datadir::DataFile| {
         let bytes = file.range(0, file.len()).expect("in memory").to_vec();
         Dropped { path: file.path, bytes }

@@ -35,9 +35,11 @@
 //! ```
 //!
 //! One transaction at a time; nobody waits for readers, who keep the pages they read by themselves.
-//! A file that is too large for memory is read piece by piece: see [`Paged`].
+//! A file that is too large for memory is read piece by piece: see [`Paged`]. [`Build`] writes a new
+//! one of keys in their order, in one go.
 
 mod bucket;
+mod build;
 mod check;
 mod commit;
 mod compact;
@@ -65,6 +67,7 @@ mod tx;
 mod walk;
 
 pub use bucket::{Bucket, Tree, Value};
+pub use build::{Build, BuildError};
 pub use check::{Check, PROBLEMS_MAX, Statistics};
 pub use commit::{Commit, Progress};
 pub(crate) use compact::directory_of;
@@ -77,7 +80,7 @@ pub(crate) use meta::checksum as meta_checksum;
 pub use meta::{Meta, MetaFault, PAGE_BYTES_MAX, PAGE_BYTES_MIN};
 pub use owners::Owner;
 pub use page::PageKind;
-pub use paged::{CACHE_BYTES_MAX, PIECE_BYTES, PageSource, Paged, ReadError};
+pub use paged::{CACHE_BYTES_MAX, PIECE_BYTES, PageSource, PageStore, Paged, ReadError};
 pub use stream::Stream;
 pub(crate) use tx::sound;
 pub use tx::{BucketId, Element, FILL_PERCENT, KEY_BYTES_MAX, Tx, TxError, VALUE_BYTES_MAX};

@@ -33,7 +33,7 @@ pub(super) struct Inode {
 }
 
 impl Inode {
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         ELEMENT_BYTES + self.key.len() + self.value.len()
     }
 }

@@ -33,6 +33,37 @@ pub trait PageSource: Send {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), String>;
 }
 
+/// A file that is made first, and read afterwards: one of the host, or in memory.
+pub trait PageStore: PageSource {
+    /// Writes bytes at `offset`, which is at most the file's length. The error says why not.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), String>;
+}
+
+impl PageSource for Vec<u8> {
+    fn len(&self) -> u64 {
+        self.as_slice().len() as u64
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), String> {
+        let start = usize::try_from(offset).map_err(|error| error.to_string())?;
+        let bytes = self.get(start..start.saturating_add(into.len()));
+        into.copy_from_slice(bytes.ok_or("beyond the end")?);
+        Ok(())
+    }
+}
+
+impl PageStore for Vec<u8> {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), String> {
+        let start = usize::try_from(offset).map_err(|error| error.to_string())?;
+        let end = start.checked_add(bytes.len()).ok_or("too long for memory")?;
+        if self.as_slice().len() < end {
+            self.resize(end, 0);
+        }
+        self[start..end].copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
 /// A file read piece by piece. Clones share the pieces.
 #[derive(Clone)]
 pub struct Paged {

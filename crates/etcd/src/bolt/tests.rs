@@ -338,7 +338,7 @@ fn at_every_operation(
 }
 
 /// Commits without ever completing what the power cut would make meaningless.
-fn commit_all(db: &mut Db, disk: &mut Disk, tx: Tx) -> Result<(), DbError> {
+pub(super) fn commit_all(db: &mut Db, disk: &mut Disk, tx: Tx) -> Result<(), DbError> {
     let commit = db.commit(tx, disk)?;
     settle(commit, db, disk)
 }

@@ -201,10 +201,7 @@ impl Tx {
         key: &Bytes,
         value: Bytes,
     ) -> Result<(), TxError> {
-        check_key(key)?;
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(TxError::ValueTooLarge);
-        }
+        check_element(key, &value)?;
         let leaf = self.leaf_node(bucket, key);
         let node = &mut self.nodes[leaf.0];
         let position = node.position(key);
@@ -374,6 +371,12 @@ impl OpenBucket {
             is_deleted: false,
         }
     }
+}
+
+/// Whether a file can hold a key and its value.
+pub(super) fn check_element(key: &[u8], value: &[u8]) -> Result<(), TxError> {
+    check_key(key)?;
+    if value.len() > VALUE_BYTES_MAX { Err(TxError::ValueTooLarge) } else { Ok(()) }
 }
 
 fn check_key(key: &[u8]) -> Result<(), TxError> {

@@ -28,8 +28,7 @@ impl Listing {
     pub(super) fn of(directory: &DataDir, range: &Range) -> Result<Listing, StateError> {
         let source = Source::of(directory)?;
         let asked = KeyRange::new(&range.key, &range.range_end);
-        let mut touched = Touched::default();
-        source.beyond()?.iter().for_each(|entry| touched.take(entry));
+        let touched = Touched::by(source.beyond()?);
         let is_asked = |key: &[u8]| asked.contains(key) || touched.contains(key);
         let store = source.open(|backend| backend.store_of_keys(Rules::CURRENT, &is_asked))?;
         let state = State::uncompacted(store, source.is_judged(), source.committed())?;
@@ -57,13 +56,23 @@ fn behind(key: &[u8]) -> Bytes {
 
 /// Keys that entries of the log read or change, or may.
 #[derive(Debug, Default)]
-struct Touched {
+pub(super) struct Touched {
     keys: BTreeSet<Bytes>,
     ranges: Vec<KeyRange>,
 }
 
 impl Touched {
-    fn contains(&self, key: &[u8]) -> bool {
+    /// The keys of some entries.
+    pub(super) fn by(entries: &[raft::Entry]) -> Touched {
+        let mut touched = Touched::default();
+        for entry in entries {
+            touched.take(entry);
+        }
+        touched
+    }
+
+    /// Whether a key is among them.
+    pub(super) fn contains(&self, key: &[u8]) -> bool {
         self.keys.contains(key) || self.ranges.iter().any(|range| range.contains(key))
     }
 

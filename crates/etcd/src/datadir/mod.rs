@@ -47,6 +47,7 @@ pub use summary::{
 
 pub use verify::{DamageAt, Follows, Lost, Release, UnknownRelease, Verdict, Verification};
 
+use crate::bolt::PageStore;
 use crate::request::Range;
 use crate::wal::{Segment, SegmentName};
 
@@ -127,14 +128,25 @@ impl DataDir {
         verify::verify(self, release)
     }
 
-    /// The state at a revision, 0 for the last one, in files that a real server accepts.
-    pub fn export(&self, form: ExportAs, revision: i64) -> Result<Exported, ExportError> {
-        export::export(self, form, revision)
+    /// The state at a revision, 0 for the last one, in files that a real server accepts. The
+    /// database is written into `store`, which has no bytes yet (a `Vec` does where it fits memory).
+    pub fn export(
+        &self,
+        form: ExportAs,
+        revision: i64,
+        store: impl PageStore + 'static,
+    ) -> Result<Exported, ExportError> {
+        export::export(self, form, revision, store)
     }
 
-    /// A directory that servers of a release accept, with all that can still be read.
-    pub fn repair(&self, release: Option<Release>) -> Result<Repaired, RepairError> {
-        repair::repair(self, release)
+    /// A directory that servers of a release accept, with all that can still be read. A database
+    /// that must be made again is written into `store`, which has no bytes yet.
+    pub fn repair(
+        &self,
+        release: Option<Release>,
+        store: impl PageStore + 'static,
+    ) -> Result<Repaired, RepairError> {
+        repair::repair(self, release, store)
     }
 
     /// The pieces of a file with the byte range of every field: records of a segment, pages of a

@@ -21,6 +21,7 @@ use super::{
     DamageAt, DataDir, DataDirError, DataFile, ExportAs, Kind, Release, State, StateError, Verdict,
     snap,
 };
+use crate::bolt::PageStore;
 use crate::mvcc::{FileBackend, Store};
 
 /// Entries that are listed one by one.
@@ -66,24 +67,25 @@ pub enum RepairError {
 pub(super) fn repair(
     directory: &DataDir,
     release: Option<Release>,
+    store: impl PageStore + 'static,
 ) -> Result<Repaired, RepairError> {
     let release = release.unwrap_or_else(|| verify::release_of(directory));
     match directory.kind() {
         Kind::Etcd => {}
-        Kind::EtcdSnapshot => return snapshot(directory),
+        Kind::EtcdSnapshot => return snapshot(directory, store),
         Kind::Bbolt | Kind::Zookeeper => return Err(RepairError::NotEtcd),
     }
     let scan = verify::scan(directory.segments());
     let gentle = cut(directory, &scan);
     match gentle {
         Some(repaired) if is_mended(&repaired.files, release) => checked(repaired, release),
-        Some(_) | None => checked(rebuilt(directory, &scan, release)?, release),
+        Some(_) | None => checked(rebuilt(directory, &scan, release, store)?, release),
     }
 }
 
 /// A snapshot file is written anew, with its own digest.
-fn snapshot(directory: &DataDir) -> Result<Repaired, RepairError> {
-    let exported = export::export(directory, ExportAs::Snapshot, 0)?;
+fn snapshot(directory: &DataDir, store: impl PageStore + 'static) -> Result<Repaired, RepairError> {
+    let exported = export::export(directory, ExportAs::Snapshot, 0, store)?;
     let done = vec!["the file was written anew, with a digest that is right".into()];
     let (files, given_up) = (exported.files, exported.given_up);
     Ok(Repaired { files, served: Some(exported.revision), done, given_up })
@@ -153,15 +155,20 @@ fn checked(mut repaired: Repaired, release: Release) -> Result<Repaired, RepairE
 }
 
 /// The thorough way: state from all that is whole.
-fn rebuilt(directory: &DataDir, scan: &Scan, release: Release) -> Result<Repaired, RepairError> {
+fn rebuilt(
+    directory: &DataDir,
+    scan: &Scan,
+    release: Release,
+    store: impl PageStore + 'static,
+) -> Result<Repaired, RepairError> {
     let entries = held(scan);
     let mut done = Vec::new();
-    let (store, from) = base(directory, &entries, release, &mut done)?;
+    let (base, from) = base(directory, &entries, release, &mut done)?;
     let log = Contents::of(directory);
     let identity = Identity::of_member(directory, &log, &entries).map_err(ExportError::Members)?;
     let end = if identity.is_lone(&entries) { u64::MAX } else { scan.commit };
     let following: Vec<raft::Entry> = consecutive(&entries, from).cloned().collect();
-    let state = State::boot(store, false, super::state::until(&following, end))?;
+    let state = State::boot(base, false, super::state::until(&following, end))?;
     let applied = state.applied_index();
     let mut given_up = lost_entries(&entries, applied, &following);
     let damaged = scan.damage.iter().filter(|damage| damage.kind != "garbage");
@@ -170,7 +177,7 @@ fn rebuilt(directory: &DataDir, scan: &Scan, release: Release) -> Result<Repaire
         following.into_iter().filter(|entry| entry.index > applied).collect();
     let identity = identity.at(applied, &entries, tail);
     let last = state.store().revision();
-    let files = export::write(&state, &identity, ExportAs::Directory, last)?;
+    let files = export::write(&state, &identity, ExportAs::Directory, last, store)?;
     done.push(format!("backend, log and snapshot are written anew as of entry {applied}"));
     Ok(Repaired { files, served: None, done, given_up })
 }

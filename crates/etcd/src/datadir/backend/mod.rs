@@ -59,7 +59,8 @@ impl BackendFile {
         file.map(|file| BackendFile::open(path.into(), file)).transpose()
     }
 
-    fn open(path: String, file: &DataFile) -> Result<BackendFile, BackendError> {
+    /// Opens a file, whose path in the directory is `path`.
+    pub(super) fn open(path: String, file: &DataFile) -> Result<BackendFile, BackendError> {
         match file.until(database_bytes(file)).open() {
             Ok(file) => Ok(BackendFile { path, file }),
             Err(error) => Err(BackendError::Open { path, error }),

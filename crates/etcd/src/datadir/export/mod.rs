@@ -2,7 +2,8 @@
 //!
 //! Nothing is copied from the source's files: the backend is written by [`crate::bolt`], the log by
 //! [`crate::wal`], the `.snap` file by [`crate::snap`]. What the source holds goes in as state:
-//! keys with their history, leases, alarms, members, users and roles.
+//! keys with their history, leases, alarms, members, users and roles. The backend goes page by page
+//! into a [`PageStore`] of the caller's: it need not fit memory.
 //!
 //! ```text
 //! member/snap/db                       all buckets; consistent_index = M
@@ -25,7 +26,7 @@ use sha2::{Digest as _, Sha256};
 use super::inspect::Contents;
 use super::kind::{SNAP_DIRECTORY, WAL_DIRECTORY};
 use super::{BackendError, DataDir, DataFile, Kind, State, StateError, members};
-use crate::bolt::{DbError, TxError};
+use crate::bolt::{BuildError, PIECE_BYTES, PageStore, Paged};
 use crate::membership::{self, Cluster, Member, join_context, promote_context};
 use crate::mvcc::MvccError;
 use crate::proto::etcdserverpb::Metadata;
@@ -72,13 +73,7 @@ pub enum ExportError {
     Members(String),
     /// The new backend cannot be written.
     #[error("backend: {0}")]
-    Db(#[from] DbError),
-    /// A key does not fit into the new backend.
-    #[error("backend: {0}")]
-    Tx(#[from] TxError),
-    /// The disk in memory is full.
-    #[error("backend: {0}")]
-    Disk(#[from] disk::DiskError),
+    Build(#[from] BuildError),
 }
 
 /// Who the exported server is, and where its log stands.
@@ -100,6 +95,7 @@ pub(super) fn export(
     directory: &DataDir,
     form: ExportAs,
     revision: i64,
+    store: impl PageStore + 'static,
 ) -> Result<Exported, ExportError> {
     let state = directory.state()?;
     let mut given_up = Vec::new();
@@ -111,7 +107,7 @@ pub(super) fn export(
     }
     let last = bound(&state, revision, &mut given_up)?;
     let identity = identity(directory, &state, form, &mut given_up)?;
-    let exported = write(&state, &identity, form, last)?;
+    let exported = write(&state, &identity, form, last, store)?;
     Ok(Exported { files: exported, revision: last, given_up })
 }
 
@@ -205,26 +201,39 @@ fn restored(directory: &DataDir, index: u64) -> Identity {
     Identity::lone(id, cluster_id, cluster, 1, index)
 }
 
+/// The files; the database is what was written into `store`.
 pub(super) fn write(
     state: &State,
     identity: &Identity,
     form: ExportAs,
     last: i64,
+    mut store: impl PageStore + 'static,
 ) -> Result<Vec<DataFile>, ExportError> {
-    let database = database::write(state, identity, last)?;
+    database::write(state, identity, last, &mut store)?;
     if form == ExportAs::Snapshot {
-        let mut bytes = database;
-        let digest = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&digest);
-        return Ok(vec![file("snapshot.db".into(), bytes, 0)]);
+        add_digest(&mut store).map_err(BuildError::Write)?;
+        return Ok(vec![DataFile::paged("snapshot.db", Paged::new(store))]);
     }
     let Identity { term, index, .. } = *identity;
     let name = SegmentName { sequence: 0, first_index: 0 };
     Ok(vec![
         file(format!("{SNAP_DIRECTORY}{}", SnapName { term, index }), snapshot(identity), 0),
-        file(format!("{SNAP_DIRECTORY}db"), database, 0),
+        DataFile::paged(format!("{SNAP_DIRECTORY}db"), Paged::new(store)),
         file(format!("{WAL_DIRECTORY}{name}"), log(identity), SEGMENT_BYTES),
     ])
+}
+
+/// Adds the SHA-256 of all bytes at their end, as `etcdctl snapshot save` does.
+fn add_digest(store: &mut impl PageStore) -> Result<(), String> {
+    let (mut hasher, mut at, len) = (Sha256::new(), 0, store.len());
+    let mut piece = vec![0; usize::try_from(PIECE_BYTES).expect("a piece fits memory")];
+    while at < len {
+        let bytes = usize::try_from(len - at).map_or(piece.len(), |left| left.min(piece.len()));
+        store.read_at(at, &mut piece[..bytes])?;
+        hasher.update(&piece[..bytes]);
+        at += bytes as u64;
+    }
+    store.write_at(len, &hasher.finalize())
 }
 
 fn file(path: String, bytes: Vec<u8>, len: u64) -> DataFile {

@@ -1,19 +1,30 @@
 //! A backend as a booting server reads it: the buckets, and the revisions in the order in which
 //! the server meets them.
+//!
+//! Values stay in the file as long as its pages are sound, whatever they hold: memory is for the
+//! keys that the caller names. Where pages are out of order and a server starts all the same, the
+//! store is made of what it meets, in memory.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
+use prost::Message as _;
 
 use super::mapped::{Mapped, Pair, Root};
-use super::walk::{self, Tree};
+use super::walk::{self, Position, Tree, Visit};
 use super::{Dies, Release};
-use crate::datadir::{DataDir, DataFile};
+use crate::datadir::{BackendFile, DataDir, DataFile};
 use crate::mvcc::{Backend as _, Bucket, FileBackend, MvccError, Revision, Store};
+use crate::proto::mvccpb::KeyValue;
 use crate::proto::strict;
 
 /// Revisions that a restore reads at a time.
-const CHUNK: usize = 10_000;
+const CHUNK: u64 = 10_000;
 /// Above any revision with which arithmetic can go on.
 const REVISION_END: i64 = 1 << 62;
+/// Revisions out of reach that are kept to be listed.
+pub(super) const HIDDEN_SHOWN: usize = 1000;
 
 /// A backend that bbolt has opened.
 #[derive(Debug, Clone)]
@@ -32,8 +43,23 @@ pub(super) struct Restored {
     pub(super) revision: i64,
     /// Whether users and roles decide.
     pub(super) is_judged: bool,
-    /// Revisions that are on the pages and that the server does not meet.
-    pub(super) hidden: Vec<Pair>,
+    pub(super) hidden: Hidden,
+}
+
+/// Revisions that are on the pages and that the server does not meet.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    /// The first [`HIDDEN_SHOWN`] of them.
+    pub(super) shown: Vec<Pair>,
+    /// How many there are.
+    pub(super) count: usize,
+}
+
+impl Hidden {
+    /// Whether a key is among those that are shown.
+    pub(super) fn has(&self, key: &[u8]) -> bool {
+        self.shown.iter().any(|pair| pair.key[..] == *key)
+    }
 }
 
 impl Opened {
@@ -77,8 +103,12 @@ impl Opened {
         let Some((mapped, tree)) = self.tree(bucket)? else { return Ok(None) };
         let mut end = key.as_bytes().to_vec();
         end.push(0);
-        let found = tree.range(mapped, key.as_bytes(), &end, 1)?;
-        Ok(found.into_iter().next().map(|pair| pair.value))
+        let mut value = None;
+        tree.range(mapped, (key.as_bytes(), &end), 1, &mut |pair| {
+            value = Some(pair.value.clone());
+            Ok(())
+        })?;
+        Ok(value)
     }
 
     /// The last entry whose changes the backend has.
@@ -93,23 +123,66 @@ impl Opened {
         bytes.map(u64::from_be_bytes).ok_or_else(short)
     }
 
-    /// All pairs of a bucket in the order of the pages.
-    pub(super) fn pairs(&self, bucket: &str) -> Result<Vec<Pair>, Dies> {
-        self.tree(bucket)?.map_or(Ok(Vec::new()), |(mapped, tree)| tree.pairs(mapped))
+    /// Visits all pairs of a bucket in the order of the pages.
+    fn each(&self, bucket: &str, visit: &mut Visit<'_>) -> Result<(), Dies> {
+        self.tree(bucket)?.map_or(Ok(()), |(mapped, tree)| tree.each(mapped, visit))
     }
 
-    /// Restores the store as a server of the release does.
-    pub(super) fn restore(&self, release: Release) -> Result<Restored, Dies> {
-        let mut memory = FileBackend::default();
-        self.copy_others(&mut memory)?;
-        let met = self.met()?;
+    /// Restores the store as a server of the release does. Its index has the keys that are asked
+    /// for, and may have others.
+    pub(super) fn restore(
+        &self,
+        release: Release,
+        is_asked: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Restored, Dies> {
+        self.each_other(&mut |bucket, pair| self.check_other(bucket, pair))?;
         let compact = self.revision_in_meta("finishedCompactRev")?;
         let scheduled = self.revision_in_meta("scheduledCompactRev")?;
-        let mut newest = 1;
-        let mut keys = KeysMet::default();
-        for pair in &met {
-            newest = keys.take(pair, &mut memory)?;
+        let mut ascending = Ascending { newest: 1, ..Ascending::default() };
+        let met = self.meet(&mut |pair| ascending.take(pair))?;
+        let mut revision = ascending.newest.max(compact.unwrap_or(-1));
+        if release.rules().scheduled_revision_is_floor {
+            revision = revision.max(scheduled.unwrap_or(0));
         }
+        let is_sound = !ascending.is_broken && self.is_all(&met)?;
+        let in_file = is_sound.then(|| self.store_in_file(release, is_asked)).flatten();
+        let store = match in_file {
+            Some(store) => store,
+            None => self.store_in_memory(release, compact, scheduled)?,
+        };
+        let hidden = if is_sound { Hidden::default() } else { self.hidden(&met)? };
+        let enabled = self.value("auth", "authEnabled")?;
+        let is_judged = enabled.is_some_and(|value| value[..] == [1]);
+        Ok(Restored { store, revision, is_judged, hidden })
+    }
+
+    /// The store over the file's own pages; nothing where only a server believes them.
+    fn store_in_file(
+        &self,
+        release: Release,
+        is_asked: &dyn Fn(&[u8]) -> bool,
+    ) -> Option<Store<FileBackend>> {
+        let (mapped, _) = self.mapped.as_ref()?;
+        let backend = BackendFile::open(self.path.clone(), mapped.file()).ok()?;
+        // Keys in order under branches that lead elsewhere are met, and not found.
+        let is_whole = backend.file().check().problems.is_empty();
+        is_whole.then(|| backend.store_of_keys(release.rules(), is_asked).ok()).flatten()
+    }
+
+    /// The store that the revisions make in the order in which they are met.
+    fn store_in_memory(
+        &self,
+        release: Release,
+        compact: Option<i64>,
+        scheduled: Option<i64>,
+    ) -> Result<Store<FileBackend>, Dies> {
+        let mut memory = FileBackend::default();
+        self.each_other(&mut |bucket, pair| {
+            memory.put(bucket, &pair.key, Bytes::copy_from_slice(&pair.value));
+            Ok(())
+        })?;
+        let mut keys = KeysMet::default();
+        self.meet(&mut |pair| keys.take(pair, &mut memory))?;
         for (name, revision) in
             [("finishedCompactRev", compact), ("scheduledCompactRev", scheduled)]
         {
@@ -122,50 +195,57 @@ impl Opened {
         let index = self.consistent_index()?.to_be_bytes();
         memory.put(Bucket::Meta, b"consistent_index", Bytes::copy_from_slice(&index));
         memory.commit();
-        let mut revision = newest.max(compact.unwrap_or(-1));
-        if release.rules().scheduled_revision_is_floor {
-            revision = revision.max(scheduled.unwrap_or(0));
-        }
-        let store = Store::restore(memory, release.rules())
-            .map_err(|error| Dies::new(format!("failed to recover store from backend: {error}")))?;
-        let hidden = self.hidden(&met)?;
-        let enabled = self.value("auth", "authEnabled")?;
-        let is_judged = enabled.is_some_and(|value| value[..] == [1]);
-        Ok(Restored { store, revision, is_judged, hidden })
+        Store::restore(memory, release.rules())
+            .map_err(|error| Dies::new(format!("failed to recover store from backend: {error}")))
     }
 
-    /// The revisions that the server reads: chunk by chunk, until one is not full.
-    fn met(&self) -> Result<Vec<Pair>, Dies> {
-        let Some((mapped, tree)) = self.tree("key")? else { return Ok(Vec::new()) };
-        let mut met: Vec<Pair> = Vec::new();
+    /// Visits the revisions that the server reads: chunk by chunk, until one is not full. Gives
+    /// the runs of positions that it came by.
+    fn meet(&self, visit: &mut Visit<'_>) -> Result<Vec<Range<Position>>, Dies> {
+        let mut runs: Vec<Range<Position>> = Vec::new();
+        let Some((mapped, tree)) = self.tree("key")? else { return Ok(runs) };
         let mut from = Revision::new(1, 0).to_bytes();
         let to = Revision::new(i64::MAX, i64::MAX).to_bytes();
-        let budget = mapped.elements_max();
+        let mut left = mapped.elements_max();
         loop {
-            let chunk = tree.range(mapped, &from, &to, CHUNK)?;
-            let is_last = chunk.len() < CHUNK;
-            let next = chunk.last().map(|pair| main_and_sub(&pair.key)).transpose()?;
-            met.extend(chunk);
-            match next {
-                // Out of order, a search may lead back, and the server reads for ever.
-                Some(_) if met.len() as u64 > budget => {
-                    return Err(Dies::new(
-                        "the restore does not end: keys are out of order".into(),
-                    ));
-                }
-                Some((main, sub)) if !is_last => {
-                    from = Revision::new(main, sub.wrapping_add(1)).to_bytes();
-                }
-                Some(_) | None => return Ok(met),
+            let (mut met, mut last) = (0, None);
+            let run = tree.range(mapped, (&from, &to), CHUNK, &mut |pair| {
+                met += 1;
+                last = Some(main_and_sub(&pair.key)?);
+                visit(pair)
+            })?;
+            match runs.last_mut().filter(|before| before.end == run.start) {
+                Some(before) => before.end = run.end,
+                None => runs.push(run),
             }
+            let Some((main, sub)) = last.filter(|_| met == CHUNK) else { return Ok(runs) };
+            // Out of order, a search may lead back, and the server reads for ever.
+            left = left.checked_sub(met).ok_or_else(|| {
+                Dies::new("the restore does not end: keys are out of order".into())
+            })?;
+            from = Revision::new(main, sub.wrapping_add(1)).to_bytes();
         }
     }
 
-    fn hidden(&self, met: &[Pair]) -> Result<Vec<Pair>, Dies> {
-        let met: std::collections::BTreeSet<u64> = met.iter().map(|pair| pair.offset).collect();
-        let mut pairs = self.pairs("key")?;
-        pairs.retain(|pair| !met.contains(&pair.offset));
-        Ok(pairs)
+    /// Whether all revisions on the pages were met.
+    fn is_all(&self, met: &[Range<Position>]) -> Result<bool, Dies> {
+        let Some((_, tree)) = self.tree("key")? else { return Ok(true) };
+        Ok(met == [tree.positions()])
+    }
+
+    fn hidden(&self, met: &[Range<Position>]) -> Result<Hidden, Dies> {
+        let mut hidden = Hidden::default();
+        let Some((mapped, tree)) = self.tree("key")? else { return Ok(hidden) };
+        tree.each_at(mapped, &mut |position, pair| {
+            if !met.iter().any(|run| run.contains(&position)) {
+                hidden.count += 1;
+                if hidden.shown.len() < HIDDEN_SHOWN {
+                    hidden.shown.push(pair.detached());
+                }
+            }
+            Ok(())
+        })?;
+        Ok(hidden)
     }
 
     fn revision_in_meta(&self, name: &str) -> Result<Option<i64>, Dies> {
@@ -173,15 +253,14 @@ impl Opened {
         value.map(|value| main_and_sub(&value).map(|(main, _)| main)).transpose()
     }
 
-    fn copy_others(&self, memory: &mut FileBackend) -> Result<(), Dies> {
-        for bucket in Bucket::ALL {
-            if matches!(bucket, Bucket::Key | Bucket::Meta) {
-                continue;
-            }
-            for pair in self.pairs(bucket.name())? {
-                self.check_other(bucket, &pair)?;
-                memory.put(bucket, &pair.key, pair.value);
-            }
+    /// Visits all pairs of the buckets without revisions and their numbers.
+    fn each_other(
+        &self,
+        visit: &mut dyn FnMut(Bucket, &Pair) -> Result<(), Dies>,
+    ) -> Result<(), Dies> {
+        let is_other = |bucket: &Bucket| !matches!(bucket, Bucket::Key | Bucket::Meta);
+        for bucket in Bucket::ALL.into_iter().filter(is_other) {
+            self.each(bucket.name(), &mut |pair| visit(bucket, pair))?;
         }
         Ok(())
     }
@@ -222,27 +301,56 @@ fn main_and_sub(key: &[u8]) -> Result<(i64, i64), Dies> {
     })
 }
 
+/// The value of a revision as a server decodes it.
+fn key_value(pair: &Pair) -> Result<KeyValue, Dies> {
+    let fails = |words: &str| {
+        let words = format!("failed to unmarshal mvccpb.KeyValue: {words}");
+        Dies::at(words, pair.value_offset)
+    };
+    let value = stored_value(pair);
+    strict::check(&strict::KEY_VALUE, &value).map_err(|refused| fails(refused.words()))?;
+    KeyValue::decode(value).map_err(|error| fails(&error.to_string()))
+}
+
+fn stored_value(pair: &Pair) -> Bytes {
+    if pair.is_bucket { Bytes::new() } else { pair.value.clone() }
+}
+
+/// Revisions as long as each is above the one before it: then none can be below the last one of
+/// its key, and nothing has to be kept.
+#[derive(Default)]
+struct Ascending {
+    newest: i64,
+    last: Option<(i64, i64)>,
+    is_broken: bool,
+}
+
+impl Ascending {
+    fn take(&mut self, pair: &Pair) -> Result<(), Dies> {
+        let at = main_and_sub(&pair.key)?;
+        // Once the order is broken, what a server minds depends on the keys: see [`KeysMet`].
+        self.is_broken |= self.last.is_some_and(|last| last >= at);
+        if !self.is_broken {
+            key_value(pair)?;
+        }
+        (self.last, self.newest) = (Some(at), at.0);
+        Ok(())
+    }
+}
+
 /// The index as it grows while revisions are read.
 #[derive(Default)]
 struct KeysMet {
     /// The last revision of each key.
-    modified: std::collections::BTreeMap<Bytes, (i64, i64)>,
+    modified: BTreeMap<Bytes, (i64, i64)>,
 }
 
 impl KeysMet {
-    /// Takes the next revision, and gives its number. What the server reads without minding is
-    /// put into a form that the store here accepts.
-    fn take(&mut self, pair: &Pair, memory: &mut FileBackend) -> Result<i64, Dies> {
-        use crate::proto::mvccpb::KeyValue;
-        use prost::Message as _;
+    /// Takes the next revision. What the server reads without minding is put into a form that the
+    /// store here accepts.
+    fn take(&mut self, pair: &Pair, memory: &mut FileBackend) -> Result<(), Dies> {
         let (main, sub) = main_and_sub(&pair.key)?;
-        let value = if pair.is_bucket { Bytes::new() } else { pair.value.clone() };
-        let fails = |words: &str| {
-            let words = format!("failed to unmarshal mvccpb.KeyValue: {words}");
-            Dies::at(words, pair.value_offset)
-        };
-        strict::check(&strict::KEY_VALUE, &value).map_err(|refused| fails(refused.words()))?;
-        let mut kv = KeyValue::decode(value.clone()).map_err(|error| fails(&error.to_string()))?;
+        let mut kv = key_value(pair)?;
         let is_tombstone = pair.key.len() == 18 && pair.key[17] == b't';
         let known = self.modified.get(&kv.key);
         if known.is_some_and(|known| *known >= (main, sub)) {
@@ -250,12 +358,12 @@ impl KeysMet {
             return Err(Dies::at(words, pair.offset));
         }
         if known.is_some() || !is_tombstone {
-            self.modified.insert(kv.key.clone(), (main, sub));
+            self.modified.insert(Bytes::copy_from_slice(&kv.key), (main, sub));
         }
         let is_bounded = (0..REVISION_END).contains(&main) && sub >= 0;
         if is_bounded {
             let stored = if (0..=main).contains(&kv.version) {
-                value
+                Bytes::copy_from_slice(&stored_value(pair))
             } else {
                 kv.version = kv.version.clamp(0, main);
                 kv.encode_to_vec().into()
@@ -265,7 +373,7 @@ impl KeysMet {
                 if is_tombstone { &revision.to_tombstone_bytes() } else { &revision.to_bytes() };
             memory.put(Bucket::Key, key, stored);
         }
-        Ok(main)
+        Ok(())
     }
 }
 

@@ -3,10 +3,11 @@
 //! Source: etcd 3.4.23 and 3.5.12, `etcdserver/server.go` (`NewServer`), `etcdserver/raft.go`
 //! (`restartNode`), `etcdserver/backend.go`, `snap/snapshotter.go`.
 
-use super::backend::{Opened, Restored};
+use super::backend::{Hidden, Opened, Restored};
 use super::reading::{self, Read, Stop};
 use super::{Dies, Release, Verdict};
 use crate::datadir::kind::{SNAP_DIRECTORY, WAL_DIRECTORY};
+use crate::datadir::listing::Touched;
 use crate::datadir::state::until;
 use crate::datadir::{DataDir, State, StateError, members, snap};
 use crate::membership::Cluster;
@@ -29,8 +30,8 @@ pub(super) struct Boot {
     /// The last entry that the backend has, and its path.
     pub(super) backend: Option<(u64, String)>,
     /// Revisions on the pages that the server does not meet.
-    pub(super) hidden: Vec<super::mapped::Pair>,
-    /// What came up, for comparisons.
+    pub(super) hidden: Hidden,
+    /// What came up, for comparisons; its index has the keys that the log touches.
     pub(super) state: Option<State>,
     pub(super) not_checked: Vec<String>,
     /// Where the server died, when that is a place in a file.
@@ -190,13 +191,17 @@ impl Boot {
         let in_file = |dies: Dies| dies.in_file(&opened.path);
         let consistent = opened.consistent_index().map_err(in_file)?;
         self.backend.get_or_insert((consistent, opened.path.clone()));
-        let Restored { store, revision, is_judged, hidden } =
-            opened.restore(release).map_err(in_file)?;
-        self.hidden = hidden;
-        let beyond = revision - store.revision();
         let read = self.read.take().unwrap_or_default();
         let end = if is_lone(cluster, &read) { u64::MAX } else { read.hard_state.commit };
-        let state = State::boot(store, is_judged, until(&read.entries, end));
+        let committed = until(&read.entries, end);
+        let first = committed.partition_point(|entry| entry.index <= consistent);
+        let touched = Touched::by(&committed[first..]);
+        let restored = opened.restore(release, &|key| touched.contains(key));
+        let Restored { store, revision, is_judged, hidden } = restored.map_err(in_file)?;
+        self.hidden = hidden;
+        let beyond = revision - store.revision();
+        let state = State::uncompacted(store, is_judged, committed)
+            .and_then(|state| state.of_file(&opened.path));
         self.read = Some(read);
         match state {
             Ok(state) => {

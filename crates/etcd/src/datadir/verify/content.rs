@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::hex;
 use super::mapped::Pair;
 use super::model::DamageAt;
-use super::pages::{Contents, damage};
+use super::pages::{Contents, damage, unreadable};
+use super::{Dies, hex};
 use crate::mvcc::Revision;
 use crate::mvcc::revision::StoredRevision;
 use crate::proto::leasepb::Lease;
@@ -36,38 +36,22 @@ const BUCKETS: [&str; 10] = [
 const SHOWN: usize = 100;
 
 /// Checks all buckets.
-pub(super) fn check(path: &str, contents: &Contents) -> Vec<DamageAt> {
+pub(super) fn check(path: &str, contents: &Contents, found: &mut Vec<DamageAt>) {
     let mut checker = Checker { path, page_bytes: contents.page_bytes, found: Vec::new() };
-    for (name, pairs) in &contents.buckets {
-        if !BUCKETS.contains(&name.as_str()) {
-            let at = pairs.first().map_or(0, |pair| pair.offset);
-            let detail = format!("{} keys in a bucket that etcd does not know", pairs.len());
-            let record = format!("bucket {name:?}");
-            checker.found.push(damage(path, (at, 0), "bucket", record, detail));
-        }
-    }
-    for pair in contents.bucket("meta") {
-        checker.meta(pair);
-    }
-    for pair in contents.bucket("lease") {
-        checker.lease(pair);
-    }
-    for pair in contents.bucket("members") {
-        checker.member(pair);
-    }
-    let compact = compact_revision(contents);
-    checker.history(contents.bucket("key"), compact);
-    checker.found
+    let walk = checker.buckets(contents);
+    found.append(&mut checker.found);
+    found.extend(walk.err().map(|dies| unreadable(path, &dies)));
 }
 
 /// The revision up to which history may be missing.
-pub(super) fn compact_revision(contents: &Contents) -> i64 {
-    let named = |pair: &&Pair| {
-        [&b"finishedCompactRev"[..], b"scheduledCompactRev"].contains(&&pair.key[..])
-    };
-    let revisions = contents.bucket("meta").iter().filter(named);
-    let mains = revisions.filter_map(|pair| Some(Revision::from_bytes(&pair.value)?.revision.main));
-    mains.max().unwrap_or(0)
+pub(super) fn compact_revision(contents: &Contents) -> Result<i64, Dies> {
+    let mut compact = 0;
+    for name in [&b"finishedCompactRev"[..], b"scheduledCompactRev"] {
+        let value = contents.value("meta", name)?;
+        let stored = value.and_then(|value| Revision::from_bytes(&value));
+        compact = stored.map_or(compact, |stored| stored.revision.main.max(compact));
+    }
+    Ok(compact)
 }
 
 struct Checker<'a> {
@@ -75,6 +59,9 @@ struct Checker<'a> {
     page_bytes: u64,
     found: Vec<DamageAt>,
 }
+
+/// All keys, with bytes of their own: those of a page would keep the page.
+type Keys = BTreeMap<Box<[u8]>, Newest>;
 
 /// The newest revision of a key so far.
 struct Newest {
@@ -85,6 +72,33 @@ struct Newest {
 }
 
 impl Checker<'_> {
+    fn buckets(&mut self, contents: &Contents) -> Result<(), Dies> {
+        for (name, keys) in contents.buckets().filter(|bucket| !BUCKETS.contains(&bucket.0)) {
+            let mut first = None;
+            contents.each(name, &mut |pair| {
+                first.get_or_insert(pair.offset);
+                Ok(())
+            })?;
+            let detail = format!("{keys} keys in a bucket that etcd does not know");
+            let record = format!("bucket {name:?}");
+            let at = (first.unwrap_or(0), 0);
+            self.found.push(damage(self.path, at, "bucket", record, detail));
+        }
+        contents.each("meta", &mut |pair| {
+            self.meta(pair);
+            Ok(())
+        })?;
+        contents.each("lease", &mut |pair| {
+            self.lease(pair);
+            Ok(())
+        })?;
+        contents.each("members", &mut |pair| {
+            self.member(pair);
+            Ok(())
+        })?;
+        self.history(contents, compact_revision(contents)?)
+    }
+
     fn add(&mut self, pair: &Pair, kind: &'static str, what: &str, detail: String) {
         let of_kind = self.found.iter().filter(|found| found.kind == kind).count();
         if of_kind < SHOWN {
@@ -143,35 +157,30 @@ impl Checker<'_> {
         }
     }
 
-    fn history(&mut self, pairs: &[Pair], compact: i64) {
-        let mut keys: BTreeMap<Bytes, Newest> = BTreeMap::new();
+    fn history(&mut self, contents: &Contents, compact: i64) -> Result<(), Dies> {
+        let mut keys = Keys::new();
         let mut before: Option<Revision> = None;
-        for pair in pairs {
+        contents.each("key", &mut |pair| {
             let Some(stored) = Revision::from_bytes(&pair.key) else {
                 let detail = format!("{} is no revision", excerpt(&pair.key));
                 self.add(pair, "revision", "bucket key", detail);
-                continue;
+                return Ok(());
             };
             self.gap(pair, stored, before, compact);
             // Out of order, which the walk over the pages has reported.
             if before.is_none_or(|before| before < stored.revision) {
                 before = Some(stored.revision);
             }
-            let Revision { main, sub } = stored.revision;
-            let what = format!("revision {main}_{sub}");
-            let kv = strict::check(&strict::KEY_VALUE, &pair.value)
-                .map_err(|refused| refused.words().to_string())
-                .and_then(|()| {
-                    KeyValue::decode(pair.value.clone()).map_err(|error| error.to_string())
-                });
-            match kv {
+            match key_value(&pair.value) {
                 Ok(kv) => self.version(pair, stored, &kv, &mut keys, compact),
                 Err(words) => {
+                    let Revision { main, sub } = stored.revision;
                     let detail = format!("failed to unmarshal mvccpb.KeyValue: {words}");
-                    self.add(pair, "value", &what, detail);
+                    self.add(pair, "value", &format!("revision {main}_{sub}"), detail);
                 }
             }
-        }
+            Ok(())
+        })
     }
 
     /// Above the compact revision every main revision is there, from sub 0 on.
@@ -202,12 +211,12 @@ impl Checker<'_> {
         pair: &Pair,
         stored: StoredRevision,
         kv: &KeyValue,
-        keys: &mut BTreeMap<Bytes, Newest>,
+        keys: &mut Keys,
         compact: i64,
     ) {
         let Revision { main, sub } = stored.revision;
         let is_tombstone = stored.tombstone;
-        let before = keys.get(&kv.key);
+        let before = keys.get(&kv.key[..]);
         let is_first = before.is_none_or(|before| before.is_tombstone);
         let wrong = if is_tombstone {
             let rest = KeyValue { key: Bytes::new(), ..kv.clone() };
@@ -234,8 +243,16 @@ impl Checker<'_> {
             self.add(pair, "value", &format!("revision {main}_{sub} of key {key}"), detail);
         }
         let newest = Newest { main, create: kv.create_revision, version: kv.version, is_tombstone };
-        keys.insert(kv.key.clone(), newest);
+        match keys.get_mut(&kv.key[..]) {
+            Some(known) => *known = newest,
+            None => _ = keys.insert(kv.key[..].into(), newest),
+        }
     }
+}
+
+fn key_value(value: &Bytes) -> Result<KeyValue, String> {
+    strict::check(&strict::KEY_VALUE, value).map_err(|refused| refused.words().to_string())?;
+    KeyValue::decode(value.clone()).map_err(|error| error.to_string())
 }
 
 fn follows(before: &Newest, kv: &KeyValue) -> Option<String> {

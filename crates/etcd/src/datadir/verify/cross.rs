@@ -1,19 +1,19 @@
 //! The backend beside the log: where the log goes back to the first entry, every revision can be
 //! made again, and a value without a checksum has a witness after all.
 
-use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
-use super::Release;
 use super::content::{compact_revision, excerpt};
 use super::mapped::Pair;
 use super::model::DamageAt;
 use super::pages::{Contents, damage};
+use super::{Dies, Release};
 use crate::datadir::inspect::whole_log;
 use crate::datadir::state::until;
 use crate::datadir::{DataDir, State};
-use crate::mvcc::{Bucket, FileBackend, Revision, Store};
+use crate::mvcc::{Backend as _, Bucket, FileBackend, Revision, Store};
 use crate::proto::mvccpb::KeyValue;
 
 const SHOWN: usize = 100;
@@ -27,22 +27,33 @@ pub(super) fn check(
     found: &mut Vec<DamageAt>,
     not_checked: &mut Vec<String>,
 ) {
-    let Some(consistent) = consistent_index(contents) else { return };
-    match replayed(directory, consistent, release) {
-        Ok(state) => {
-            if !compare(path, contents, &state, found) {
-                let reason = "the store is older than the log, as after a restore";
-                not_checked.push(format!("values beside the log: {reason}"));
-            }
-        }
+    match beside_log(directory, path, contents, release) {
+        Ok(differences) => found.extend(differences),
         Err(reason) => not_checked.push(format!("values beside the log: {reason}")),
     }
 }
 
-fn consistent_index(contents: &Contents) -> Option<u64> {
-    let is_it = |pair: &&Pair| pair.key[..] == *b"consistent_index";
-    let pair = contents.bucket("meta").iter().find(is_it)?;
-    Some(u64::from_be_bytes(pair.value[..].try_into().ok()?))
+fn beside_log(
+    directory: &DataDir,
+    path: &str,
+    contents: &Contents,
+    release: Release,
+) -> Result<Vec<DamageAt>, String> {
+    let unreadable = |dies: Dies| dies.reason;
+    let index = contents.value("meta", b"consistent_index").map_err(unreadable)?;
+    let index = index.and_then(|value| Some(u64::from_be_bytes(value[..].try_into().ok()?)));
+    let Some(consistent) = index else { return Ok(Vec::new()) };
+    let state = replayed(directory, consistent, release)?;
+    let compact = compact_revision(contents).map_err(unreadable)?;
+    let compact = compact.max(state.store().compact_revision());
+    let mut comparison = Comparison::new(path, contents, &state, compact);
+    let compared = contents.each("key", &mut |pair| {
+        comparison.take(pair);
+        Ok(())
+    });
+    compared.map_err(unreadable)?;
+    let reason = "the store is older than the log, as after a restore";
+    comparison.finish().ok_or_else(|| reason.into())
 }
 
 /// The store that the log makes, up to the backend's last entry.
@@ -60,52 +71,61 @@ fn replayed(directory: &DataDir, consistent: u64, release: Release) -> Result<St
     State::boot(store, false, until(&entries, end)).map_err(|error| error.to_string())
 }
 
-/// Compares revision by revision. False if the two have nothing to do with each other.
-fn compare(path: &str, contents: &Contents, state: &State, found: &mut Vec<DamageAt>) -> bool {
-    let pairs = contents.bucket("key");
-    let compact = compact_revision(contents).max(state.store().compact_revision());
-    let made: BTreeMap<Bytes, Bytes> =
-        state.store().backend().bucket(Bucket::Key).into_iter().collect();
-    // A log that ends early makes the first revisions only.
-    let newest = state.store().revision();
-    let is_told = |pair: &&Pair| {
-        let stored = Revision::from_bytes(&pair.key);
-        stored.is_some_and(|stored| (compact + 1..=newest).contains(&stored.revision.main))
-    };
-    let told = pairs.iter().filter(is_told);
-    let shared = told.clone().filter(|pair| made.contains_key(&pair.key)).count();
-    if shared * 2 < told.clone().count() || !is_of_same_keys(pairs, &made) {
-        return false;
+/// A comparison revision by revision.
+struct Comparison<'a> {
+    path: &'a str,
+    contents: &'a Contents,
+    made: &'a FileBackend,
+    /// Revisions that the log tells of.
+    told: RangeInclusive<i64>,
+    /// How many of those there are, and how many the log makes.
+    counts: (usize, usize),
+    /// Revisions that both have, of the same keys and of others.
+    same: (usize, usize),
+    found: Vec<DamageAt>,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(path: &'a str, contents: &'a Contents, state: &'a State, compact: i64) -> Self {
+        // A log that ends early makes the first revisions only.
+        let told = compact + 1..=state.store().revision();
+        let made = state.store().backend();
+        Comparison { path, contents, made, told, counts: (0, 0), same: (0, 0), found: Vec::new() }
     }
-    let before = found.len();
-    for pair in pairs {
-        if found.len() >= before + SHOWN {
-            break;
+
+    fn take(&mut self, pair: &Pair) {
+        let made = self.made.get(Bucket::Key, &pair.key);
+        let stored = Revision::from_bytes(&pair.key);
+        let is_told = stored.is_some_and(|stored| self.told.contains(&stored.revision.main));
+        self.counts.0 += usize::from(is_told);
+        self.counts.1 += usize::from(is_told && made.is_some());
+        if let Some(value) = &made {
+            let is_other = key(&pair.value).zip(key(value)).is_some_and(|(ours, its)| ours != its);
+            if is_other { self.same.1 += 1 } else { self.same.0 += 1 }
         }
-        match made.get(&pair.key) {
-            Some(value) if *value == pair.value => {}
-            Some(value) => found.push(differs(path, contents, pair, value)),
-            None if is_told(&pair) => found.push(extra(path, contents, pair)),
+        if self.found.len() >= SHOWN {
+            return;
+        }
+        match made {
+            Some(value) if value == pair.value => {}
+            Some(value) => self.found.push(differs(self.path, self.contents, pair, &value)),
+            None if is_told => self.found.push(extra(self.path, self.contents, pair)),
             None => {}
         }
     }
-    true
+
+    /// What differs; nothing if the two have nothing to do with each other. After `etcdctl snapshot
+    /// restore` they have not: the log begins anew at entry 1, and the store does not.
+    fn finish(self) -> Option<Vec<DamageAt>> {
+        let (told, shared) = self.counts;
+        let (same, others) = self.same;
+        (shared * 2 >= told && others <= same).then_some(self.found)
+    }
 }
 
-/// Whether most revisions that both have are of the same keys. After `etcdctl snapshot restore` they
-/// are not: the log begins anew at entry 1, and the store does not.
-fn is_of_same_keys(pairs: &[Pair], made: &BTreeMap<Bytes, Bytes>) -> bool {
+fn key(value: &Bytes) -> Option<Bytes> {
     use prost::Message as _;
-    let key = |value: &Bytes| KeyValue::decode(value.clone()).ok().map(|pair| pair.key);
-    let both = pairs.iter().filter_map(|pair| Some((&pair.value, made.get(&pair.key)?)));
-    let (mut same, mut others) = (0_usize, 0_usize);
-    for (ours, theirs) in both {
-        match (key(ours), key(theirs)) {
-            (Some(ours), Some(theirs)) if ours != theirs => others += 1,
-            _ => same += 1,
-        }
-    }
-    others <= same
+    KeyValue::decode(value.clone()).ok().map(|pair| pair.key)
 }
 
 fn differs(path: &str, contents: &Contents, pair: &Pair, expected: &Bytes) -> DamageAt {

@@ -1,7 +1,5 @@
 //! What a boot drops without a word.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 
 use super::boot::Boot;
@@ -13,7 +11,7 @@ use crate::datadir::inspect::{entries_after, whole_log};
 use crate::datadir::kind::WAL_DIRECTORY;
 use crate::datadir::request::request_of;
 use crate::datadir::{DataDir, snap};
-use crate::mvcc::Revision;
+use crate::mvcc::{Backend as _, Bucket, Revision};
 use crate::proto::raftpb::EntryType;
 
 /// Revisions that are listed one by one.
@@ -25,6 +23,7 @@ pub(super) fn lost(
     boot: &Boot,
     scan: &Scan,
     backend: Option<&Contents>,
+    not_checked: &mut Vec<String>,
 ) -> Vec<Lost> {
     let mut found = Vec::new();
     if boot.verdict == Some(Verdict::Refuses) {
@@ -34,7 +33,7 @@ pub(super) fn lost(
     ahead_of_log(directory, boot, &mut found);
     hidden_revisions(boot, &mut found);
     if backend.is_some() {
-        missing_revisions(directory, boot, &mut found);
+        missing_revisions(directory, boot, &mut found, not_checked);
     }
     resurrected(directory, boot, &mut found);
     found
@@ -113,7 +112,7 @@ fn ahead_of_log(directory: &DataDir, boot: &Boot, found: &mut Vec<Lost>) {
 /// Revisions on the pages that the restore does not come to.
 fn hidden_revisions(boot: &Boot, found: &mut Vec<Lost>) {
     let path = boot.backend.as_ref().map_or("member/snap/db", |backend| backend.1.as_str());
-    for pair in boot.hidden.iter().take(SHOWN) {
+    for pair in &boot.hidden.shown {
         let stored = Revision::from_bytes(&pair.key);
         let revision = stored.map(|stored| stored.revision.main);
         let detail = stored.map_or_else(
@@ -128,51 +127,54 @@ fn hidden_revisions(boot: &Boot, found: &mut Vec<Lost>) {
         one.revision = revision;
         found.push(one);
     }
-    if let Some(more) = boot.hidden.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    let more = boot.hidden.count - boot.hidden.shown.len();
+    if more > 0 {
         found.push(Lost::new("revisions", path, format!("{more} more revisions")));
     }
 }
 
 /// Revisions between what was compacted and the last one that nothing holds any more.
-fn missing_revisions(directory: &DataDir, boot: &Boot, found: &mut Vec<Lost>) {
+fn missing_revisions(
+    directory: &DataDir,
+    boot: &Boot,
+    found: &mut Vec<Lost>,
+    not_checked: &mut Vec<String>,
+) {
     let Some(state) = &boot.state else { return };
     // Where the log has everything, it tells what should be there.
     let log = whole_log(directory);
     let (Some(first), Some(last)) = (log.first(), log.last()) else { return };
     let consistent = boot.backend.as_ref().map_or(0, |backend| backend.0);
-    if first.index != 1 || consistent > last.index || boot.hidden.len() > SHOWN {
+    let is_all_shown = boot.hidden.count == boot.hidden.shown.len();
+    if first.index != 1 || consistent > last.index || !is_all_shown {
         return;
     }
     let rules = state.store().rules();
     let empty = crate::mvcc::FileBackend::default();
     let Ok(store) = crate::mvcc::Store::restore(empty, rules) else { return };
     let Ok(made) = super::super::State::boot(store, false, &log) else { return };
-    let served: BTreeSet<Bytes> = keys(state);
     let compact = made.store().compact_revision().max(state.store().compact_revision());
-    if served.is_empty() || !keys(&made).iter().any(|key| served.contains(key)) {
-        return;
-    }
-    let hidden: BTreeSet<&Bytes> = boot.hidden.iter().map(|pair| &pair.key).collect();
-    let path = boot.backend.as_ref().map_or("member/snap/db", |backend| backend.1.as_str());
-    for missing in keys(&made).difference(&served).filter(|key| !hidden.contains(key)).take(SHOWN) {
-        let Some(stored) = Revision::from_bytes(missing) else { continue };
-        let Revision { main, sub } = stored.revision;
-        if main > compact {
-            let detail = format!("the log makes revision {main}_{sub}, the server has none");
-            let mut one = Lost::new("revision", path, detail);
-            one.revision = Some(main);
-            found.push(one);
+    let served = state.store().backend();
+    let (mut missing, mut is_of_this_log) = (Vec::new(), false);
+    made.store().backend().each(Bucket::Key, &mut |key, _| {
+        if served.get(Bucket::Key, key).is_some() {
+            is_of_this_log = true;
+        } else if missing.len() < SHOWN && !boot.hidden.has(key) {
+            let stored = Revision::from_bytes(key).map(|stored| stored.revision);
+            missing.extend(stored.filter(|revision| revision.main > compact));
         }
+    });
+    if let Some(problem) = state.problem() {
+        not_checked.push(format!("revisions beside the log: {problem}"));
+    } else if is_of_this_log {
+        let path = boot.backend.as_ref().map_or("member/snap/db", |backend| backend.1.as_str());
+        found.extend(missing.into_iter().map(|revision| missing_revision(path, revision)));
     }
 }
 
-fn keys(state: &super::super::State) -> BTreeSet<Bytes> {
-    use crate::mvcc::Bucket;
-    let mut keys = BTreeSet::new();
-    state.store().backend().each(Bucket::Key, &mut |key, _| {
-        keys.insert(Bytes::copy_from_slice(key));
-    });
-    keys
+fn missing_revision(path: &str, Revision { main, sub }: Revision) -> Lost {
+    let detail = format!("the log makes revision {main}_{sub}, the server has none");
+    Lost { revision: Some(main), ..Lost::new("revision", path, detail) }
 }
 
 /// Entries that raft took back, and that releases up to 3.6 take for good again (issue 22442).

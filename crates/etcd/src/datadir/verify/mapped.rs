@@ -67,6 +67,14 @@ pub(super) enum Root {
     Inline(u64),
 }
 
+impl Pair {
+    /// The same with bytes of its own: those of a file that is read by pieces keep a whole piece.
+    pub(super) fn detached(&self) -> Pair {
+        let key = Bytes::copy_from_slice(&self.key);
+        Pair { key, value: Bytes::copy_from_slice(&self.value), ..*self }
+    }
+}
+
 impl Mapped {
     /// Opens the file as `bolt.Open` does. Nothing if it is empty: bbolt makes a new one of it.
     pub(super) fn open(data: &DataFile, release: Release) -> Result<Option<Mapped>, Dies> {
@@ -90,6 +98,11 @@ impl Mapped {
             return Err(fails("file size too small"));
         }
         Ok(Some(Mapped { file: data.clone(), len, meta, is_strict }))
+    }
+
+    /// The whole file.
+    pub(super) fn file(&self) -> &DataFile {
+        &self.file
     }
 
     pub(super) fn meta(&self) -> &Meta {
@@ -195,8 +208,11 @@ impl Mapped {
     /// An element of a leaf.
     pub(super) fn pair(&self, page: &PageAt, index: u16) -> Result<Pair, Dies> {
         let at = element(page, index);
-        let [flags, pos, key_bytes, value_bytes] =
-            [self.u32_at(at)?, self.u32_at(at + 4)?, self.u32_at(at + 8)?, self.u32_at(at + 12)?];
+        let bytes = self.read(at, ELEMENT_BYTES)?;
+        let number = |at: usize| {
+            u64::from(u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")))
+        };
+        let [flags, pos, key_bytes, value_bytes] = [0, 4, 8, 12].map(number);
         let value_offset = at + pos + key_bytes;
         Ok(Pair {
             key: self.read(at + pos, key_bytes)?,

@@ -90,11 +90,11 @@ fn member(directory: &DataDir, release: Release) -> Verification {
     let mut not_checked = boot.not_checked.clone();
     let path = format!("{SNAP_DIRECTORY}db");
     let backend = pages::check(directory, &path, &mut damage);
-    if let Some(pairs) = &backend {
-        damage.extend(content::check(&path, pairs));
-        cross::check(directory, &path, pairs, release, &mut damage, &mut not_checked);
+    if let Some(contents) = &backend {
+        content::check(&path, contents, &mut damage);
+        cross::check(directory, &path, contents, release, &mut damage, &mut not_checked);
     }
-    let lost = lost::lost(directory, &boot, &scan, backend.as_ref());
+    let lost = lost::lost(directory, &boot, &scan, backend.as_ref(), &mut not_checked);
     if let Some((file, offset)) = &boot.died {
         name_death(&boot.reason, file, *offset, &mut damage);
     }
@@ -114,7 +114,7 @@ fn member(directory: &DataDir, release: Release) -> Verification {
 pub(super) fn backend_damage(directory: &DataDir, path: &str, release: Release) -> Vec<DamageAt> {
     let mut damage = Vec::new();
     if let Some(contents) = pages::check(directory, path, &mut damage) {
-        damage.extend(content::check(path, &contents));
+        content::check(path, &contents, &mut damage);
         cross::check(directory, path, &contents, release, &mut damage, &mut Vec::new());
     }
     damage

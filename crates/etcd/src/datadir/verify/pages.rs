@@ -1,8 +1,11 @@
 //! What is wrong with a bbolt file, whether or not a server minds.
 
+use bytes::Bytes;
+
 use super::backend::Opened;
-use super::mapped::Pair;
+use super::mapped::{Mapped, Pair};
 use super::model::{DamageAt, Verdict, Verification};
+use super::walk::{Tree, Visit};
 use super::{Dies, Release, content};
 use crate::bolt::{Fault, File, OpenError, Problem};
 use crate::datadir::backend::check_digest;
@@ -11,25 +14,50 @@ use crate::datadir::{DataDir, DataFile, Kind};
 /// Problems of pages that are listed.
 const PROBLEMS_SHOWN: usize = 100;
 
-/// Everything in a file's buckets, as the pages have it.
+/// What a file's buckets hold, as the pages have it. It is read whenever it is asked for: a
+/// database need not fit memory.
 #[derive(Debug, Clone)]
 pub(super) struct Contents {
     pub(super) page_bytes: u64,
-    /// Names of the buckets with their pairs, in the order of the pages.
-    pub(super) buckets: Vec<(String, Vec<Pair>)>,
+    mapped: Mapped,
+    /// Names of the buckets with their trees, in the order of the pages.
+    buckets: Vec<(String, Tree)>,
 }
 
 impl Contents {
-    /// The pairs of a bucket.
-    pub(super) fn bucket(&self, name: &str) -> &[Pair] {
+    /// Visits the pairs of a bucket, in the order of the pages.
+    pub(super) fn each(&self, name: &str, visit: &mut Visit<'_>) -> Result<(), Dies> {
         let found = self.buckets.iter().find(|bucket| bucket.0 == name);
-        found.map_or(&[], |bucket| &bucket.1)
+        found.map_or(Ok(()), |(_, tree)| tree.each(&self.mapped, visit))
+    }
+
+    /// The buckets' names, and how many pairs each has.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.buckets.iter().map(|(name, tree)| (name.as_str(), tree.len()))
+    }
+
+    /// The value of a key of a bucket.
+    pub(super) fn value(&self, bucket: &str, key: &[u8]) -> Result<Option<Bytes>, Dies> {
+        let mut value = None;
+        self.each(bucket, &mut |pair| {
+            if value.is_none() && pair.key[..] == *key {
+                value = Some(Bytes::copy_from_slice(&pair.value));
+            }
+            Ok(())
+        })?;
+        Ok(value)
     }
 
     /// Whether the file is etcd's.
     pub(super) fn is_of_etcd(&self) -> bool {
         self.buckets.iter().any(|bucket| bucket.0 == "key" || bucket.0 == "meta")
     }
+}
+
+/// What was read once and cannot be read again.
+pub(super) fn unreadable(path: &str, dies: &Dies) -> DamageAt {
+    let detail = format!("it cannot be read again: {}", dies.reason);
+    damage(path, (dies.offset.unwrap_or(0), 0), "page", "the tree of pages".into(), detail)
 }
 
 /// Verifies a snapshot file or a bare bbolt file.
@@ -59,7 +87,7 @@ pub(super) fn file(directory: &DataDir, release: Release) -> Verification {
     }
     let contents = check(directory, &only.path, &mut found.damage);
     if let Some(contents) = contents.as_ref().filter(|contents| contents.is_of_etcd()) {
-        found.damage.extend(content::check(&only.path, contents));
+        content::check(&only.path, contents, &mut found.damage);
     }
     match served(directory, only, release, contents.as_ref()) {
         Ok(served) if found.verdict == Verdict::Boots => found.served = served,
@@ -90,7 +118,7 @@ fn served(
     if !contents.is_some_and(Contents::is_of_etcd) {
         return Ok(None);
     }
-    let restored = opened.restore(release).map_err(|dies| dies.in_file(&only.path))?;
+    let restored = opened.restore(release, &|_| false).map_err(|dies| dies.in_file(&only.path))?;
     Ok(Some(restored.revision))
 }
 
@@ -132,16 +160,16 @@ fn contents(directory: &DataDir, path: &str) -> Option<Contents> {
     let oldest = Release::of_cluster_version("3.4.0").expect("a known version");
     let (mapped, top) = Opened::open(directory, path, oldest).ok()?.mapped?;
     let mut buckets = Vec::new();
-    for pair in top.pairs(&mapped).ok()? {
-        let name = String::from_utf8_lossy(&pair.key).into_owned();
-        if !pair.is_bucket {
-            continue;
+    let mut open = |pair: &Pair| {
+        if pair.is_bucket {
+            let tree = Tree::of(&mapped, mapped.bucket(pair)?)?;
+            tree.each(&mapped, &mut |_| Ok(()))?;
+            buckets.push((String::from_utf8_lossy(&pair.key).into_owned(), tree));
         }
-        let root = mapped.bucket(&pair).ok()?;
-        let pairs = super::walk::Tree::of(&mapped, root).and_then(|tree| tree.pairs(&mapped));
-        buckets.push((name, pairs.ok()?));
-    }
-    Some(Contents { page_bytes: u64::from(mapped.meta().page_bytes), buckets })
+        Ok(())
+    };
+    top.each(&mapped, &mut open).ok()?;
+    Some(Contents { page_bytes: u64::from(mapped.meta().page_bytes), mapped, buckets })
 }
 
 /// The file has as many bytes as its pages, or more.

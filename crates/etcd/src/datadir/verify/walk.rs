@@ -2,14 +2,21 @@
 //!
 //! First all pages: etcd keeps no list of free pages in the file, so bbolt walks everything that
 //! can be reached and takes the rest as free. Then the keys, from the first one on, in whatever
-//! order the pages have them.
+//! order the pages have them. Pairs are visited, never collected: a database need not fit memory.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::Dies;
 use super::mapped::{Mapped, PageAt, Pair, Root};
+
+/// Called with each pair; what it returns ends the walk.
+pub(super) type Visit<'a> = dyn FnMut(&Pair) -> Result<(), Dies> + 'a;
+
+/// A leaf, by its number in the order of the tree, and an element in it.
+pub(super) type Position = (usize, u16);
 
 /// A bucket with the leaves of its tree in order.
 #[derive(Debug, Clone)]
@@ -191,30 +198,51 @@ impl Tree {
         file.bucket(&pair).map(Some)
     }
 
-    /// All pairs in the order of the pages.
-    pub(super) fn pairs(&self, file: &Mapped) -> Result<Vec<Pair>, Dies> {
-        let (mut pairs, mut budget) = (Vec::new(), file.elements_max());
-        for leaf in &self.leaves {
-            for index in 0..leaf.header.count {
-                budget = budget.checked_sub(1).ok_or_else(|| Dies::bus_error(leaf.offset))?;
-                pairs.push(file.pair(leaf, index)?);
-            }
-        }
-        Ok(pairs)
+    /// How many pairs there are.
+    pub(super) fn len(&self) -> u64 {
+        self.leaves.iter().map(|leaf| u64::from(leaf.header.count)).sum()
     }
 
-    /// What a range from `from` up to `to` gives: from where the search ends, on to the first key
-    /// that is not below `to`.
+    /// From the first pair to behind the last one.
+    pub(super) fn positions(&self) -> Range<Position> {
+        self.normal((0, 0))..(self.leaves.len(), 0)
+    }
+
+    /// Visits all pairs in the order of the pages.
+    pub(super) fn each(&self, file: &Mapped, visit: &mut Visit<'_>) -> Result<(), Dies> {
+        self.each_at(file, &mut |_, pair| visit(pair))
+    }
+
+    /// The same with their positions.
+    pub(super) fn each_at(
+        &self,
+        file: &Mapped,
+        visit: &mut dyn FnMut(Position, &Pair) -> Result<(), Dies>,
+    ) -> Result<(), Dies> {
+        let mut budget = file.elements_max();
+        for (number, leaf) in self.leaves.iter().enumerate() {
+            for index in 0..leaf.header.count {
+                budget = budget.checked_sub(1).ok_or_else(|| Dies::bus_error(leaf.offset))?;
+                visit((number, index), &file.pair(leaf, index)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Visits what a range from `from` up to `to` gives: from where the search ends, on to the
+    /// first key that is not below `to`, and not more than `limit`. Gives the positions.
     pub(super) fn range(
         &self,
         file: &Mapped,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-    ) -> Result<Vec<Pair>, Dies> {
-        let mut pairs = Vec::new();
-        let Some((mut leaf, mut index)) = self.seek(file, from)? else { return Ok(pairs) };
-        while pairs.len() < limit && leaf < self.leaves.len() {
+        (from, to): (&[u8], &[u8]),
+        limit: u64,
+        visit: &mut Visit<'_>,
+    ) -> Result<Range<Position>, Dies> {
+        let end = (self.leaves.len(), 0);
+        let Some(start) = self.seek(file, from)? else { return Ok(end..end) };
+        let (mut leaf, mut index) = start;
+        let mut left = limit;
+        while left > 0 && leaf < self.leaves.len() {
             let page = &self.leaves[leaf];
             if index >= page.header.count {
                 (leaf, index) = (leaf + 1, 0);
@@ -224,25 +252,30 @@ impl Tree {
             if pair.key[..] >= *to {
                 break;
             }
-            pairs.push(pair);
-            index += 1;
+            visit(&pair)?;
+            (index, left) = (index + 1, left - 1);
         }
-        Ok(pairs)
+        Ok(start..self.normal((leaf, index)))
+    }
+
+    /// A position behind a leaf's last element is that of the next element.
+    fn normal(&self, (mut leaf, mut index): Position) -> Position {
+        while self.leaves.get(leaf).is_some_and(|at| index >= at.header.count) {
+            (leaf, index) = (leaf + 1, 0);
+        }
+        (leaf, index)
     }
 
     /// Leaf and element where a cursor stops that looks for `key`.
-    fn seek(&self, file: &Mapped, key: &[u8]) -> Result<Option<(usize, u16)>, Dies> {
+    fn seek(&self, file: &Mapped, key: &[u8]) -> Result<Option<Position>, Dies> {
         let mut page = file.root_page(self.root)?;
         // As many steps as any tree has; a tree without a cycle ends before.
         for _ in 0..64 {
             let (mut index, is_exact) = search(file, &page, key)?;
             if !page.header.is_branch() {
                 let leaf = self.leaves.iter().position(|leaf| leaf.offset == page.offset);
-                let Some(mut leaf) = leaf else { return Ok(None) };
-                while self.leaves.get(leaf).is_some_and(|at| index >= at.header.count) {
-                    (leaf, index) = (leaf + 1, 0);
-                }
-                return Ok((leaf < self.leaves.len()).then_some((leaf, index)));
+                let found = leaf.map(|leaf| self.normal((leaf, index)));
+                return Ok(found.filter(|found| found.0 < self.leaves.len()));
             }
             if page.header.count == 0 {
                 return Ok(None);
