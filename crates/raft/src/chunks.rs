@@ -60,15 +60,25 @@ impl Chunk {
         self.payloads.len()
     }
 
+    fn push(&mut self, entry: Entry) {
+        self.goes_on_with(entry.term, entry.entry_type);
+        self.payloads.push(entry.data);
+    }
+
     fn extend(&mut self, entries: &[Entry]) {
-        for entry in entries {
-            let (term, entry_type) = (entry.term, entry.entry_type);
-            let run = Run { start: self.payloads.len(), term, entry_type };
-            let continues = |last: &Run| (last.term, last.entry_type) == (run.term, run.entry_type);
-            if !self.runs.last().is_some_and(continues) {
-                self.runs.push(run);
-            }
-            self.payloads.push(entry.data.clone());
+        let alike = |a: &Entry, b: &Entry| (a.term, a.entry_type) == (b.term, b.entry_type);
+        for row in entries.chunk_by(alike) {
+            self.goes_on_with(row[0].term, row[0].entry_type);
+            self.payloads.extend(row.iter().map(|entry| entry.data.clone()));
+        }
+    }
+
+    /// What comes next is of this term and type.
+    #[inline]
+    fn goes_on_with(&mut self, term: u64, entry_type: EntryType) {
+        let continues = |last: &Run| last.term == term && last.entry_type == entry_type;
+        if !self.runs.last().is_some_and(continues) {
+            self.runs.push(Run { start: self.payloads.len(), term, entry_type });
         }
     }
 
@@ -169,20 +179,37 @@ impl Chunks {
         })
     }
 
-    pub(crate) fn extend(&mut self, mut entries: &[Entry]) {
+    pub(crate) fn extend(&mut self, entries: Entries) {
         self.len += entries.len();
-        while self.last.len() + entries.len() >= CHUNK {
+        match entries.into_only() {
+            Ok(entry) => self.last.push(entry),
+            Err(entries) => self.extend_last(&entries),
+        }
+        if self.last.len() == CHUNK {
+            self.close_last();
+        }
+    }
+
+    /// Leaves the last chunk perhaps full.
+    fn extend_last(&mut self, mut entries: &[Entry]) {
+        while self.last.len() + entries.len() > CHUNK {
             let (now, later) = entries.split_at(CHUNK - self.last.len());
             self.last.extend(now);
-            // A log that fills one chunk will fill the next.
-            let full = std::mem::replace(&mut self.last, Chunk::with_room(CHUNK));
-            self.full.push_back(Arc::new(full));
+            self.close_last();
             entries = later;
         }
         self.last.extend(entries);
     }
 
+    #[cold]
+    fn close_last(&mut self) {
+        // A log that fills one chunk will fill the next.
+        let full = std::mem::replace(&mut self.last, Chunk::with_room(CHUNK));
+        self.full.push_back(Arc::new(full));
+    }
+
     /// Drops all but the first `len` entries.
+    #[inline]
     pub(crate) fn truncate(&mut self, len: usize) {
         if len >= self.len {
             return;
@@ -253,7 +280,7 @@ mod tests {
         let mut next = 1;
         for step in 0..200_u64 {
             let appended = step * 37 % 301;
-            chunks.extend(&entries(next..next + appended));
+            chunks.extend(entries(next..next + appended).into());
             row.extend(next..next + appended);
             next += appended;
             let dropped = usize::try_from(step * 53 % 311).unwrap().min(row.len());
@@ -270,11 +297,11 @@ mod tests {
     #[test]
     fn a_clone_is_not_touched_by_its_original() {
         let mut chunks = Chunks::default();
-        chunks.extend(&entries(1..1000));
+        chunks.extend(entries(1..1000).into());
         let clone = chunks.clone();
         assert!(Arc::ptr_eq(&chunks.full[0], &clone.full[0]), "full chunks are shared");
         chunks.truncate(600);
-        chunks.extend(&entries(5000..5100));
+        chunks.extend(entries(5000..5100).into());
         assert!(numbers(&clone).into_iter().eq(1..1000), "what it was");
         assert!(numbers(&chunks).into_iter().eq((1..601).chain(5000..5100)), "what it is");
     }

@@ -9,7 +9,7 @@ use crate::bugs::Bug;
 use crate::config::Randomness;
 use crate::error::{Error, Result, fatal};
 use crate::logger::{Logger, log};
-use crate::message::{ANY_ROLE, Message, MessageType};
+use crate::message::{Message, MessageType};
 use crate::quorum::VoteResult;
 use crate::raft::Raft;
 use crate::ready::{Applied, Stored};
@@ -45,16 +45,7 @@ enum TermCheck {
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// Takes one message, local or not; what the node keeps of it is taken out.
-    #[inline]
     pub(crate) fn step(&mut self, message: &mut Message) -> Result<()> {
-        // Most messages are of a leader and its followers, of the term that all are in.
-        if (message.term == self.term || message.term == 0) && !message.msg_type.is(ANY_ROLE) {
-            return self.step_role(message);
-        }
-        self.step_any_role(message)
-    }
-
-    fn step_any_role(&mut self, message: &mut Message) -> Result<()> {
         match message.msg_type {
             MessageType::StorageAppendResp => return self.stored(Stored::of(message)),
             MessageType::StorageApplyResp => {
@@ -67,9 +58,6 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             return Ok(());
         }
         match message.msg_type {
-            MessageType::Hup => {
-                self.hup(if self.pre_vote { Campaign::PreElection } else { Campaign::Election })
-            }
             MessageType::Vote | MessageType::PreVote => {
                 self.handle_vote(message);
                 Ok(())
@@ -229,6 +217,11 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         );
     }
 
+    /// Begins an election, if the node may.
+    pub(crate) fn start_election(&mut self) -> Result<()> {
+        self.hup(if self.pre_vote { Campaign::PreElection } else { Campaign::Election })
+    }
+
     /// Campaigns, if the node may.
     pub(crate) fn hup(&mut self, campaign: Campaign) -> Result<()> {
         let logger = &self.log.logger;
@@ -307,7 +300,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
     }
 
-    fn step_candidate(&mut self, message: &mut Message) -> Result<()> {
+    pub(crate) fn step_candidate(&mut self, message: &mut Message) -> Result<()> {
         let own_response = if self.role == Role::PreCandidate {
             MessageType::PreVoteResp
         } else {

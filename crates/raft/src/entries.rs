@@ -15,20 +15,37 @@ use crate::types::Entry;
 #[derive(Clone, Default)]
 pub struct Entries(Held);
 
-/// Invariant: `Shared` is never empty.
-#[derive(Clone, Default)]
+/// Two cases, so that one look tells which: most often there is one entry or none.
+#[derive(Clone)]
 enum Held {
-    #[default]
-    Nothing,
     One(Entry),
-    Shared(Shared),
+    Row(Row),
 }
 
-#[derive(Clone)]
-struct Shared {
-    all: Arc<Vec<Entry>>,
+/// Invariant: `start..end` lies within `all`, and is empty if there is nothing.
+#[derive(Clone, Default)]
+struct Row {
+    all: Option<Arc<Vec<Entry>>>,
     start: u32,
     end: u32,
+}
+
+impl Row {
+    #[inline]
+    fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// Another part of the same entries.
+    fn with_range(&self, range: Range<usize>) -> Self {
+        Self { all: self.all.clone(), start: bound(range.start), end: bound(range.end) }
+    }
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self::Row(Row::default())
+    }
 }
 
 impl Entries {
@@ -36,16 +53,24 @@ impl Entries {
     #[inline]
     pub fn len(&self) -> usize {
         match &self.0 {
-            Held::Nothing => 0,
             Held::One(_) => 1,
-            Held::Shared(Shared { start, end, .. }) => (end - start) as usize,
+            Held::Row(row) => row.range().len(),
         }
     }
 
     /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        matches!(self.0, Held::Nothing)
+        self.len() == 0
+    }
+
+    /// The entry, if there is one alone.
+    #[inline]
+    pub(crate) fn into_only(self) -> Result<Entry, Self> {
+        match self.0 {
+            Held::One(entry) => Ok(entry),
+            held @ Held::Row(_) => Err(Self(held)),
+        }
     }
 
     /// Drops them all. Quicker than to put none in their place, which moves a whole value.
@@ -63,42 +88,47 @@ impl Entries {
             ([], _) => Self::default(),
             // Not shared, so that one entry on its way to a member ties up no others.
             ([only], _) => Self::from(only.clone()),
-            (_, Held::Shared(Shared { all, start, .. })) => {
-                let start = *start as usize;
-                Self::shared(Arc::clone(all), start + range.start..start + range.end)
+            (_, Held::Row(row)) => {
+                let start = row.range().start;
+                Self(Held::Row(row.with_range(start + range.start..start + range.end)))
             }
-            (_, Held::Nothing | Held::One(_)) => unreachable!("several entries are shared"),
+            (_, Held::One(_)) => unreachable!("several entries are in a row"),
         }
+    }
+
+    /// All but the first `count` entries; none where there are not so many.
+    pub(crate) fn after(&self, count: usize) -> Self {
+        self.part(count.min(self.len())..self.len())
     }
 
     /// Puts more entries behind these where nobody else looks at them; gives them back otherwise.
     /// Memory of entries that a part left out does not grow further.
     pub(crate) fn try_append(&mut self, more: Self) -> Result<(), Self> {
         match &mut self.0 {
-            Held::Nothing => *self = more,
             Held::One(first) => {
                 let mut all = Vec::with_capacity(1 + more.len());
                 all.push(std::mem::take(first));
                 more.move_into(&mut all);
                 *self = Self::from(all);
             }
-            Held::Shared(Shared { all, start: 0, end }) => match Arc::get_mut(all) {
+            Held::Row(Row { all: None, .. }) => *self = more,
+            Held::Row(Row { all: Some(all), start: 0, end }) => match Arc::get_mut(all) {
                 Some(all) if all.len() == *end as usize => {
                     more.move_into(all);
                     *end = bound(all.len());
                 }
                 _ => return Err(more),
             },
-            Held::Shared(_) => return Err(more),
+            Held::Row(_) => return Err(more),
         }
         Ok(())
     }
 
     fn move_into(self, row: &mut Vec<Entry>) {
         match self.0 {
-            Held::Nothing => {}
             Held::One(entry) => row.push(entry),
-            Held::Shared(Shared { all, start, end }) => match Arc::try_unwrap(all) {
+            Held::Row(Row { all: None, .. }) => {}
+            Held::Row(Row { all: Some(all), start, end }) => match Arc::try_unwrap(all) {
                 Ok(mut all) => row.extend(all.drain(start as usize..end as usize)),
                 Err(all) => row.extend_from_slice(&all[start as usize..end as usize]),
             },
@@ -109,17 +139,12 @@ impl Entries {
     #[inline]
     pub fn make_mut(&mut self) -> &mut [Entry] {
         match &mut self.0 {
-            Held::Nothing => &mut [],
             Held::One(entry) => std::slice::from_mut(entry),
-            Held::Shared(Shared { all, start, end }) => {
+            Held::Row(Row { all: None, .. }) => &mut [],
+            Held::Row(Row { all: Some(all), start, end }) => {
                 &mut Arc::make_mut(all)[*start as usize..*end as usize]
             }
         }
-    }
-
-    fn shared(all: Arc<Vec<Entry>>, range: Range<usize>) -> Self {
-        assert!(!range.is_empty() && range.end <= all.len(), "a part lies within the whole");
-        Self(Held::Shared(Shared { start: bound(range.start), end: bound(range.end), all }))
     }
 }
 
@@ -134,9 +159,9 @@ impl Deref for Entries {
     #[inline]
     fn deref(&self) -> &[Entry] {
         match &self.0 {
-            Held::Nothing => &[],
             Held::One(entry) => std::slice::from_ref(entry),
-            Held::Shared(Shared { all, start, end }) => &all[*start as usize..*end as usize],
+            Held::Row(Row { all: None, .. }) => &[],
+            Held::Row(Row { all: Some(all), start, end }) => &all[*start as usize..*end as usize],
         }
     }
 }
@@ -147,12 +172,30 @@ impl From<Entry> for Entries {
     }
 }
 
+impl From<&Entries> for Entries {
+    fn from(entries: &Entries) -> Self {
+        entries.clone()
+    }
+}
+
+impl From<&[Entry]> for Entries {
+    fn from(entries: &[Entry]) -> Self {
+        entries.iter().cloned().collect()
+    }
+}
+
+impl<const N: usize> From<[Entry; N]> for Entries {
+    fn from(entries: [Entry; N]) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
 impl From<Vec<Entry>> for Entries {
     fn from(mut entries: Vec<Entry>) -> Self {
         match entries.len() {
             0 => Self::default(),
             1 => entries.pop().map(Self::from).unwrap_or_default(),
-            len => Self::shared(Arc::new(entries), 0..len),
+            len => Self(Held::Row(Row { all: Some(Arc::new(entries)), start: 0, end: bound(len) })),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::election::Campaign;
 use crate::error::{Error, Result, fatal};
 use crate::logger::{Level, Logger, log};
 use crate::message::{Message, MessageType};
-use crate::raft::Raft;
+use crate::raft::{Raft, push_built};
 use crate::read_only::{ReadOnlyOption, ReadState};
 use crate::storage::Storage;
 use crate::tracker::Tracker;
@@ -151,11 +151,13 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
         let previous = EntryId { term: message.log_term, index: message.index };
         let entries = take(&mut message.entries);
-        if let Some(index) = self.log.maybe_append(previous, entries, message.commit)? {
-            self.acknowledge(message.from, index);
-            return Ok(());
+        match self.log.maybe_append(previous, entries, message.commit)? {
+            Some(index) => {
+                self.acknowledge(message.from, index);
+                Ok(())
+            }
+            None => self.reject_append(message),
         }
-        self.reject_append(message)
     }
 
     /// The answer names the last place where the logs may agree, so that the leader need not try
@@ -187,11 +189,16 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     fn handle_heartbeat(&mut self, message: &mut Message) -> Result<()> {
         self.log.commit_to(message.commit)?;
-        let response = self.message(MessageType::HeartbeatResp, message.from);
-        self.messages.push(match take(&mut message.attachment) {
-            None => response,
-            Some(attachment) => response.with_context(attachment.context),
+        let (to, from, term) = (message.from, self.id, self.term);
+        let response = push_built(&mut self.messages, move || Message {
+            to,
+            from,
+            term,
+            ..Message::new(MessageType::HeartbeatResp)
         });
+        if let Some(attachment) = take(&mut message.attachment) {
+            response.set_context(attachment.context);
+        }
         Ok(())
     }
 

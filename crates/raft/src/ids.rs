@@ -142,6 +142,11 @@ impl<V> IdMap<V> {
         self.0.clear();
     }
 
+    /// Values, by ascending id.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.0.iter().map(|(_, value)| value)
+    }
+
     /// Ids and values, by ascending id.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &V)> {
         self.0.iter().map(|(id, value)| (*id, value))

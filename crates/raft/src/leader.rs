@@ -17,7 +17,7 @@ use crate::error::{Error, Result, fatal};
 use crate::logger::{Logger, log};
 use crate::message::{Message, MessageType};
 use crate::progress::ProgressState;
-use crate::raft::Raft;
+use crate::raft::{Raft, push_built};
 use crate::storage::{Storage, StorageError, payload_size};
 use crate::types::{Entry, EntryType, NONE};
 use crate::validate;
@@ -25,34 +25,27 @@ use crate::validate;
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     pub(crate) fn step_leader(&mut self, message: &mut Message) -> Result<()> {
         match message.msg_type {
-            MessageType::Beat => {
-                let context = self.read_only.last_context();
-                self.broadcast_heartbeat(&context);
-                Ok(())
-            }
-            MessageType::CheckQuorum => {
-                self.handle_check_quorum();
-                Ok(())
-            }
             MessageType::Prop => self.handle_proposal(take(&mut message.entries)),
             MessageType::ReadIndex => self.handle_read_index(take(message)),
             MessageType::ForgetLeader => Ok(()),
-            _ => self.step_leader_about_member(message),
+            _ => {
+                // Everything else is about a member that must be known.
+                let Some(slot) = self.tracker.progress.slot_of(message.from) else {
+                    let (id, from) = (self.id, message.from);
+                    log!(self.log.logger, Debug, "{id:x} no progress available for {from:x}");
+                    return Ok(());
+                };
+                self.step_leader_about_member(slot, message)
+            }
         }
     }
 
-    /// Everything else is about a member that must be known.
-    fn step_leader_about_member(&mut self, message: &Message) -> Result<()> {
-        let Some(slot) = self.tracker.progress.slot_of(message.from) else {
-            log!(
-                self.log.logger,
-                Debug,
-                "{:x} no progress available for {:x}",
-                self.id,
-                message.from
-            );
-            return Ok(());
-        };
+    #[inline]
+    pub(crate) fn step_leader_about_member(
+        &mut self,
+        slot: usize,
+        message: &Message,
+    ) -> Result<()> {
         match message.msg_type {
             MessageType::AppResp if message.reject => self.handle_append_rejected(slot, message),
             MessageType::AppResp => self.handle_append_accepted(slot, message),
@@ -71,7 +64,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     /// Thesis 6.2: a leader that hears of no quorum cannot know that it still is one.
-    fn handle_check_quorum(&mut self) {
+    pub(crate) fn check_quorum_is_active(&mut self) {
         if !self.tracker.is_quorum_active() {
             log!(
                 self.log.logger,
@@ -203,6 +196,11 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     fn handle_append_accepted(&mut self, slot: usize, message: &Message) -> Result<()> {
         let index = message.index;
+        // A leader that restarted may have lost what it sent before it wrote it: only a leader can
+        // tell that an answer is wrong.
+        if index > self.log.last_index() {
+            return validate::refuse(format!("{:x} acknowledges more than there is", message.from));
+        }
         let progress = self.tracker.progress.at_mut(slot);
         progress.recent_active = true;
         // A probe that found nothing new still proves that the logs agree there.
@@ -344,8 +342,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// anything was sent.
     pub(crate) fn maybe_send_append(&mut self, slot: usize, send_if_empty: bool) -> Result<bool> {
         let progress = self.tracker.progress.at(slot);
-        let index = progress.next_index - 1;
-        if progress.is_paused() || !send_if_empty && index == self.log.last_index() {
+        let (index, last) = (progress.next_index - 1, self.log.last_index());
+        if progress.is_paused() || !send_if_empty && index == last {
             return Ok(false);
         }
         let Some(log_term) = self.log.term_if_known(index)? else {
@@ -354,7 +352,10 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         // With a full window only an empty append goes out, which keeps the flow alive even when
         // everything in flight was lost.
         let throttled = progress.state == ProgressState::Replicate && progress.inflights.is_full();
-        let entries = if throttled {
+        let entries = if index == last || throttled {
+            if !send_if_empty {
+                return Ok(false);
+            }
             Entries::default()
         } else {
             match self.log.entries(index + 1, self.max_message_size) {
@@ -362,13 +363,13 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 result => result?,
             }
         };
-        if entries.is_empty() && !send_if_empty {
-            return Ok(false);
-        }
         let (count, bytes) = (entries.len() as u64, payload_size(&entries));
         let commit = self.log.committed;
-        let append = self.message(MessageType::App, self.tracker.progress.id_at(slot));
-        self.messages.push(Message { log_term, index, commit, entries, ..append });
+        let (to, from, term) = (self.tracker.progress.id_at(slot), self.id, self.term);
+        push_built(&mut self.messages, move || {
+            let append = Message::new(MessageType::App);
+            Message { to, from, term, log_term, index, commit, entries, ..append }
+        });
         let progress = self.tracker.progress.at_mut(slot);
         progress.sent_entries(count, bytes);
         progress.set_sent_commit(commit);
@@ -436,12 +437,14 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             let progress = self.tracker.progress.at_mut(slot);
             let commit = progress.match_index.min(self.log.committed);
             progress.set_sent_commit(commit);
-            let heartbeat = Message { commit, ..self.message(MessageType::Heartbeat, to) };
-            self.messages.push(if context.is_empty() {
-                heartbeat
-            } else {
-                heartbeat.with_context(context.clone())
+            let (from, term) = (self.id, self.term);
+            let heartbeat = push_built(&mut self.messages, move || {
+                let heartbeat = Message::new(MessageType::Heartbeat);
+                Message { to, from, term, commit, ..heartbeat }
             });
+            if !context.is_empty() {
+                heartbeat.set_context(context.clone());
+            }
         }
     }
 }

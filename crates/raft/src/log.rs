@@ -177,17 +177,26 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
             return Ok(None);
         }
         let last_new = previous.index + entries.len() as u64;
-        if let Some(conflict) = self.find_conflict(&entries)? {
-            let index = entries[conflict].index;
-            if index <= self.committed {
-                let committed = self.committed;
-                fatal!("entry {index} conflict with committed entry [committed({committed})]");
-            }
-            let new = if conflict == 0 { entries } else { entries.part(conflict..entries.len()) };
-            self.append(new)?;
+        // Most often they come next.
+        if previous.index != self.last.index {
+            self.append_unknown(entries)?;
+        } else if !entries.is_empty() {
+            self.append(entries)?;
         }
         self.commit_to(committed.min(last_new))?;
         Ok(Some(last_new))
+    }
+
+    /// Appends what is not there yet, in place of what contradicts it.
+    fn append_unknown(&mut self, entries: Entries) -> Result<()> {
+        let Some(conflict) = self.find_conflict(&entries)? else { return Ok(()) };
+        let index = entries[conflict].index;
+        if index <= self.committed {
+            let committed = self.committed;
+            fatal!("entry {index} conflict with committed entry [committed({committed})]");
+        }
+        self.append(if conflict == 0 { entries } else { entries.after(conflict) })?;
+        Ok(())
     }
 
     /// Appends behind the committed part; gives the last index.
@@ -315,15 +324,14 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
             && self.applying < self.max_appliable(allow_unstable)
     }
 
-    /// Entries to apply next, as far as the limit allows, in place of those given before.
+    /// Puts entries to apply next, as far as the limit allows, into `entries`, which are none.
     #[inline]
-    pub(crate) fn next_committed(
+    pub(crate) fn take_committed(
         &mut self,
         allow_unstable: bool,
         entries: &mut Entries,
     ) -> Result<()> {
         if !self.has_next_committed(allow_unstable) {
-            entries.clear();
             return Ok(());
         }
         assert!(
@@ -332,8 +340,11 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         );
         let max_size = self.max_applying_size - self.applying_size;
         let (lo, hi) = (self.applying + 1, self.max_appliable(allow_unstable) + 1);
+        if self.unstable.give_only(lo, hi, entries) {
+            return Ok(());
+        }
         *entries = if lo >= self.unstable.kept() {
-            self.unstable.hand_out(lo, hi, max_size)
+            self.unstable.slice(lo, hi, max_size)
         } else {
             self.stored_committed(lo, hi, max_size)?
         };

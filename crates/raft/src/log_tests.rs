@@ -30,7 +30,7 @@ fn snapshot(term: u64, index: u64) -> Snapshot {
 /// A log whose first entries are stored and the others not.
 fn split(stored: &[u64], unstable: &[u64]) -> Log {
     let mut storage = MemoryStorage::new();
-    storage.append(&entries(stored, 1)).unwrap();
+    storage.append(entries(stored, 1)).unwrap();
     let mut log = RaftLog::new(storage, Silent, u64::MAX).unwrap();
     log.append(entries(unstable, stored.len() as u64 + 1)).unwrap();
     log
@@ -40,7 +40,7 @@ fn split(stored: &[u64], unstable: &[u64]) -> Log {
 fn behind(index: u64, stored: u64, unstable: u64, max_applying_size: u64) -> Log {
     let mut storage = MemoryStorage::new();
     storage.apply_snapshot(snapshot(1, index)).unwrap();
-    storage.append(&entries(&vec![1; usize::try_from(stored).unwrap()], index + 1)).unwrap();
+    storage.append(entries(&vec![1; usize::try_from(stored).unwrap()], index + 1)).unwrap();
     let mut log = RaftLog::new(storage, Silent, max_applying_size).unwrap();
     let terms = vec![1; usize::try_from(unstable).unwrap()];
     log.append(entries(&terms, index + stored + 1)).unwrap();
@@ -218,7 +218,7 @@ fn next_committed_ents() {
     for (applying, allow_unstable, with_snapshot, expected) in NEXT {
         let mut log = next_log(applying, with_snapshot);
         let mut next = Entries::default();
-        log.next_committed(allow_unstable, &mut next).unwrap();
+        log.take_committed(allow_unstable, &mut next).unwrap();
         let indexes: Vec<_> = next.iter().map(|entry| entry.index).collect();
         assert_eq!(indexes, expected, "from {applying}, unstable: {allow_unstable}");
     }

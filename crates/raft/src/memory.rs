@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::chunks::Chunks;
 use crate::entries::Entries;
 use crate::storage::{Storage, StorageError, position};
-use crate::types::{ConfState, Entry, EntryId, HardState, Snapshot};
+use crate::types::{ConfState, EntryId, HardState, Snapshot};
 
 /// [`Storage`] in memory; what etcd's servers read their log from. A clone shares the entries.
 ///
@@ -114,28 +114,38 @@ impl MemoryStorage {
 
     /// Appends, first dropping what the new entries overwrite. Those at or below the sentinel are
     /// left out; a gap is an error.
-    pub fn append(&mut self, entries: &[Entry]) -> Result<(), StorageError> {
-        let Some(skip) = self.compacted_part(entries) else { return Ok(()) };
-        let entries = &entries[skip..];
-        let first = entries[0].index;
-        if first > self.last() + 1 {
-            return Err(broken(format!(
-                "missing log entry [last: {}, append at: {first}]",
-                self.last()
-            )));
+    #[inline]
+    pub fn append(&mut self, entries: impl Into<Entries>) -> Result<(), StorageError> {
+        let entries = entries.into();
+        match entries.first() {
+            None => Ok(()),
+            Some(first) if first.index == self.last() + 1 => {
+                self.push(entries);
+                Ok(())
+            }
+            Some(_) => self.overwrite(&entries),
         }
-        self.entries.truncate(position(first - self.sentinel.index - 1));
-        self.entries.extend(entries);
-        assert_eq!(entries[entries.len() - 1].index, self.last(), "the log has no gap");
-        Ok(())
     }
 
-    /// How many of the entries are at or below the sentinel; none when all are.
-    fn compacted_part(&self, entries: &[Entry]) -> Option<usize> {
-        let first = entries.first()?.index;
-        let skip = (self.sentinel.index + 1).saturating_sub(first);
-        let skip = usize::try_from(skip).ok()?;
-        (skip < entries.len()).then_some(skip)
+    fn push(&mut self, entries: Entries) {
+        let last = entries[entries.len() - 1].index;
+        self.entries.extend(entries);
+        assert_eq!(last, self.last(), "the log has no gap");
+    }
+
+    #[cold]
+    fn overwrite(&mut self, entries: &Entries) -> Result<(), StorageError> {
+        let (first, last) = (entries[0].index, self.last());
+        if first > last + 1 {
+            return Err(broken(format!("missing log entry [last: {last}, append at: {first}]")));
+        }
+        let skip = usize::try_from((self.sentinel.index + 1).saturating_sub(first));
+        let new = skip.map_or_else(|_| Entries::default(), |skip| entries.after(skip));
+        if let Some(first) = new.first() {
+            self.entries.truncate(position(first.index - self.sentinel.index - 1));
+            self.push(new);
+        }
+        Ok(())
     }
 
     fn last(&self) -> u64 {

@@ -22,8 +22,8 @@ const RESPONSE: u8 = 2;
 pub(crate) const REQUEST: u8 = 4;
 /// Vouches for something that must be durable first.
 pub(crate) const PROMISE: u8 = 8;
-/// What becomes of it does not depend on the receiver's role.
-pub(crate) const ANY_ROLE: u8 = 16;
+/// What a leader and its followers say to each other all the time.
+pub(crate) const ROUTINE: u8 = 16;
 
 /// What a message asks or answers, in the order of etcd's own numbers.
 #[derive(
@@ -103,19 +103,22 @@ impl MessageType {
     #[inline]
     const fn kinds(self) -> u8 {
         match self {
-            Self::Hup => LOCAL | ANY_ROLE,
-            Self::Beat
+            Self::Hup
+            | Self::Beat
             | Self::SnapStatus
             | Self::CheckQuorum
             | Self::StorageAppend
             | Self::StorageApply => LOCAL,
             Self::Prop | Self::TransferLeader | Self::ReadIndex | Self::ForgetLeader => REQUEST,
-            Self::App | Self::Snap | Self::Heartbeat | Self::TimeoutNow => 0,
-            Self::AppResp | Self::VoteResp | Self::PreVoteResp => RESPONSE | PROMISE,
-            Self::Vote | Self::PreVote => ANY_ROLE,
-            Self::HeartbeatResp | Self::ReadIndexResp => RESPONSE,
-            Self::Unreachable => LOCAL | RESPONSE,
-            Self::StorageAppendResp | Self::StorageApplyResp => LOCAL | RESPONSE | ANY_ROLE,
+            Self::App | Self::Heartbeat => ROUTINE,
+            Self::AppResp => RESPONSE | PROMISE | ROUTINE,
+            Self::HeartbeatResp => RESPONSE | ROUTINE,
+            Self::Snap | Self::TimeoutNow | Self::Vote | Self::PreVote => 0,
+            Self::VoteResp | Self::PreVoteResp => RESPONSE | PROMISE,
+            Self::ReadIndexResp => RESPONSE,
+            Self::Unreachable | Self::StorageAppendResp | Self::StorageApplyResp => {
+                LOCAL | RESPONSE
+            }
         }
     }
 
@@ -210,11 +213,14 @@ impl Message {
     /// The message with this context; see [`Attachment`].
     #[must_use]
     pub fn with_context(mut self, context: impl Into<Bytes>) -> Self {
-        let context = context.into();
+        self.set_context(context.into());
+        self
+    }
+
+    pub(crate) fn set_context(&mut self, context: Bytes) {
         if !context.is_empty() {
             self.attachment.get_or_insert_default().context = context;
         }
-        self
     }
 
     /// The message with this snapshot.

@@ -36,8 +36,11 @@ pub(crate) struct Raft<S, R, L> {
     pub(crate) appends_due: bool,
     /// To be sent at once.
     pub(crate) messages: Vec<Message>,
-    /// To be sent when what is appended now is durable; may be addressed to this node.
+    /// To be sent when what is appended now is durable; with asynchronous storage writes, also to
+    /// this node.
     pub(crate) messages_after_append: Vec<Message>,
+    /// Those to this node, without asynchronous storage writes.
+    pub(crate) own_answers: Vec<Message>,
     pub(crate) read_states: Vec<ReadState>,
 
     pub(crate) read_only: ReadOnly,
@@ -57,6 +60,7 @@ pub(crate) struct Raft<S, R, L> {
     pub(crate) election_timeout: u32,
     pub(crate) max_message_size: u64,
     max_uncommitted_size: u64,
+    pub(crate) async_storage_writes: bool,
     pub(crate) check_quorum: bool,
     pub(crate) pre_vote: bool,
     pub(crate) disable_proposal_forwarding: bool,
@@ -100,6 +104,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             appends_due: false,
             messages: Vec::new(),
             messages_after_append: Vec::new(),
+            own_answers: Vec::new(),
             read_states: Vec::new(),
             read_only: ReadOnly::new(config.read_only_option),
             pending_reads: Vec::new(),
@@ -114,6 +119,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             election_timeout: config.election_tick,
             max_message_size: config.max_size_per_msg,
             max_uncommitted_size: config.max_uncommitted_entries_size,
+            async_storage_writes: config.async_storage_writes,
             check_quorum: config.check_quorum,
             pre_vote: config.pre_vote,
             disable_proposal_forwarding: config.disable_proposal_forwarding,
@@ -169,17 +175,22 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         SoftState { lead: self.lead, role: self.role }
     }
 
-    /// A message of this node's term.
-    #[inline]
-    pub(crate) fn message(&self, msg_type: MessageType, to: NodeId) -> Message {
-        Message { to, from: self.id, term: self.term, ..Message::new(msg_type) }
+    /// Answers to entries that the log has everything up to `index`, once that is durable.
+    pub(crate) fn acknowledge(&mut self, to: NodeId, index: u64) {
+        let (from, term) = (self.id, self.term);
+        let response =
+            move || Message { to, from, term, index, ..Message::new(MessageType::AppResp) };
+        push_built(self.promises_to(to), response);
     }
 
-    /// Answers to entries that the log has everything up to `index`, once that is durable.
+    /// Where messages to a node wait that vouch for what is not durable yet.
     #[inline]
-    pub(crate) fn acknowledge(&mut self, to: NodeId, index: u64) {
-        let response = Message { index, ..self.message(MessageType::AppResp, to) };
-        self.messages_after_append.push(response);
+    fn promises_to(&mut self, to: NodeId) -> &mut Vec<Message> {
+        if to == self.id && !self.async_storage_writes {
+            &mut self.own_answers
+        } else {
+            &mut self.messages_after_append
+        }
     }
 
     /// Sends now, or, where the message vouches for something, once that is durable.
@@ -205,7 +216,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             }
         }
         if msg_type.is(PROMISE) {
-            self.messages_after_append.push(message);
+            self.promises_to(message.to).push(message);
         } else {
             assert!(message.to != self.id, "message should not be self-addressed: {msg_type}");
             self.messages.push(message);
@@ -334,7 +345,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     /// Raft 5.3, 5.4.2: commits what a quorum has, if it is of the current term.
     pub(crate) fn maybe_commit(&mut self) -> Result<bool> {
-        let index = self.tracker.committed();
+        let Some(index) = self.tracker.committed_beyond(self.log.committed) else {
+            return Ok(false);
+        };
         if self.bugs.has(Bug::CommitPriorTerm) {
             let term = self.log.term_if_known(index)?.unwrap_or(0);
             return self.log.maybe_commit(EntryId { term, index });
@@ -392,31 +405,30 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// Time passes.
     pub(crate) fn tick(&mut self) -> Result<()> {
         match self.role {
-            Role::Leader => self.tick_heartbeat(),
+            Role::Leader => {
+                self.tick_heartbeat();
+                Ok(())
+            }
             Role::Follower | Role::Candidate | Role::PreCandidate => self.tick_election(),
         }
-    }
-
-    fn step_local(&mut self, msg_type: MessageType) -> Result<()> {
-        self.step(&mut Message { from: self.id, ..Message::new(msg_type) })
     }
 
     fn tick_election(&mut self) -> Result<()> {
         self.election_elapsed = self.election_elapsed.saturating_add(1);
         if self.is_promotable() && self.election_elapsed >= self.randomized_election_timeout {
             self.election_elapsed = 0;
-            self.step_local(MessageType::Hup)?;
+            self.start_election()?;
         }
         Ok(())
     }
 
-    fn tick_heartbeat(&mut self) -> Result<()> {
+    fn tick_heartbeat(&mut self) {
         self.heartbeat_elapsed += 1;
         self.election_elapsed = self.election_elapsed.saturating_add(1);
         if self.election_elapsed >= self.election_timeout {
             self.election_elapsed = 0;
             if self.check_quorum {
-                self.step_local(MessageType::CheckQuorum)?;
+                self.check_quorum_is_active();
             }
             // A transfer that takes longer has failed: the leader goes on.
             if self.role == Role::Leader {
@@ -425,9 +437,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
         if self.role == Role::Leader && self.heartbeat_elapsed >= self.heartbeat_timeout {
             self.heartbeat_elapsed = 0;
-            self.step_local(MessageType::Beat)?;
+            self.broadcast_heartbeat(&self.read_only.last_context());
         }
-        Ok(())
     }
 
     /// Whether the node may become leader: a voter that has its snapshot.
@@ -439,4 +450,15 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     pub(crate) fn abort_leader_transfer(&mut self) {
         self.lead_transferee = NONE;
     }
+}
+
+/// Pushes a message that is built where it will lie. Built elsewhere by stores of a few bytes and then
+/// moved in larger ones, it would keep the processor waiting for the stores.
+#[inline]
+pub(crate) fn push_built(
+    messages: &mut Vec<Message>,
+    build: impl FnOnce() -> Message,
+) -> &mut Message {
+    messages.extend(std::iter::once_with(build));
+    messages.last_mut().expect("one was pushed")
 }

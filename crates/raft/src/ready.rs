@@ -51,6 +51,19 @@ impl Ready {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Leaves nothing to do, but keeps memory for what there will be.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.soft_state = None;
+        self.hard_state = None;
+        self.read_states.clear();
+        self.entries.clear();
+        self.snapshot = None;
+        self.committed_entries.clear();
+        self.messages.clear();
+        self.must_sync = false;
+    }
 }
 
 /// Whether a write must be durable before its node goes on: always, but for a commit index alone.

@@ -80,6 +80,17 @@ impl Tracker {
         self.config.voters.incoming.len() == 1 && !self.config.voters.is_joint()
     }
 
+    /// The largest index that a quorum has, if it is beyond `index`.
+    #[inline]
+    pub(crate) fn committed_beyond(&self, index: u64) -> Option<u64> {
+        // Most often one look is enough to tell that there is no quorum yet.
+        let ahead = |progress: &&Progress| !progress.is_learner && progress.match_index > index;
+        let ahead = self.progress.values().filter(ahead).count();
+        let may_be = ahead > self.config.voters.incoming.len() / 2;
+        let committed = if may_be { self.committed() } else { index };
+        (committed > index).then_some(committed)
+    }
+
     /// The largest index that a quorum has.
     pub(crate) fn committed(&self) -> u64 {
         if self.config.voters.is_joint() {

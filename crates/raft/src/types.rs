@@ -16,6 +16,8 @@ pub const NONE: NodeId = 0;
 
 /// What an entry's data is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+// As wide as the place it takes in an entry, which is then moved in whole words.
+#[repr(u64)]
 pub enum EntryType {
     /// Opaque to consensus; empty data marks the start of a leader's term.
     #[default]

@@ -6,6 +6,8 @@
 //!  applying     durable  being written    not yet handed out
 //! ```
 
+use std::mem::swap;
+
 use crate::entries::Entries;
 use crate::logger::{Logger, log};
 use crate::storage::{fitting, position};
@@ -91,7 +93,11 @@ impl Unstable {
     /// Entries that were not yet handed out for writing.
     #[inline]
     pub(crate) fn next_entries(&self) -> Entries {
-        self.slice(self.offset_in_progress, self.end, u64::MAX)
+        // Most often they are the last piece.
+        match self.pieces.last() {
+            Some(piece) if piece[0].index == self.offset_in_progress => piece.clone(),
+            _ => self.slice(self.offset_in_progress, self.end, u64::MAX),
+        }
     }
 
     pub(crate) fn has_next_entries(&self) -> bool {
@@ -152,16 +158,17 @@ impl Unstable {
         }
     }
 
-    /// Entries `lo..hi` to be applied, as [`slice`](Self::slice) gives them; those that are durable
-    /// are not needed here any more.
+    /// Gives away the entry at `lo`, to be applied, if it is durable and nothing else is here or
+    /// wanted.
     #[inline]
-    pub(crate) fn hand_out(&mut self, lo: u64, hi: u64, max_size: u64) -> Entries {
-        // The only one is given away.
-        if lo == self.kept && hi == lo + 1 && hi <= self.offset && self.pieces[0].len() == 1 {
+    pub(crate) fn give_only(&mut self, lo: u64, hi: u64, to: &mut Entries) -> bool {
+        let is_only = lo == self.kept && hi == lo + 1 && hi == self.end && hi <= self.offset;
+        if is_only {
             self.kept = hi;
-            return self.pieces.remove(0);
+            swap(&mut self.pieces[0], to);
+            self.pieces.clear();
         }
-        self.slice(lo, hi, max_size)
+        is_only
     }
 
     /// Entries up to `index` were handed out for applying.
@@ -196,24 +203,31 @@ impl Unstable {
     /// Puts the entries in place of whatever was there from the first one's index on.
     pub(crate) fn truncate_and_append(&mut self, entries: Entries, logger: &impl Logger) {
         let from = entries[0].index;
-        if from <= self.offset && from != self.end {
+        if from != self.end {
+            self.truncate(from, logger);
+        }
+        self.end = from + entries.len() as u64;
+        match self.pieces.last_mut() {
+            None => self.pieces.push(entries),
+            Some(last) => {
+                let apart = last.try_append(entries).err();
+                self.pieces.extend(apart);
+            }
+        }
+        self.check();
+    }
+
+    fn truncate(&mut self, from: u64, logger: &impl Logger) {
+        if from <= self.offset {
             log!(*logger, Info, "replace the unstable entries from index {from}");
-            self.drop_back(from);
             self.kept = self.kept.min(from);
             self.offset = from;
             self.offset_in_progress = from;
-        } else if from < self.end {
+        } else {
             log!(*logger, Info, "truncate the unstable entries before index {from}");
-            self.drop_back(from);
             self.offset_in_progress = self.offset_in_progress.min(from);
         }
-        self.end = from + entries.len() as u64;
-        let apart = match self.pieces.last_mut() {
-            Some(last) => last.try_append(entries).err(),
-            None => Some(entries),
-        };
-        self.pieces.extend(apart);
-        self.check();
+        self.drop_back(from);
     }
 
     /// Drops entries before `kept`, which is within the log or at its end.

@@ -37,7 +37,7 @@ pub(crate) fn check(message: &Message) -> Result<()> {
 }
 
 #[cold]
-fn refuse(what: impl Into<String>) -> Result<()> {
+pub(crate) fn refuse(what: impl Into<String>) -> Result<()> {
     Err(Error::InvalidMessage(what.into()))
 }
 
@@ -48,18 +48,18 @@ fn refuse_type(msg_type: MessageType, what: &str) -> Result<()> {
 
 fn check_numbers(message: &Message) -> Result<()> {
     let snapshot = message.snapshot().map(Snapshot::id).unwrap_or_default();
-    // One too large sets the top bit, whichever it is.
-    let all = message.term
-        | message.log_term
-        | message.index
-        | message.commit
-        | message.reject_hint
-        | snapshot.term
-        | snapshot.index;
-    if all > MAX_NUMBER {
+    if !are_numbers_in_range(message) || snapshot.term.max(snapshot.index) > MAX_NUMBER {
         return refuse("index or term out of range");
     }
     Ok(())
+}
+
+/// Whether all of a message's own numbers are possible.
+#[inline]
+pub(crate) fn are_numbers_in_range(message: &Message) -> bool {
+    let Message { term, log_term, index, commit, reject_hint, .. } = message;
+    // One too large sets the top bit, whichever it is.
+    (term | log_term | index | commit | reject_hint) <= MAX_NUMBER
 }
 
 /// What is forwarded to the leader or comes from this node is of no term; all else is of one.
@@ -71,7 +71,8 @@ fn check_term(message: &Message) -> Result<()> {
     Ok(())
 }
 
-fn check_entries(message: &Message) -> Result<()> {
+#[inline]
+pub(crate) fn check_entries(message: &Message) -> Result<()> {
     let mut term = message.log_term;
     for (entry, index) in message.entries.iter().zip(message.index + 1..) {
         if entry.index != index {

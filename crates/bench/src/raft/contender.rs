@@ -1,8 +1,11 @@
 //! Our core as a contender: a group of [`RawNode`]s that passes messages on in memory.
 
+use std::mem::{swap, take};
+
 use bytes::{Bytes, BytesMut};
 use raft::{
-    ConfState, Config, Entry, MemoryStorage, Message, MessageType, Randomness, RawNode, Ready, Role,
+    ConfState, Config, Entries, Entry, MemoryStorage, Message, MessageType, Randomness, RawNode,
+    Ready, Role,
 };
 
 use crate::shared::cluster::{Cluster, Log, Setup};
@@ -65,10 +68,9 @@ impl Group {
     fn work(&mut self, slot: usize) {
         let node = &mut self.nodes[slot];
         let ready = &mut self.ready;
-        while node.has_ready() {
-            node.ready_into(ready).expect("the storage answers");
+        while node.ready_into(ready).expect("the storage answers") {
             let storage = node.storage_mut();
-            storage.append(&ready.entries).expect("entries follow one another");
+            storage.append(take(&mut ready.entries)).expect("entries follow one another");
             if let Some(state) = ready.hard_state {
                 storage.set_hard_state(state);
             }
@@ -76,10 +78,6 @@ impl Group {
             self.applied[slot] += ready.committed_entries.len() as u64;
             node.advance().expect("nothing is wrong");
         }
-    }
-
-    fn is_cut(&self, message: &Message) -> bool {
-        self.cut.is_some_and(|node| message.from == node || message.to == node)
     }
 }
 
@@ -135,23 +133,23 @@ impl Cluster for Group {
     fn settle(&mut self) {
         loop {
             for slot in 0..self.nodes.len() {
-                if std::mem::take(&mut self.awake[slot]) {
+                if take(&mut self.awake[slot]) {
                     self.work(slot);
                 }
             }
             if self.wire.is_empty() {
                 return;
             }
-            let mut arriving = std::mem::take(&mut self.arriving);
-            std::mem::swap(&mut arriving, &mut self.wire);
-            for message in arriving.drain(..) {
-                if !self.is_cut(&message) {
-                    let to = slot(message.to);
-                    self.awake[to] = true;
-                    self.nodes[to].step(message).expect("messages make sense");
-                }
+            swap(&mut self.arriving, &mut self.wire);
+            let is_cut = |message: &Message| {
+                self.cut.is_some_and(|node| message.from == node || message.to == node)
+            };
+            for message in self.arriving.iter_mut().filter(|message| !is_cut(message)) {
+                let to = slot(message.to);
+                self.awake[to] = true;
+                self.nodes[to].step(message).expect("messages make sense");
             }
-            self.arriving = arriving;
+            self.arriving.clear();
         }
     }
 
@@ -179,7 +177,7 @@ impl Cluster for Group {
 }
 
 impl Log for MemoryStorage {
-    type Batch = Vec<Entry>;
+    type Batch = Entries;
 
     fn new() -> Self {
         Self::new()

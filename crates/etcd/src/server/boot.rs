@@ -355,13 +355,13 @@ fn restart(
         storage.apply_snapshot(snapshot).map_err(raft::Error::from)?;
     }
     storage.set_hard_state(replay.hard_state);
-    storage.append(&replay.entries).map_err(raft::Error::from)?;
     effects.trace.push(ServerEvent::Booted {
         replayed_entries: u64::try_from(replay.entries.len()).expect("a length fits 64 bits"),
         last_index: replay.entries.last().map_or(id.index, |entry| entry.index),
         term: replay.hard_state.term,
         commit: replay.hard_state.commit,
     });
+    storage.append(replay.entries).map_err(raft::Error::from)?;
     let node = new_node(config, ids.node_id, seed, storage)?;
     effects.trace.push(ServerEvent::restored(&store));
     let mut applier = Applier::restored(store, cluster, id);

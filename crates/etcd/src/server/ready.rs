@@ -123,9 +123,10 @@ impl Running {
         if let Some(snapshot) = ready.snapshot.take().filter(|snapshot| !snapshot.is_empty()) {
             self.install(snapshot, disk, effects)?;
         }
-        self.node.storage_mut().append(&ready.entries).map_err(raft::Error::from)?;
-        if let Some(last) = ready.entries.last() {
-            effects.trace.push(ServerEvent::Synced { last_index: last.index });
+        let last = ready.entries.last().map(|entry| entry.index);
+        self.node.storage_mut().append(ready.entries).map_err(raft::Error::from)?;
+        if let Some(last_index) = last {
+            effects.trace.push(ServerEvent::Synced { last_index });
         }
         if !was_leader {
             self.send(std::mem::take(&mut ready.messages), effects);

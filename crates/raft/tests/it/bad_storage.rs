@@ -80,7 +80,7 @@ impl Storage for Liar {
 /// Three entries, all committed, none applied.
 fn storage(lie: Lie) -> Liar {
     let mut inner = MemoryStorage::with_conf_state(ConfState::of_voters([1, 2]));
-    inner.append(&[entry(1, 1), entry(1, 2), entry(1, 3)]).unwrap();
+    inner.append([entry(1, 1), entry(1, 2), entry(1, 3)]).unwrap();
     inner.set_hard_state(HardState { term: 1, vote: 0, commit: 3 });
     Liar { inner, lie }
 }

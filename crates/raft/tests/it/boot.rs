@@ -10,7 +10,7 @@ fn compacted(entries: u64, compact_to: u64) -> MemoryStorage {
     let mut storage = MemoryStorage::with_conf_state(ConfState::of_voters([1]));
     let entries: Vec<_> =
         (1..=entries).map(|index| Entry { index, term: 2, ..Entry::normal("x") }).collect();
-    storage.append(&entries).unwrap();
+    storage.append(&entries[..]).unwrap();
     storage.create_snapshot(compact_to, None, "state").unwrap();
     storage.compact(compact_to).unwrap();
     storage.set_hard_state(HardState { term: 3, vote: 1, commit: compact_to });

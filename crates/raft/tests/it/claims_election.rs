@@ -319,7 +319,7 @@ const VOTES: [((u64, u64), u64, bool); 12] = [
 fn ask(msg_type: MessageType, answer: MessageType) {
     for ((log_term, index), vote, refused) in VOTES {
         let mut storage = MemoryStorage::with_conf_state(ConfState::of_voters([1, 2, 3]));
-        storage.append(&[group::entry(2, 1), group::entry(2, 2)]).unwrap();
+        storage.append([group::entry(2, 1), group::entry(2, 2)]).unwrap();
         storage.set_hard_state(raft::HardState { term: 3, vote, commit: 0 });
         let mut one = RawNode::new(Config::new(1), storage, group::Counting(1)).unwrap();
         let sent = step(&mut one, Message { log_term, index, ..message(msg_type, 2, 1, 3) });

@@ -226,7 +226,7 @@ fn node_start() {
 
 fn restarted(commit: u64) -> Node {
     let mut storage = MemoryStorage::with_conf_state(ConfState::of_voters([1, 2]));
-    storage.append(&[group::entry(1, 1), group::entry(1, 2)]).unwrap();
+    storage.append([group::entry(1, 1), group::entry(1, 2)]).unwrap();
     storage.set_hard_state(HardState { term: 1, vote: 0, commit });
     RawNode::new(Config::new(1), storage, group::Counting(1)).unwrap()
 }
@@ -251,7 +251,7 @@ fn raw_node_restart_from_snapshot() {
     let metadata = SnapshotMetadata { conf_state: ConfState::of_voters([1, 2]), index: 2, term: 1 };
     let mut storage = MemoryStorage::new();
     storage.apply_snapshot(Snapshot { metadata, ..Snapshot::default() }).unwrap();
-    storage.append(&[group::entry(1, 3)]).unwrap();
+    storage.append([group::entry(1, 3)]).unwrap();
     storage.set_hard_state(HardState { term: 1, vote: 0, commit: 3 });
     let mut one = RawNode::new(Config::new(1), storage, group::Counting(1)).unwrap();
     let ready = one.ready().unwrap();
@@ -281,7 +281,7 @@ fn pages_after_restart() {
     let mut storage = MemoryStorage::with_conf_state(ConfState::of_voters([1]));
     let entries: Vec<_> =
         (1..=10).map(|index| Entry { term: 1, index, ..Entry::normal("aaaa") }).collect();
-    storage.append(&entries).unwrap();
+    storage.append(&entries[..]).unwrap();
     storage.set_hard_state(HardState { term: 1, vote: 1, commit: 10 });
     let size = entries.iter().map(Entry::encoded_size).sum::<u64>() - 1;
     let config = Config { max_size_per_msg: size, ..Config::new(1) };

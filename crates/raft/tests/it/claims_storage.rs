@@ -9,7 +9,7 @@ fn storage() -> MemoryStorage {
         SnapshotMetadata { conf_state: ConfState::of_voters([1, 2, 3]), index: 3, term: 3 };
     let mut storage = MemoryStorage::new();
     storage.apply_snapshot(Snapshot { metadata, ..Snapshot::default() }).unwrap();
-    storage.append(&[entry(4, 4), entry(5, 5)]).unwrap();
+    storage.append([entry(4, 4), entry(5, 5)]).unwrap();
     storage
 }
 
@@ -39,7 +39,7 @@ type RangeCase<'a> = ((u64, u64, u64), &'a [(u64, u64)]);
 #[test]
 fn storage_entries() {
     let mut storage = storage();
-    storage.append(&[entry(6, 6)]).unwrap();
+    storage.append([entry(6, 6)]).unwrap();
     let one = entry(4, 4).encoded_size();
     let cases: [RangeCase<'_>; 7] = [
         ((4, 5, u64::MAX), &[(4, 4)]),
@@ -64,7 +64,7 @@ fn storage_entries() {
 fn storage_last_index() {
     let mut storage = storage();
     assert_eq!(storage.last_index(), Ok(5), "of the last entry");
-    storage.append(&[entry(5, 6)]).unwrap();
+    storage.append([entry(5, 6)]).unwrap();
     assert_eq!(storage.last_index(), Ok(6), "grows with it");
     assert_eq!(MemoryStorage::new().last_index(), Ok(0), "empty");
 }
@@ -122,10 +122,10 @@ fn storage_append() {
     for (new, expected, why) in cases {
         let mut storage = storage();
         let entries: Vec<_> = new.iter().map(|(term, index)| entry(*term, *index)).collect();
-        storage.append(&entries).unwrap();
+        storage.append(&entries[..]).unwrap();
         assert_eq!(all(&storage), expected, "{why}");
     }
-    assert!(matches!(storage().append(&[entry(5, 7)]), Err(StorageError::Broken(_))), "a gap");
+    assert!(matches!(storage().append([entry(5, 7)]), Err(StorageError::Broken(_))), "a gap");
 }
 
 #[test]

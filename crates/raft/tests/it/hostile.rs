@@ -361,7 +361,7 @@ fn some_storage(dice: &mut Dice) -> MemoryStorage {
     let mut term = 1;
     for index in 1..=count {
         term += u64::from(dice.below(3) / 2);
-        storage.append(&[Entry { term, index, ..Entry::normal("entry") }]).unwrap();
+        storage.append([Entry { term, index, ..Entry::normal("entry") }]).unwrap();
     }
     let commit = u64::from(dice.below(8)).min(count);
     storage.set_hard_state(HardState { term, vote: u64::from(dice.below(4)), commit });

@@ -13,7 +13,7 @@ fn entries(range: std::ops::RangeInclusive<u64>) -> Vec<Entry> {
 /// Sentinel (3, 3) and entries 4, 5, 6, each of the term of its index.
 fn three_to_six() -> MemoryStorage {
     let mut storage = MemoryStorage::new();
-    storage.append(&entries(1..=6)).unwrap();
+    storage.append(entries(1..=6)).unwrap();
     storage.compact(3).unwrap();
     storage
 }
@@ -97,7 +97,7 @@ fn append_overwrites_from_the_first_new_index() {
 fn append_refuses_a_gap() {
     let mut storage = three_to_six();
     let words = "missing log entry [last: 6, append at: 8]".to_owned();
-    assert_eq!(storage.append(&[entry(8, 8)]), Err(StorageError::Broken(words)), "7 is missing");
+    assert_eq!(storage.append([entry(8, 8)]), Err(StorageError::Broken(words)), "7 is missing");
     assert_eq!(ids(&storage).len(), 3, "nothing changed");
 }
 
@@ -119,7 +119,7 @@ fn compact_moves_the_sentinel() {
 fn slices_handed_out_earlier_survive_append_and_compact() {
     let mut storage = three_to_six();
     let before = storage.entries(4, 7, NO_LIMIT).unwrap();
-    storage.append(&[entry(5, 9), entry(6, 9)]).unwrap();
+    storage.append([entry(5, 9), entry(6, 9)]).unwrap();
     storage.compact(5).unwrap();
     assert_eq!(before, entries(4..=6), "as it was when it was given");
     assert_eq!(ids(&storage), [(6, 9)], "as it is now");
@@ -129,7 +129,7 @@ fn slices_handed_out_earlier_survive_append_and_compact() {
 fn clones_do_not_share_changes() {
     let original = three_to_six();
     let mut copy = original.clone();
-    copy.append(&[entry(4, 9)]).unwrap();
+    copy.append([entry(4, 9)]).unwrap();
     assert_eq!(ids(&original), [(4, 4), (5, 5), (6, 6)], "untouched");
 }
 

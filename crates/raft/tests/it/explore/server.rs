@@ -103,7 +103,7 @@ impl Server {
         if bug == Bug::TailRots {
             entry.data = "rotten".into();
         }
-        storage.append(&[entry]).unwrap();
+        storage.append([entry]).unwrap();
     }
 }
 

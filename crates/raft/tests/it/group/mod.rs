@@ -228,7 +228,7 @@ pub(crate) fn entry(term: u64, index: u64) -> Entry {
 pub(crate) fn node_with_log(config: Config, voters: &[NodeId], terms: &[u64]) -> Node {
     let mut storage = MemoryStorage::with_conf_state(ConfState::of_voters(voters));
     let entries: Vec<_> = terms.iter().zip(1..).map(|(term, index)| entry(*term, index)).collect();
-    storage.append(&entries).unwrap();
+    storage.append(&entries[..]).unwrap();
     let term = terms.last().copied().unwrap_or(0);
     storage.set_hard_state(raft::HardState { term, ..raft::HardState::default() });
     RawNode::new(config, storage, Counting(7)).unwrap()
