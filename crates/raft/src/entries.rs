@@ -64,7 +64,16 @@ impl Entries {
         self.len() == 0
     }
 
-    /// The entry, if there is one alone.
+    /// The entry, if there is one alone and it is not shared.
+    #[inline]
+    pub(crate) fn only(&self) -> Option<&Entry> {
+        match &self.0 {
+            Held::One(entry) => Some(entry),
+            Held::Row(_) => None,
+        }
+    }
+
+    /// The entry itself, if there is one alone and it is not shared.
     #[inline]
     pub(crate) fn into_only(self) -> Result<Entry, Self> {
         match self.0 {

@@ -352,24 +352,27 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         // With a full window only an empty append goes out, which keeps the flow alive even when
         // everything in flight was lost.
         let throttled = progress.state == ProgressState::Replicate && progress.inflights.is_full();
-        let entries = if index == last || throttled {
-            if !send_if_empty {
-                return Ok(false);
-            }
-            Entries::default()
-        } else {
-            match self.log.entries(index + 1, self.max_message_size) {
-                Err(Error::Storage(_)) => return self.maybe_send_snapshot(slot),
-                result => result?,
-            }
-        };
-        let (count, bytes) = (entries.len() as u64, payload_size(&entries));
-        let commit = self.log.committed;
+        let is_empty = index == last || throttled;
+        if is_empty && !send_if_empty {
+            return Ok(false);
+        }
         let (to, from, term) = (self.tracker.progress.id_at(slot), self.id, self.term);
-        push_built(&mut self.messages, move || {
+        let commit = self.log.committed;
+        let append = push_built(&mut self.messages, move || {
             let append = Message::new(MessageType::App);
-            Message { to, from, term, log_term, index, commit, entries, ..append }
+            Message { to, from, term, log_term, index, commit, ..append }
         });
+        if !is_empty {
+            let max_size = self.max_message_size;
+            if let Err(error) = self.log.entries_into(index + 1, max_size, &mut append.entries) {
+                self.messages.pop();
+                return match error {
+                    Error::Storage(_) => self.maybe_send_snapshot(slot),
+                    error => Err(error),
+                };
+            }
+        }
+        let (count, bytes) = (append.entries.len() as u64, payload_size(&append.entries));
         let progress = self.tracker.progress.at_mut(slot);
         progress.sent_entries(count, bytes);
         progress.set_sent_commit(commit);

@@ -391,6 +391,30 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         Ok(())
     }
 
+    /// Puts entries that were not yet handed out for writing into `entries`.
+    #[inline]
+    pub(crate) fn next_entries_into(&self, entries: &mut Entries) {
+        *entries = match self.unstable.only_from(self.unstable.offset_in_progress()) {
+            Some(entry) => entry.clone().into(),
+            None => self.unstable.next_entries(),
+        };
+    }
+
+    /// Puts entries from `index` to the end, as far as they fit in `max_size`, into `entries`.
+    #[inline]
+    pub(crate) fn entries_into(
+        &self,
+        index: u64,
+        max_size: u64,
+        entries: &mut Entries,
+    ) -> Result<()> {
+        *entries = match self.unstable.only_from(index) {
+            Some(entry) => entry.clone().into(),
+            None => self.entries(index, max_size)?,
+        };
+        Ok(())
+    }
+
     /// Entries from `index` to the end, as far as they fit in `max_size`.
     #[inline]
     pub(crate) fn entries(&self, index: u64, max_size: u64) -> Result<Entries> {

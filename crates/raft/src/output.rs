@@ -83,7 +83,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         let allow_unstable = self.applies_unstable();
         self.raft.log.take_committed(allow_unstable, &mut ready.committed_entries)?;
         if self.raft.log.unstable.has_next_entries() {
-            ready.entries = self.raft.log.unstable.next_entries();
+            self.raft.log.next_entries_into(&mut ready.entries);
         }
         self.tell_states(ready);
         let raft = &mut self.raft;

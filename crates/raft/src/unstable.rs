@@ -93,11 +93,13 @@ impl Unstable {
     /// Entries that were not yet handed out for writing.
     #[inline]
     pub(crate) fn next_entries(&self) -> Entries {
-        // Most often they are the last piece.
-        match self.pieces.last() {
-            Some(piece) if piece[0].index == self.offset_in_progress => piece.clone(),
-            _ => self.slice(self.offset_in_progress, self.end, u64::MAX),
-        }
+        self.slice(self.offset_in_progress, self.end, u64::MAX)
+    }
+
+    /// The entry at `index`, if it is the last one and in a piece of its own.
+    #[inline]
+    pub(crate) fn only_from(&self, index: u64) -> Option<&Entry> {
+        self.pieces.last()?.only().filter(|entry| entry.index == index)
     }
 
     pub(crate) fn has_next_entries(&self) -> bool {
