@@ -81,7 +81,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
     }
 
-    fn handle_proposal(&mut self, mut entries: Entries) -> Result<()> {
+    pub(crate) fn handle_proposal(&mut self, mut entries: Entries) -> Result<()> {
         if entries.is_empty() {
             return Err(Error::InvalidMessage("empty MsgProp".to_owned()));
         }

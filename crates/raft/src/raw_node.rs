@@ -178,6 +178,9 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
     }
 
     fn propose_entry(&mut self, entry: Entry) -> Result<()> {
+        if self.raft.role == Role::Leader {
+            return self.raft.handle_proposal(entry.into());
+        }
         let from = self.raft.id;
         let proposal = Message::new(MessageType::Prop);
         self.raft.step(&mut Message { from, entries: entry.into(), ..proposal })
