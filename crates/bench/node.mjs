@@ -1,4 +1,4 @@
-// Runs the cases in wasm under Node: node --no-liftoff node.mjs FOLDER AREA --filter WORD
+// Runs the cases in wasm under Node: node --no-liftoff node.mjs FOLDER AREA [--floor] --filter WORD
 // --budget-ms N, where FOLDER holds what `wasm-bindgen --target experimental-nodejs-module` made of
 // this crate.
 //
@@ -9,6 +9,8 @@ import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 
-const [folder, area, , filter, , budget] = process.argv.slice(2);
+const [folder, area, ...options] = process.argv.slice(2);
+const value = (name) => options[options.indexOf(name) + 1];
 const bench = await import(pathToFileURL(path.resolve(folder, "bench.js")).href);
-process.stdout.write(bench.measure(area, filter, Number(budget)));
+const floor = options.includes("--floor");
+process.stdout.write(bench.measure(area, value("--filter"), Number(value("--budget-ms")), floor));

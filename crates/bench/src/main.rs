@@ -75,7 +75,11 @@ impl Request {
                     let (name, program, options) = (value()?, value()?, value()?);
                     request.contenders.push(Contender::peer(&name, &program, &options));
                 }
-                "--wasm" => request.contenders.push(Contender::wasm(area, &value()?)),
+                "--wasm" => {
+                    let folder = value()?;
+                    let both = [Contender::wasm, Contender::floor_in_wasm];
+                    request.contenders.extend(both.map(|contender| contender(area, &folder)));
+                }
                 unknown => return Err(format!("there is no option `{unknown}`")),
             }
         }

@@ -72,16 +72,25 @@ impl Contender {
 
     /// This program's cases in wasm under Node; the folder holds what `wasm-bindgen` made.
     pub fn wasm(area: &Area, folder: &str) -> Self {
+        Self::in_wasm("ours in wasm", Part::OursInWasm, area, folder, &[])
+    }
+
+    /// This program's floor in wasm under Node.
+    pub fn floor_in_wasm(area: &Area, folder: &str) -> Self {
+        Self::in_wasm("floor in wasm", Part::Floor, area, folder, &["--floor"])
+    }
+
+    fn in_wasm(name: &str, part: Part, area: &Area, folder: &str, options: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("node.mjs");
         let script = script.to_string_lossy().into_owned();
         Self {
-            name: "ours in wasm".to_owned(),
-            part: Part::OursInWasm,
+            name: name.to_owned(),
+            part,
             program: "node".to_owned(),
             // Compiled well from the beginning: else it is by chance how much of a case runs before
             // the engine is done with that, beside the program.
             before: [NO_BASELINE, &script, folder, area.name].map(str::to_owned).to_vec(),
-            options: Vec::new(),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
         }
     }
 

@@ -5,12 +5,12 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::Selection;
 use crate::shared::measure::Effort;
 
-/// Measures an area's cases whose names contain `filter`; gives the lines that the native program
+/// Measures an area's cases, or their floor, whose names contain `filter`; gives the lines that the native program
 /// would print, or throws what is wrong.
 #[wasm_bindgen]
-pub fn measure(area: &str, filter: &str, budget_ms: f64) -> Result<String, String> {
+pub fn measure(area: &str, filter: &str, budget_ms: f64, floor: bool) -> Result<String, String> {
     let effort = Effort { budget_ms, blocks: None };
-    let selection = Selection { filter: filter.to_owned(), floor: false, effort };
+    let selection = Selection { filter: filter.to_owned(), floor, effort };
     let mut lines = String::new();
     (crate::area(area)?.run)(&selection, &mut |measurement| {
         lines.push_str(&measurement.line());

@@ -298,7 +298,11 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     }
 
     pub(crate) fn stable_to(&mut self, id: EntryId) {
-        self.unstable.stable_to(id, &self.logger);
+        if id == self.last && id.index >= self.unstable.offset() {
+            self.unstable.all_stable();
+        } else {
+            self.unstable.stable_to(id, &self.logger);
+        }
         self.unstable.handed_out(self.applying);
     }
 

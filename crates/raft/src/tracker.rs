@@ -1,5 +1,6 @@
 //! The configuration in force, with what the leader knows of each member and who voted how.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use crate::ids::{IdMap, IdSet};
@@ -83,12 +84,21 @@ impl Tracker {
     /// The largest index that a quorum has, if it is beyond `index`.
     #[inline]
     pub(crate) fn committed_beyond(&self, index: u64) -> Option<u64> {
-        // Most often one look is enough to tell that there is no quorum yet.
-        let ahead = |progress: &&Progress| !progress.is_learner && progress.match_index > index;
-        let ahead = self.progress.values().filter(ahead).count();
-        let may_be = ahead > self.config.voters.incoming.len() / 2;
-        let committed = if may_be { self.committed() } else { index };
-        (committed > index).then_some(committed)
+        let (mut ahead, mut least) = (0, u64::MAX);
+        for progress in self.progress.values() {
+            if !progress.is_learner && progress.match_index > index {
+                ahead += 1;
+                least = least.min(progress.match_index);
+            }
+        }
+        // Most often one look is enough: there is no quorum yet, or just one.
+        match ahead.cmp(&(self.config.voters.incoming.len() / 2 + 1)) {
+            Ordering::Less => None,
+            Ordering::Equal if !self.config.voters.is_joint() => Some(least),
+            Ordering::Equal | Ordering::Greater => {
+                Some(self.committed()).filter(|committed| *committed > index)
+            }
+        }
     }
 
     /// The largest index that a quorum has.

@@ -125,6 +125,13 @@ impl Unstable {
         self.snapshot_in_progress = self.snapshot.is_some();
     }
 
+    /// All entries are durable.
+    #[inline]
+    pub(crate) fn all_stable(&mut self) {
+        self.offset = self.end;
+        self.offset_in_progress = self.end;
+    }
+
     /// Entries up to `id` are durable, unless they were replaced since.
     pub(crate) fn stable_to(&mut self, id: EntryId, logger: &impl Logger) {
         if id.index < self.offset {

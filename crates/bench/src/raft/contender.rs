@@ -70,7 +70,9 @@ impl Group {
         let ready = &mut self.ready;
         while node.ready_into(ready).expect("the storage answers") {
             let storage = node.storage_mut();
-            storage.append(take(&mut ready.entries)).expect("entries follow one another");
+            if !ready.entries.is_empty() {
+                storage.append(take(&mut ready.entries)).expect("entries follow one another");
+            }
             if let Some(state) = ready.hard_state {
                 storage.set_hard_state(state);
             }
