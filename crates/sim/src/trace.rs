@@ -90,6 +90,8 @@ pub enum TraceEvent {
     Requested {
         /// Request id.
         request: u64,
+        /// The operation's first request, if this one tries it again.
+        retry_of: Option<u64>,
         /// Client.
         client: u32,
         /// The server it goes to.

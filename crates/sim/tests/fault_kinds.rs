@@ -5,6 +5,7 @@
 
 mod support;
 
+use sim::check::Promise;
 use sim::machine::Message;
 use sim::scenario::{MILLISECOND_NS, SECOND_NS};
 use sim::trace::{Record, TraceEvent};
@@ -256,6 +257,23 @@ fn a_server_that_cannot_read_its_log_dies_and_says_so() {
     assert!(deaths.len() == 1 && deaths[0].contains("input/output error"), "{deaths:?}");
     assert_eq!(conditions(&world), "uuu");
     assert!(world.faults_fired().contain("disk bad-sector"));
+}
+
+#[test]
+fn a_fault_excuses_a_server_s_death_until_its_disk_is_mended_and_a_lost_page_for_good() {
+    let without_reason = |fault: &str| {
+        let lines = format!(
+            "0s bug segment-name-not-synced\n1s {fault}\n1.001s disk mend n2\n\
+             5s crash n2 nameless\n6s restart n2\n"
+        );
+        let (world, records) = told("nodes=3 seed=2 segment=4KiB", &lines, 9);
+        let deaths = deaths(&records);
+        assert!(deaths.len() == 1, "it dies of the segment that it lost: {deaths:?}");
+        world.checks().found().is_broken(Promise::Fatal)
+    };
+    assert!(without_reason("disk full n2"));
+    assert!(without_reason("disk fail-sync n2 5"));
+    assert!(!without_reason("disk lie n2 1"));
 }
 
 #[test]

@@ -3,10 +3,11 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sim::World;
-use sim::scenario::SECOND_NS;
+use sim::scenario::{ClientCommand, SECOND_NS};
 use sim::trace::TraceEvent;
 use sim::view::Outcome;
 use support::{Store, command, run_for, world};
@@ -85,6 +86,94 @@ fn sessions_find_another_server_when_theirs_is_gone() {
     assert!(tally.count("put", "acknowledged") > 50, "{:?}", tally.ended);
     let refused = tally.count("put", "failed") + tally.count("get", "failed");
     assert!(refused < 30, "nobody keeps asking a server that is down: {:?}", tally.ended);
+}
+
+/// Requests as a session sent them: what each asked for, which it tries again, and when.
+fn requests(world: &mut World, until_ns: u64) -> Vec<(u64, Option<u64>, Arc<ClientCommand>, u64)> {
+    let mut requests = Vec::new();
+    while world.now_ns() < until_ns {
+        let event = world.step().expect("clocks go on for ever");
+        for record in world.trace().of_event(event) {
+            if let TraceEvent::Requested { request, retry_of, command, .. } = &record.what {
+                requests.push((*request, *retry_of, Arc::clone(command), record.at_ns));
+            }
+        }
+    }
+    requests
+}
+
+const REFUSED: &str = "\
+cluster etcd nodes=3 seed=11
+1s load mix clients=2 key=k/{0..4} value=16B think=200ms timeout=1s put=1 get=1
+2s crash n2
+2s crash n3
+";
+
+#[test]
+fn a_refused_request_is_tried_again_at_the_next_server_within_the_operation_s_time() {
+    let mut world = world(REFUSED);
+    let sent = requests(&mut world, 12 * SECOND_NS);
+    let by_request: BTreeMap<u64, _> = sent.iter().map(|one| (one.0, one)).collect();
+    let retries: Vec<_> = sent.iter().filter(|one| one.1.is_some()).collect();
+    assert!(retries.len() > 10, "two of three servers refuse: {}", retries.len());
+    for (_, retry_of, command, at_ns) in retries {
+        let first = by_request[&retry_of.expect("it is one")];
+        assert_eq!(first.1, None, "retries name the operation's first request");
+        assert_eq!(&first.2, command, "and ask for the same");
+        assert!(*at_ns < first.3 + SECOND_NS, "in its time");
+    }
+}
+
+#[test]
+fn an_operation_counts_once_however_often_it_was_tried() {
+    for retries in [0, 3] {
+        let text = REFUSED.replace("timeout=1s", &format!("timeout=1s retries={retries}"));
+        let mut world = world(&text);
+        let sent = requests(&mut world, 12 * SECOND_NS);
+        let operations = sent.iter().filter(|one| one.1.is_none()).count() as u64;
+        let tried_again = sent.iter().any(|one| one.1.is_some());
+        assert_eq!(tried_again, retries > 0);
+        let ended = world.clients().operations();
+        let all = ended.acknowledged + ended.failed + ended.unknown;
+        let under_way = world.clients().all_pending().len() as u64;
+        assert_eq!(all + under_way, operations, "{ended:?}");
+    }
+}
+
+#[test]
+fn a_write_that_may_have_happened_is_not_sent_again_but_by_the_bug() {
+    let text = "\
+cluster etcd nodes=3 seed=11
+1s load mix clients=2 key=k/{0..4} value=16B think=20ms put=1
+5s kill all
+5.5s restart all
+8s kill all
+8.5s restart all
+";
+    let unknown_tried_again = |text: &str| {
+        let mut world = world(text);
+        let mut unknown = BTreeSet::new();
+        let mut again = 0;
+        while world.now_ns() < 12 * SECOND_NS {
+            let event = world.step().expect("clocks go on for ever");
+            for record in world.trace().of_event(event) {
+                match &record.what {
+                    TraceEvent::Ended { request, outcome: Outcome::Unknown, .. } => {
+                        unknown.insert(*request);
+                    }
+                    TraceEvent::Requested { retry_of: Some(first), .. } => {
+                        again += u64::from(unknown.contains(first));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        assert!(!unknown.is_empty(), "servers went away with writes in hand");
+        again
+    };
+    assert_eq!(unknown_tried_again(text), 0);
+    let broken = text.replace("1s load", "0s bug retry-without-deduplication\n1s load");
+    assert!(unknown_tried_again(&broken) > 0);
 }
 
 #[test]

@@ -84,6 +84,9 @@ impl History {
         self.clock += 1;
         if let Some(place) = asked.retry_of.and_then(|first| self.places.get(&first).copied()) {
             self.places.insert(asked.request, place);
+            if let Some(did) = self.operations.get_mut(place) {
+                did.end = End::Open;
+            }
             return;
         }
         if !is_searched(asked.command) {

@@ -62,6 +62,7 @@ use lease::Leases;
 use liveness::Liveness;
 use logs::Logs;
 use membership::Membership;
+pub(crate) use shadow::Excuse;
 use shadow::{Log, Shadow, Shadows};
 use store::Stores;
 use watch::WatchChecks;
@@ -158,7 +159,7 @@ impl Checks {
     pub(crate) fn died(&mut self, machine: &Machine, reason: &str) {
         let node = machine.node();
         let shadow = self.shadows.of(node);
-        let is_excused = shadow.is_excused
+        let is_excused = shadow.excuse.is_some()
             || shadow.sync_failed
             || [KILLED, etcd::server::REMOVED].contains(&reason);
         self.found.look(Promise::Fatal, is_excused, &[node], 0, || format!("{node}: {reason}"));
@@ -177,14 +178,21 @@ impl Checks {
     }
 
     /// Something was done to a disk that its server need not survive.
-    pub(crate) fn excuse(&mut self, node: Node) {
-        self.shadows.of_mut(node).is_excused = true;
+    pub(crate) fn excuse(&mut self, node: Node, excuse: Excuse) {
+        let shadow = self.shadows.of_mut(node);
+        shadow.excuse = shadow.excuse.max(Some(excuse));
         self.liveness.disturbed();
+    }
+
+    /// Its disk works again.
+    pub(crate) fn mended(&mut self, node: Node) {
+        let shadow = self.shadows.of_mut(node);
+        shadow.excuse = shadow.excuse.filter(|excuse| *excuse == Excuse::ForGood);
     }
 
     /// Its disk was replaced by an empty one.
     pub(crate) fn wiped(&mut self, node: Node) {
-        self.excuse(node);
+        self.excuse(node, Excuse::ForGood);
         self.shadows.of_mut(node).durable = Log::default();
     }
 

@@ -144,6 +144,15 @@ impl Batch {
     }
 }
 
+/// What was done to a disk excuses the death of its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Excuse {
+    /// As long as the disk is not mended.
+    UntilMended,
+    /// What is lost stays lost.
+    ForGood,
+}
+
 /// One server.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -179,8 +188,8 @@ pub(crate) struct Shadow {
     pub(crate) lost_power: bool,
     /// Power or process went while it read its disk.
     pub(crate) died_booting: bool,
-    /// A fault that it need not survive was done to it by hand.
-    pub(crate) is_excused: bool,
+    /// Why it may die.
+    pub(crate) excuse: Option<Excuse>,
 }
 
 impl Shadow {
@@ -203,7 +212,7 @@ impl Shadow {
             sync_failed: false,
             lost_power: false,
             died_booting: false,
-            is_excused: false,
+            excuse: None,
         }
     }
 

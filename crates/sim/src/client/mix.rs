@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::session::{Session, SessionHead};
+use super::session::{Session, SessionHead, Tried};
 use super::zipf::Zipf;
 use super::{Clients, Ended};
 use crate::scenario::{ClientCommand, LoadEnd, Mix, Node};
@@ -103,21 +103,27 @@ impl Clients {
             self.mixes.remove(&first_client);
             return None;
         }
-        running.begun += 1;
         let (mix, place) = (Arc::clone(&running.mix), (client - running.first_client) as usize);
-        let session = &mut running.sessions[place];
-        let command = session.next(&mix, &running.zipf);
-        Some(SessionTurn { node: session.server(), command, timeout_ns: mix.timeout_ns })
+        let turn = running.sessions[place].turn(now_ns, &mix, &running.zipf);
+        match turn.tried {
+            Some(tried) => self.operations.goes_on(tried.outcome),
+            None => running.begun += 1,
+        }
+        Some(turn)
     }
 
-    /// An operation of a session ended; gives when the session acts again.
-    pub(crate) fn session_ended(&mut self, now_ns: u64, ended: &Ended) -> Option<u64> {
+    /// A request of a session came back; gives when the session acts again.
+    pub(crate) fn session_ended(
+        &mut self,
+        now_ns: u64,
+        ended: &Ended,
+        careless: bool,
+    ) -> Option<u64> {
         let client = ended.operation.client;
         let nodes = self.nodes;
         let running = self.mix_of(client)?;
         let session = &mut running.sessions[(client - running.first_client) as usize];
-        let command = &ended.operation.command;
-        session.ended(now_ns, &running.mix, command, ended.outcome, &ended.answer, nodes);
+        session.came_back(now_ns, &running.mix, ended, nodes, careless);
         session.next_ns
     }
 
@@ -125,7 +131,7 @@ impl Clients {
     pub(crate) fn wake_sessions(&mut self, now_ns: u64) -> Vec<(u32, u64)> {
         for running in self.mixes.values_mut() {
             let idle = running.sessions.iter_mut().filter(|session| session.next_ns.is_none());
-            idle.for_each(|session| session.think(now_ns, &running.mix));
+            idle.for_each(|session| session.abandon(now_ns, &running.mix));
         }
         self.mixes.values().flat_map(RunningMix::turns).collect()
     }
@@ -155,6 +161,8 @@ impl Clients {
 /// What a session does in its turn.
 pub(crate) struct SessionTurn {
     pub(crate) node: Node,
-    pub(crate) command: ClientCommand,
-    pub(crate) timeout_ns: u64,
+    pub(crate) command: Arc<ClientCommand>,
+    /// If it tries again.
+    pub(crate) tried: Option<Tried>,
+    pub(crate) patience_ns: u64,
 }

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use load::{LOADS_MAX, RunningLoad};
 pub use mix::RunningMix;
+pub(crate) use mix::SessionTurn;
 pub use operator::RunningOperator;
 pub(crate) use operator::Scene;
 pub use watch::{WATCHERS_MAX, Watcher};
@@ -385,6 +386,15 @@ impl Operations {
             Outcome::Acknowledged => self.acknowledged += 1,
             Outcome::Failed => self.failed += 1,
             Outcome::Unknown => self.unknown += 1,
+        }
+    }
+
+    /// An operation that had ended so far is tried again.
+    fn goes_on(&mut self, ended: Outcome) {
+        match ended {
+            Outcome::Acknowledged => self.acknowledged -= 1,
+            Outcome::Failed => self.failed -= 1,
+            Outcome::Unknown => self.unknown -= 1,
         }
     }
 }

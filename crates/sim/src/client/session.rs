@@ -3,17 +3,25 @@
 //! A session does one operation at a time and stays with its server until one fails it; then it
 //! asks the next. It remembers the last state that it saw of a few keys, so that its transactions
 //! compare with something, and holds at most one lease.
+//!
+//! What no server did is tried again within the operation's time, as etcd's client does
+//! (`clientv3/retry_interceptor.go`): a read whatever became of it, anything else only if it surely
+//! did nothing. Each try is a request of its own, which names the operation's first one.
+
+use std::sync::Arc;
 
 use ordered::Map;
 
 use serde::{Deserialize, Serialize};
 
+use super::mix::SessionTurn;
 use super::zipf::Zipf;
-use crate::machine::{Answer, AnswerBody};
+use super::{Ended, Operation};
+use crate::machine::{Answer, AnswerBody, Certainty};
 use crate::rng::{Consumer, Stream};
 use crate::scenario::{
     ClientCommand, Compare, CompareResult, CompareTarget, Delete, Get, KeyPattern, Keys,
-    LeaseCommand, Mix, Node, Put, Txn, TxnRequest, Weights,
+    LeaseCommand, MILLISECOND_NS, Mix, Node, Put, Span, Txn, TxnRequest, Weights,
 };
 use crate::view::Outcome;
 
@@ -25,6 +33,8 @@ const LEASE_TTL_S: (u64, u64) = (2, 8);
 const COMPACT_BEHIND: u64 = 100;
 /// Of so many deletions one is followed by a compaction right there: at a tombstone.
 const COMPACTED_ONE_IN: u64 = 4;
+/// Between two tries: clientv3's 25 ms, a tenth more or less.
+const BACKOFF: Span = Span { low_ns: 22 * MILLISECOND_NS, high_ns: 28 * MILLISECOND_NS };
 
 /// What of a session goes into the head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +54,27 @@ struct Memory {
     deleted: i64,
     seen: Map<String, i64>,
     lease: Option<Held>,
+    trying: Option<Trying>,
+}
+
+/// The operation under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Trying {
+    command: Arc<ClientCommand>,
+    /// The tries before, once one has come back.
+    tried: Option<Tried>,
+    deadline_ns: u64,
+    /// How often it may be tried again.
+    left: u32,
+}
+
+/// What there was of an operation that is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tried {
+    /// The first request.
+    pub(crate) first: u64,
+    /// How the operation would have ended with the last one.
+    pub(crate) outcome: Outcome,
 }
 
 /// A lease that a session was granted, or asked for.
@@ -72,6 +103,7 @@ impl Session {
             deleted: 0,
             seen: Map::new(),
             lease: None,
+            trying: None,
         };
         let stream = Stream::new(seed, Consumer::Session(client));
         Session { client, stream, memory, next_ns: Some(next_ns) }
@@ -87,14 +119,24 @@ impl Session {
         Session { client, stream, memory: head.memory, next_ns: head.next_ns }
     }
 
-    /// The server that it asks.
-    pub(crate) fn server(&self) -> Node {
-        self.memory.server
+    /// What it does in its turn: it tries the same again, or begins the next operation.
+    pub(super) fn turn(&mut self, now_ns: u64, mix: &Mix, zipf: &Zipf) -> SessionTurn {
+        self.next_ns = None;
+        let again = self.memory.trying.take();
+        let trying = again.unwrap_or_else(|| Trying {
+            command: Arc::new(self.next(mix, zipf)),
+            tried: None,
+            deadline_ns: now_ns + mix.timeout_ns,
+            left: mix.retries,
+        });
+        let (command, tried) = (Arc::clone(&trying.command), trying.tried);
+        let patience_ns = trying.deadline_ns.saturating_sub(now_ns);
+        self.memory.trying = Some(trying);
+        SessionTurn { node: self.memory.server, command, tried, patience_ns }
     }
 
     /// Its next operation.
-    pub(crate) fn next(&mut self, mix: &Mix, zipf: &Zipf) -> ClientCommand {
-        self.next_ns = None;
+    fn next(&mut self, mix: &Mix, zipf: &Zipf) -> ClientCommand {
         self.memory.begun += 1;
         let deleted = std::mem::take(&mut self.memory.deleted);
         if deleted > 0 && mix.weights.compact > 0 && self.stream.below(COMPACTED_ONE_IN) == 0 {
@@ -209,29 +251,51 @@ impl Session {
         (self.memory.revision - behind.cast_signed()).max(1)
     }
 
-    /// Its operation ended: it learns from the answer, and thinks until it acts again.
-    pub(crate) fn ended(
+    /// A request came back: the operation is tried again after a moment, or the session learns from
+    /// the answer and thinks. Who is `careless` also sends again what may have taken effect.
+    pub(super) fn came_back(
         &mut self,
         now_ns: u64,
         mix: &Mix,
-        command: &ClientCommand,
-        outcome: Outcome,
-        answer: &Answer,
+        ended: &Ended,
         nodes: u32,
+        careless: bool,
     ) {
-        if outcome == Outcome::Acknowledged {
-            self.learn(command, answer);
+        let Operation { request, command, .. } = &ended.operation;
+        let is_unavailable = matches!(ended.answer.body, AnswerBody::Unavailable(_));
+        if is_unavailable {
+            self.memory.server = Node(self.memory.server.0 % nodes + 1);
+        }
+        let surely_did_nothing = ended.answer.certainty == Certainty::NotDone;
+        let may_try = is_unavailable && (command.is_read() || surely_did_nothing || careless);
+        let again_ns = now_ns + self.stream.within(BACKOFF);
+        let trying = self.memory.trying.take();
+        let again = trying.filter(|one| may_try && one.left > 0 && again_ns < one.deadline_ns);
+        if let Some(trying) = again {
+            let first = trying.tried.map_or(*request, |tried| tried.first);
+            let tried = Some(Tried { first, outcome: ended.outcome });
+            self.memory.trying = Some(Trying { tried, left: trying.left - 1, ..trying });
+            self.next_ns = Some(again_ns);
+            return;
+        }
+        if ended.outcome == Outcome::Acknowledged {
+            self.learn(command, &ended.answer);
         } else {
             self.forget(command);
         }
-        if matches!(answer.body, AnswerBody::Unavailable(_)) {
-            self.memory.server = Node(self.memory.server.0 % nodes + 1);
+        self.think(now_ns, mix);
+    }
+
+    /// Nobody will ever answer it.
+    pub(super) fn abandon(&mut self, now_ns: u64, mix: &Mix) {
+        if let Some(trying) = self.memory.trying.take() {
+            self.forget(&trying.command);
         }
         self.think(now_ns, mix);
     }
 
     /// It has nothing under way and acts again after a while.
-    pub(crate) fn think(&mut self, now_ns: u64, mix: &Mix) {
+    fn think(&mut self, now_ns: u64, mix: &Mix) {
         self.next_ns = Some(now_ns + self.stream.within(mix.think).max(1));
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Crash, Draw, Kind, Restart, Strike, Survival};
+use crate::check::Excuse;
 use crate::scenario::error::Problem;
 use crate::scenario::node::Context;
 use crate::scenario::verb::{Group, Verb};
@@ -61,7 +62,9 @@ fn parse(words: &mut Words, context: Context) -> Result<Action, Problem> {
 impl Strike for DiskFailSync {
     fn strike(self, world: &mut World) {
         for node in world.targets(self.target) {
-            world.set_disk_faults(node, |faults| faults.failing_syncs = self.syncs);
+            world.set_disk_faults(node, Excuse::UntilMended, |faults| {
+                faults.failing_syncs = self.syncs;
+            });
         }
     }
 }

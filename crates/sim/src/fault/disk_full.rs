@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Draw, Kind, Restart, Strike, Survival};
+use crate::check::Excuse;
 use crate::scenario::verb::{Group, Verb};
 use crate::scenario::{Action, Target};
 use crate::world::World;
@@ -45,7 +46,7 @@ fn draw(plan: &mut Draw) {
 impl Strike for DiskFull {
     fn strike(self, world: &mut World) {
         for node in world.targets(self.target) {
-            world.set_disk_faults(node, |faults| faults.is_full = true);
+            world.set_disk_faults(node, Excuse::UntilMended, |faults| faults.is_full = true);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Strike, Survival};
+use crate::check::Excuse;
 use crate::scenario::error::Problem;
 use crate::scenario::node::Context;
 use crate::scenario::verb::{Group, Verb};
@@ -48,7 +49,7 @@ fn parse(words: &mut Words, context: Context) -> Result<Action, Problem> {
 impl Strike for DiskLie {
     fn strike(self, world: &mut World) {
         for node in world.targets(self.target) {
-            world.set_disk_faults(node, |faults| faults.lying_syncs = self.syncs);
+            world.set_disk_faults(node, Excuse::ForGood, |faults| faults.lying_syncs = self.syncs);
         }
     }
 }

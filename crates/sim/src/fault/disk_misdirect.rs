@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Strike, Survival};
+use crate::check::Excuse;
 use crate::scenario::error::Problem;
 use crate::scenario::node::Context;
 use crate::scenario::verb::{Group, Verb};
@@ -48,7 +49,9 @@ fn parse(words: &mut Words, context: Context) -> Result<Action, Problem> {
 impl Strike for DiskMisdirect {
     fn strike(self, world: &mut World) {
         for node in world.targets(self.target) {
-            world.set_disk_faults(node, |faults| faults.misdirect_by = Some(self.by_sectors));
+            world.set_disk_faults(node, Excuse::ForGood, |faults| {
+                faults.misdirect_by = Some(self.by_sectors);
+            });
         }
     }
 }

@@ -110,7 +110,7 @@ pub(super) const VERBS: &[Verb] = &[Verb {
     group: Group::Load,
     usage: "load put key=PATTERN value=SIZE rate=N/s [for=T | count=N] · \
             load mix [clients=N] [key=PATTERN] [keys=even|zipf] [value=SIZE] [think=T..T] \
-            [timeout=T] [put=W] [get=W] [stale=W] [range=W] [del=W] [txn=W] [lease=W] \
+            [timeout=T] [retries=N] [put=W] [get=W] [stale=W] [range=W] [del=W] [txn=W] [lease=W] \
             [compact=W] [watches=N] [slow=N] [for=T | count=N] · \
             load operator [think=T..T] [for=T | count=N] · load stop",
     help: "works on its own: puts at an even rate, clients that each do a mix of operations, or an \

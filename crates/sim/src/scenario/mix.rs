@@ -21,6 +21,8 @@ use super::word::{Word, Words, quoted};
 
 /// Most clients of one load.
 pub const CLIENTS_MAX: u32 = 64;
+/// Most tries after the first, clientv3's.
+pub(super) const RETRIES_MAX: u32 = 100;
 /// Most keys that an uneven distribution is drawn from.
 pub const ZIPF_KEYS_MAX: u64 = 100_000;
 
@@ -38,8 +40,10 @@ pub struct Mix {
     pub value_bytes: u32,
     /// Time from an answer to the next operation.
     pub think: Span,
-    /// How long a client waits for an answer.
+    /// How long an operation may take, with all its tries.
     pub timeout_ns: u64,
+    /// How often an operation that surely did nothing, or a read, is tried again.
+    pub retries: u32,
     /// What is done, and how often.
     pub weights: Weights,
     /// Watches that follow all keys of the pattern.
@@ -97,8 +101,11 @@ impl Weights {
     }
 }
 
-const SETTINGS: [&str; 10] =
-    ["clients", "key", "keys", "value", "think", "timeout", "watches", "slow", "for", "count"];
+const RETRIES: u32 = 3;
+const SETTINGS: [&str; 11] = [
+    "clients", "key", "keys", "value", "think", "timeout", "retries", "watches", "slow", "for",
+    "count",
+];
 
 pub(super) fn parse(words: &mut Words) -> Result<Mix, Problem> {
     let mut mix = Mix {
@@ -108,6 +115,7 @@ pub(super) fn parse(words: &mut Words) -> Result<Mix, Problem> {
         value_bytes: 16,
         think: Span::milliseconds(5, 50),
         timeout_ns: 5 * SECOND_NS,
+        retries: RETRIES,
         weights: Weights::default(),
         watches: 0,
         slow_watches: 0,
@@ -139,6 +147,9 @@ impl Mix {
                 self.think = Span { low_ns, high_ns };
             }
             "timeout" => self.timeout_ns = value.time()?.clamp(MILLISECOND_NS, 60 * SECOND_NS),
+            "retries" => {
+                self.retries = small(value.number_in(0, u64::from(RETRIES_MAX), "retries")?);
+            }
             "watches" => self.watches = small(value.number_in(0, 64, "watches")?),
             "slow" => self.slow_watches = small(value.number_in(0, 64, "watches")?),
             "for" | "count" => self.until.set(name, value, word)?,
@@ -185,6 +196,9 @@ impl fmt::Display for Mix {
         write!(f, " value={} think={}", print_size(u64::from(self.value_bytes)), self.think)?;
         if self.timeout_ns != 5 * SECOND_NS {
             write!(f, " timeout={}", print_time(self.timeout_ns))?;
+        }
+        if self.retries != RETRIES {
+            write!(f, " retries={}", self.retries)?;
         }
         for (name, weight) in Weights::NAMES.iter().zip(self.weights.all()) {
             if weight > 0 {

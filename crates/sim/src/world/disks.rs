@@ -3,6 +3,7 @@
 use disk::{DiskError, Faults};
 
 use super::World;
+use crate::check::Excuse;
 use crate::fault::Survivors;
 use crate::machine::{DATA_DIR, Rotten, absolute_path, rot};
 use crate::scenario::Node;
@@ -10,7 +11,7 @@ use crate::trace::TraceEvent;
 
 impl World {
     pub(crate) fn flip(&mut self, node: Node, path: &str, offset: u64, bit: u8) {
-        self.checks.excuse(node);
+        self.checks.excuse(node, Excuse::ForGood);
         let path = absolute_path(path);
         let flipped = self.machine_mut(node).disk.corrupt(&path, offset, 1 << bit);
         if flipped.is_ok() {
@@ -19,9 +20,14 @@ impl World {
         self.tell(TraceEvent::Flipped { node, ok: flipped.is_ok() });
     }
 
-    /// Changes the standing faults of a disk.
-    pub(crate) fn set_disk_faults(&mut self, node: Node, set: impl FnOnce(&mut Faults)) {
-        self.checks.excuse(node);
+    /// Changes the standing faults of a disk: of some nothing is left when it is mended.
+    pub(crate) fn set_disk_faults(
+        &mut self,
+        node: Node,
+        excuse: Excuse,
+        set: impl FnOnce(&mut Faults),
+    ) {
+        self.checks.excuse(node, excuse);
         let disk = &mut self.machine_mut(node).disk;
         let mut faults = disk.faults().clone();
         set(&mut faults);
@@ -30,11 +36,12 @@ impl World {
 
     pub(crate) fn mend_disk(&mut self, node: Node) {
         self.machine_mut(node).mend_disk();
+        self.checks.mended(node);
     }
 
     /// A sector cannot be read any more. Counted once somebody reads there.
     pub(crate) fn spoil(&mut self, node: Node, path: &str, sector: u64) {
-        self.checks.excuse(node);
+        self.checks.excuse(node, Excuse::UntilMended);
         let path = self.path(node, path);
         let spoiled = self.machine_mut(node).disk.spoil(&path, sector);
         self.tell(TraceEvent::DiskTouched { node, ok: spoiled == Ok(true) });
@@ -42,7 +49,7 @@ impl World {
 
     /// A record of the newest segment of the log does not read back as it was written.
     pub(crate) fn rot(&mut self, node: Node, record: u32) {
-        self.checks.excuse(node);
+        self.checks.excuse(node, Excuse::UntilMended);
         let path = self.path(node, "wal");
         let machine = self.machine_mut(node);
         machine.mend_disk();
@@ -61,7 +68,7 @@ impl World {
     }
 
     pub(crate) fn forget_page(&mut self, node: Node, path: &str, page: u32) {
-        self.checks.excuse(node);
+        self.checks.excuse(node, Excuse::ForGood);
         let path = self.path(node, path);
         let forgotten = self.machine_mut(node).disk.forget_page(&path, page);
         self.touched(node, "disk forget", &forgotten);

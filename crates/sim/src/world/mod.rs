@@ -26,7 +26,7 @@ pub use run::Fate;
 use crate::bugs::{self, Toggle};
 use crate::check::history::Asked;
 use crate::check::{Checks, PATIENCE_ELECTIONS};
-use crate::client::{CONSOLE, Clients, Ended, Operation, PATIENCE_NS};
+use crate::client::{CONSOLE, Clients, Ended, Operation, PATIENCE_NS, SessionTurn};
 use crate::fault::{Names, Survivors};
 use crate::judge::Judgement;
 use crate::machine::{Certainty, Effects, Input, Machine, Stepped};
@@ -385,7 +385,7 @@ impl World {
         if client == CONSOLE {
             self.trails.begin(request, &command);
         }
-        self.tell(TraceEvent::Requested { request, client, node, command });
+        self.tell(TraceEvent::Requested { request, retry_of, client, node, command });
     }
 
     fn request_arrives(&mut self, request: u64) {
@@ -424,20 +424,21 @@ impl World {
         if let Some((lease, at_ns)) = self.clients.keeper_ended(self.now_ns, ended) {
             self.queue.push(at_ns, Due::KeepAlive { lease });
         }
-        if let Some(at_ns) = self.clients.session_ended(self.now_ns, ended) {
+        let careless = bugs::retries(&self.bugs);
+        if let Some(at_ns) = self.clients.session_ended(self.now_ns, ended, careless) {
             let client = ended.operation.client;
             self.queue.push(at_ns, Due::SessionTurn { client });
+        } else if careless {
+            self.ask_again(ended);
         }
         if let Some(at_ns) = self.clients.operator_ended(self.now_ns, ended) {
             let client = ended.operation.client;
             self.queue.push(at_ns, Due::OperatorTurn { client });
         }
-        if bugs::retries(&self.bugs) {
-            self.ask_again(ended);
-        }
     }
 
-    /// A known bug: a write that may have happened is sent again as if it had not.
+    /// A known bug of clients that do not try again by themselves: a write that may have happened is
+    /// sent again as if it had not.
     fn ask_again(&mut self, ended: &Ended) {
         let Operation { request, client, action, command, .. } = &ended.operation;
         let up: Vec<Node> = self.up().collect();
@@ -471,9 +472,11 @@ impl World {
 
     fn session_turn(&mut self, client: u32) {
         let Some(turn) = self.clients.session_turn(self.now_ns, client) else { return };
-        let leader = if turn.command.is_for_leader() { self.leader() } else { None };
-        let node = leader.unwrap_or(turn.node);
-        self.ask(client, 0, node, turn.command, turn.timeout_ns);
+        let SessionTurn { command, tried, patience_ns, .. } = turn;
+        let leader = if command.is_for_leader() { self.leader() } else { None };
+        let retry_of = tried.map(|tried| tried.first);
+        let asking = Asking { client, action: 0, retry_of, patience_ns };
+        self.send_request(asking, leader.unwrap_or(turn.node), &command);
     }
 
     /// For the promise of progress: the servers that are left alone, if they are a quorum.
