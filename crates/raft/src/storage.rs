@@ -4,7 +4,10 @@ use thiserror::Error;
 
 use crate::config::NO_LIMIT;
 use crate::entries::Entries;
-use crate::types::{ConfState, Entry, HardState, Snapshot};
+use crate::types::{
+    ConfState, Entry, HardState, MAX_ENCODED_OVERHEAD, Snapshot, encoded_head, encoded_payload,
+    varint_size,
+};
 
 /// Why storage did not answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -55,8 +58,13 @@ pub trait Storage {
 }
 
 /// How many of the entries fit in `max_size` bytes; at least one.
-pub(crate) fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, max_size: u64) -> usize {
-    if max_size == NO_LIMIT {
+pub(crate) fn fitting<'a>(
+    entries: impl Iterator<Item = &'a Entry> + Clone,
+    max_size: u64,
+) -> usize {
+    // Most often all do, as a rough look tells.
+    let rough = |entry: &Entry| entry.payload_size() + MAX_ENCODED_OVERHEAD;
+    if max_size == NO_LIMIT || entries.clone().map(rough).sum::<u64>() <= max_size {
         return entries.count();
     }
     let mut size = 0_u64;
@@ -71,9 +79,17 @@ pub(crate) fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, max_size: u6
     count
 }
 
-/// Bytes of all entries in their encoded form.
+/// Bytes of all entries, which follow one another, in their encoded form.
 pub(crate) fn encoded_size(entries: &[Entry]) -> u64 {
-    entries.iter().map(Entry::encoded_size).sum()
+    let [first, .., last] = entries else {
+        return entries.first().map_or(0, Entry::encoded_size);
+    };
+    // Most often they are alike but for their payloads.
+    if first.term != last.term || varint_size(first.index) != varint_size(last.index) {
+        return entries.iter().map(Entry::encoded_size).sum();
+    }
+    let payloads: u64 = entries.iter().map(|entry| encoded_payload(entry.data.len())).sum();
+    entries.len() as u64 * encoded_head(first.term, first.index) + payloads
 }
 
 /// Bytes of all entries' payloads.

@@ -76,16 +76,31 @@ impl Entry {
 /// Bytes of an entry in its protobuf form.
 #[inline]
 pub(crate) fn encoded_size(term: u64, index: u64, payload: usize) -> u64 {
+    encoded_head(term, index) + encoded_payload(payload)
+}
+
+/// An entry's protobuf form takes no more bytes beyond its payload than this.
+pub(crate) const MAX_ENCODED_OVERHEAD: u64 = 2 + 11 + 11 + 11;
+
+/// Bytes of all but the payload.
+#[inline]
+pub(crate) fn encoded_head(term: u64, index: u64) -> u64 {
     let kind = 2;
-    let data = match payload as u64 {
+    kind + 1 + varint_size(term) + 1 + varint_size(index)
+}
+
+/// Bytes of a payload with what names it.
+#[inline]
+pub(crate) fn encoded_payload(payload: usize) -> u64 {
+    match payload as u64 {
         0 => 0,
         len => 1 + varint_size(len) + len,
-    };
-    kind + 1 + varint_size(term) + 1 + varint_size(index) + data
+    }
 }
 
 /// How many bytes a protobuf varint takes.
-fn varint_size(value: u64) -> u64 {
+#[inline]
+pub(crate) fn varint_size(value: u64) -> u64 {
     // Seven bits a byte: a seventh is taken as 9/64, which is the same up to 64 bits.
     u64::from(((value | 1).ilog2() * 9 + 73) / 64)
 }
