@@ -76,7 +76,11 @@ impl Group {
             if let Some(state) = ready.hard_state {
                 storage.set_hard_state(state);
             }
-            self.wire.append(&mut ready.messages);
+            if self.wire.is_empty() {
+                swap(&mut self.wire, &mut ready.messages);
+            } else {
+                self.wire.append(&mut ready.messages);
+            }
             self.applied[slot] += ready.committed_entries.len() as u64;
             node.advance().expect("nothing is wrong");
         }
