@@ -77,7 +77,9 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         Ok(())
     }
 
-    /// Takes all but the messages, and notes what is to be heard when it was carried out.
+    /// Takes all but the messages, and notes what is to be heard when it was carried out. Apart, so
+    /// that a Ready with nothing but messages is not held up by it.
+    #[inline(never)]
     fn take_news(&mut self, ready: &mut Ready) -> Result<()> {
         self.raft.send_due_appends()?;
         let allow_unstable = self.applies_unstable();
