@@ -220,11 +220,16 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         } else if message.from != self.id && self.can_bump_commit_of(slot) {
             self.send_append(slot)?;
         }
-        if message.from != self.id {
+        if message.from != self.id && self.has_entries_for(slot) {
             while self.maybe_send_append(slot, false)? {}
         }
         self.continue_transfer(slot, message.from);
         Ok(())
+    }
+
+    /// Whether there are entries that were not sent to the member.
+    fn has_entries_for(&self, slot: usize) -> bool {
+        self.tracker.progress.at(slot).next_index <= self.log.last_index()
     }
 
     fn can_bump_commit_of(&self, slot: usize) -> bool {

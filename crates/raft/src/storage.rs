@@ -62,9 +62,13 @@ pub(crate) fn fitting<'a>(
     entries: impl Iterator<Item = &'a Entry> + Clone,
     max_size: u64,
 ) -> usize {
-    // Most often all do, as a rough look tells.
-    let rough = |entry: &Entry| entry.payload_size() + MAX_ENCODED_OVERHEAD;
-    if max_size == NO_LIMIT || entries.clone().map(rough).sum::<u64>() <= max_size {
+    // Most often all do, as a rough look tells; it ends where they might not.
+    let mut rough = 0_u64;
+    let surely_fits = |entry: &Entry| {
+        rough = rough.saturating_add(entry.payload_size() + MAX_ENCODED_OVERHEAD);
+        rough <= max_size
+    };
+    if max_size == NO_LIMIT || entries.clone().all(surely_fits) {
         return entries.count();
     }
     let mut size = 0_u64;
