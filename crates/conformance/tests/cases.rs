@@ -1,25 +1,14 @@
 //! All of upstream's cases that are there, and our own.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// `QUORARIUM_SHARED`, or the folder beside the workspace.
-fn shared() -> PathBuf {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    std::env::var_os("QUORARIUM_SHARED").map_or(beside, PathBuf::from)
-}
+mod shared;
 
 #[test]
 fn upstream_s_cases_pass_word_for_word() {
-    let folder = shared().join("raft-conformance");
-    let Some(report) = conformance::run_dir(&folder) else {
-        let must = std::env::var("QUORARIUM_REQUIRE_SHARED").is_ok_and(|value| value == "1");
-        assert!(!must, "{} is missing", folder.display());
-        let mut terminal = std::io::stderr();
-        writeln!(terminal, "SKIPPED: {} is missing", folder.display()).unwrap();
-        return;
-    };
+    let folder = shared::folder().join("raft-conformance");
+    let Some(report) = conformance::run_dir(&folder) else { return shared::skipped(&folder) };
     assert_eq!(report.failed, 0, "{report}");
     assert!(report.passed > 0, "{} holds cases", folder.display());
 }

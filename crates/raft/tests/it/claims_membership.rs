@@ -173,6 +173,19 @@ fn step_ignore_config() {
 }
 
 #[test]
+fn without_validation_every_change_is_taken_as_it_is_proposed() {
+    let config = Config { disable_conf_change_validation: true, ..Config::new(1) };
+    let mut one = leader(config, &[1, 2]);
+    for id in 3..6 {
+        let proposed = one.propose_conf_change(change(ConfChangeType::AddNode, id));
+        assert_eq!(proposed, Ok(Proposed::Appended), "however many are pending");
+        let last = one.log().last_index().unwrap();
+        let entry = one.log().entry(last).unwrap();
+        assert_eq!(entry.entry_type, EntryType::ConfChange, "not made an empty one");
+    }
+}
+
+#[test]
 fn new_leader_pending_config() {
     for terms in [&[][..], &[1]] {
         let mut one = group::node_with_log(Config::new(1), &[1, 2], terms);

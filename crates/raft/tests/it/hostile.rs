@@ -466,6 +466,38 @@ fn no_message_makes_a_node_panic() {
     assert!(died * 20 > count && died < count, "some could not go on: {died} of {count}");
 }
 
+/// What most messages are takes a shorter way through the core. An attachment with nothing in it
+/// makes a message take the long one.
+#[test]
+fn routine_messages_fare_as_they_would_on_the_long_way() {
+    const ROUTINE: [MessageType; 4] = [
+        MessageType::App,
+        MessageType::AppResp,
+        MessageType::Heartbeat,
+        MessageType::HeartbeatResp,
+    ];
+    let (mut taken, mut refused) = (0, 0);
+    for seed in 0..300 {
+        let mut victim = Victim::new(seed);
+        for round in 0..40 {
+            if victim.is_dead {
+                break;
+            }
+            let msg_type = ROUTINE[round % 4];
+            let short = Message { msg_type, attachment: None, ..victim.some_message() };
+            let long = Message { attachment: Some(Box::default()), ..short.clone() };
+            let (mut one, mut other) = (victim.node.clone(), victim.node.clone());
+            let results = (one.step(short.clone()), other.step(long));
+            assert_eq!(results.0, results.1, "seed {seed}: {short:?}");
+            assert_eq!(format!("{one:?}"), format!("{other:?}"), "seed {seed}: {short:?}");
+            taken += u64::from(results.0.is_ok());
+            refused += u64::from(results.0.is_err());
+            victim.act();
+        }
+    }
+    assert!(taken > 1000 && refused > 1000, "both were among them: {taken}, {refused}");
+}
+
 fn refusal(node: &mut Node, message: &Message) -> Error {
     node.step(message.clone()).expect_err(&format!("{message:?} is refused"))
 }

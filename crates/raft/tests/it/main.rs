@@ -17,6 +17,7 @@ mod exploration;
 mod explore;
 mod group;
 mod hostile;
+mod interface;
 mod membership;
 mod memory_storage;
 mod options;

@@ -75,6 +75,28 @@ fn a_leader_removed_steps_down_when_asked_to() {
 }
 
 #[test]
+fn a_leader_demoted_steps_down_when_asked_to() {
+    for asked in [true, false] {
+        let mut group = Group::new(3, |config| config.step_down_on_removal = asked);
+        group.elect(1);
+        group.at(1).propose_conf_change(v1(ConfChangeType::AddLearnerNode, 1)).unwrap();
+        group.settle();
+        let expected = if asked { Role::Follower } else { Role::Leader };
+        assert_eq!(group.role(1), expected, "it is a learner; asked: {asked}");
+    }
+}
+
+#[test]
+fn a_removed_leader_that_was_not_asked_to_step_down_takes_no_proposals() {
+    let mut group = Group::new(3, |_| {});
+    group.elect(1);
+    group.at(1).propose_conf_change(v1(ConfChangeType::RemoveNode, 1)).unwrap();
+    group.settle();
+    assert_eq!(group.role(1), Role::Leader, "it goes on, so that its removal gets around");
+    assert_eq!(group.at(1).propose("x"), Err(raft::Error::ProposalDropped), "and nothing else");
+}
+
+#[test]
 fn a_second_change_while_one_is_pending_becomes_empty() {
     let mut group = with_newcomers(3, &[]);
     group.at(1).propose_conf_change(v1(ConfChangeType::AddNode, 4)).unwrap();

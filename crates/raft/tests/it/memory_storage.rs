@@ -102,6 +102,12 @@ fn append_refuses_a_gap() {
 }
 
 #[test]
+#[should_panic(expected = "the log has no gap")]
+fn entries_with_a_gap_between_them_are_a_broken_contract() {
+    let _ = three_to_six().append([entry(7, 7), entry(9, 9)]);
+}
+
+#[test]
 fn compact_moves_the_sentinel() {
     let mut storage = three_to_six();
     assert_eq!(storage.compact(3), Err(StorageError::Compacted), "already there");
