@@ -219,10 +219,14 @@ pub(super) fn whole_log(directory: &DataDir) -> Vec<raft::Entry> {
                 let Ok(mark) = walpb::Snapshot::decode(data) else { break };
                 held.take_snapshot(mark.index, mark.term);
             }
-            RecordKind::Metadata | RecordKind::State | RecordKind::Crc => {}
+            RecordKind::State => {
+                let Ok(state) = raftpb::HardState::decode(data) else { break };
+                held.take_commit(state.commit);
+            }
+            RecordKind::Metadata | RecordKind::Crc => {}
         }
     }
-    held.entries
+    held.into_entries()
 }
 
 /// The last hard state of a log that no server would read to its end.

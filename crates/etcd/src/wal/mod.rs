@@ -28,6 +28,7 @@ mod encoder;
 mod error;
 mod event;
 mod frame;
+mod held;
 mod name;
 mod repair;
 mod replay;
@@ -36,6 +37,7 @@ mod segment;
 pub use append::{SaveId, Wal, WalOptions};
 pub use decoder::{Decoder, Position, Record, RecordKind};
 pub(crate) use directory::valid_snapshots_on;
+pub(crate) use held::Held;
 pub use encoder::Encoder;
 pub use error::WalError;
 pub use event::WalEvent;
@@ -45,7 +47,6 @@ pub use frame::{
 pub use name::SegmentName;
 pub(crate) use repair::is_mendable;
 pub use repair::{Repair, repair};
-pub(crate) use replay::Held;
 pub use replay::{
     ReadMode, Replay, SnapshotMark, replay, replay_as_released, select, valid_snapshots,
 };

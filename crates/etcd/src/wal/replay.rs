@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{Decoder, Position, Record, RecordKind, Segment, SegmentName, WalError};
+use super::{Decoder, Held, Position, Record, RecordKind, Segment, SegmentName, WalError};
 use crate::proto::raftpb::{self, ConfState};
 use crate::proto::walpb;
 
@@ -110,45 +110,6 @@ struct Reader<'a> {
     skips_overwrites: bool,
 }
 
-/// Entries as raft holds them while a log is read in order: consecutive, each one taking away
-/// those from its index on. Entries at or below the start are held too: they decide what they
-/// overwrite.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Held {
-    pub(crate) entries: Vec<raft::Entry>,
-}
-
-impl Held {
-    /// Takes an entry. When it does not follow what is held, all of that goes.
-    pub(crate) fn take_entry(&mut self, entry: raft::Entry) {
-        match self.position(entry.index).filter(|at| *at <= self.entries.len()) {
-            Some(at) => self.entries.truncate(at),
-            None => self.entries.clear(),
-        }
-        self.entries.push(entry);
-    }
-
-    /// Takes the mark of a snapshot. One that came from a leader and replaced the log takes all
-    /// entries away; one taken from the log itself, or that the log already covers, is of an
-    /// entry that is held with the same term. A mark below all that is held tells nothing.
-    pub(crate) fn take_snapshot(&mut self, index: u64, term: u64) {
-        let Some(at) = self.position(index) else { return };
-        if self.entries.get(at).is_none_or(|entry| entry.term != term) {
-            self.entries.clear();
-        }
-    }
-
-    /// Whether an entry of this index overwrites or follows what is held.
-    fn reaches(&self, index: u64) -> bool {
-        self.position(index).is_some_and(|at| at <= self.entries.len())
-    }
-
-    fn position(&self, index: u64) -> Option<usize> {
-        let first = self.entries.first()?.index;
-        usize::try_from(index.checked_sub(first)?).ok()
-    }
-}
-
 impl<'a> Reader<'a> {
     fn new(segments: &'a [Segment], from: &'a SnapshotMark) -> Reader<'a> {
         let hard_state = raft::HardState::default();
@@ -170,6 +131,7 @@ impl<'a> Reader<'a> {
             RecordKind::State => {
                 let state: raftpb::HardState = self.decode(record, "raftpb.HardState")?;
                 self.hard_state = state.into();
+                self.held.take_commit(self.hard_state.commit);
                 Ok(())
             }
             RecordKind::Snapshot => self.take_snapshot(record),
@@ -206,7 +168,7 @@ impl<'a> Reader<'a> {
 
     fn hole(&self, record: &Record, index: u64) -> WalError {
         let (file, offset) = self.place(record);
-        let last = self.held.entries.last().map_or(self.from.index, |entry| entry.index);
+        let last = self.held.last_index().unwrap_or(self.from.index);
         WalError::Hole { file, offset, index, last }
     }
 
@@ -226,7 +188,7 @@ impl<'a> Reader<'a> {
     }
 
     fn entries_above_start(self) -> Vec<raft::Entry> {
-        let (index, mut log) = (self.from.index, self.held.entries);
+        let (index, mut log) = (self.from.index, self.held.into_entries());
         let below = log.partition_point(|entry| entry.index <= index);
         log.drain(..below);
         log

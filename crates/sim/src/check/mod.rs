@@ -256,6 +256,18 @@ impl Checks {
         membership.received(shadows, from, to, message.msg_type, found);
     }
 
+    /// Whether nobody leads these servers, and one of the hasty, which campaign without asking first,
+    /// could not win: as long as chance lets it come first, the others wait anew.
+    pub(crate) fn chance_elects(&self, quorum: &[Node], hasty: &[Node]) -> bool {
+        let log_end = |node: &Node| {
+            let Shadow { log, now, .. } = self.shadows.of(*node);
+            (log.term(now.last_index), now.last_index)
+        };
+        let newest = quorum.iter().map(log_end).max();
+        let is_led = quorum.iter().any(|node| self.shadows.of(*node).now.leads());
+        !is_led && hasty.iter().any(|node| Some(log_end(node)) < newest)
+    }
+
     /// The servers of the quorum that is left alone, if there is one.
     pub(crate) fn look_at_quorum(&mut self, quorum: Vec<Node>, patience_ns: u64) {
         let Checks { shadows, liveness, membership, found, .. } = self;

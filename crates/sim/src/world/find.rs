@@ -82,14 +82,13 @@ impl World {
         }
     }
 
-    /// The most servers that run and hear each other, if nothing disturbs them. While only some ask
-    /// before they campaign, one that does not and is behind can stay a term ahead of those that do,
-    /// as long as chance has it: that is no calm.
+    /// The most servers that run and hear each other, if nothing disturbs them and not chance alone
+    /// decides who leads.
     pub(super) fn calm_quorum(&self) -> Vec<Node> {
         let quorum = if self.network.is_quiet() { self.clique() } else { Vec::new() };
-        let asks = |node: &Node| self.machine(*node).pre_vote();
-        let is_mixed = quorum.iter().any(asks) && !quorum.iter().all(asks);
-        if is_mixed { Vec::new() } else { quorum }
+        let does_not_ask = |node: &Node| !self.machine(*node).pre_vote();
+        let hasty: Vec<Node> = quorum.iter().copied().filter(does_not_ask).collect();
+        if self.checks.chance_elects(&quorum, &hasty) { Vec::new() } else { quorum }
     }
 
     fn clique(&self) -> Vec<Node> {
