@@ -25,7 +25,7 @@
 //!
 //! After each input, while [`RawNode::has_ready`]:
 //!
-//! 1. take [`RawNode::ready`];
+//! 1. take [`RawNode::ready`], or [`RawNode::ready_into`] where its memory is to be used again;
 //! 2. write: replace everything by `snapshot`, if there is one, append `entries` (they overwrite
 //!    what is there from their first index on), save `hard_state`: to the log on disk, and to the
 //!    [`Storage`] that the node reads. If `must_sync` or a snapshot says so, wait until it is
@@ -68,6 +68,7 @@
 //!
 //! | rule | file |
 //! |---|---|
+//! | what goes in and what comes out | `raw_node.rs`, `output.rs`, `ready.rs` |
 //! | elections, votes, terms: Raft 5.2, 5.4.1, thesis 4.2.3, 9.6 | `election.rs` |
 //! | replication and commit: Raft 5.3, 5.4.2 | `leader.rs`, `follower.rs`, `log.rs` |
 //! | what a leader knows of a member, flow control | `progress.rs`, `inflights.rs` |
@@ -96,7 +97,7 @@
 //! let mut applied = Vec::new();
 //! while node.has_ready() {
 //!     let ready = node.ready()?;
-//!     node.storage_mut().append(&ready.entries)?;
+//!     node.storage_mut().append(ready.entries)?;
 //!     if let Some(state) = ready.hard_state {
 //!         node.storage_mut().set_hard_state(state);
 //!     }
