@@ -174,7 +174,7 @@ fn bundled_system() -> Result<&'static str, Failure> {
 }
 
 /// Builds our cases for Node; gives the folder.
-fn build_wasm(area: &str) -> Result<String, Failure> {
+pub(crate) fn build_wasm(area: &str) -> Result<String, Failure> {
     tools::ensure(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Node])?;
     let target = "wasm32-unknown-unknown";
     let build = ["build", "--quiet", "--release", "--lib", "--target", target];

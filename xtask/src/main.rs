@@ -5,6 +5,7 @@
 //! counts what they report.
 
 mod bench;
+mod compare;
 mod dist;
 mod instructions;
 mod process;
@@ -32,6 +33,7 @@ usage: cargo xtask COMMAND
   bench --check-instructions
                        hold the main cases' instructions against the committed numbers;
                        --record-instructions writes those anew
+  compare A..B         run these seeds of chaos.scn twice natively and once in wasm: are they the same?
 ";
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn run() -> Result<ExitCode, Failure> {
         "dist" => dist::run(),
         "conformance" => conformance(&rest),
         "bench" => bench::run(&rest),
+        "compare" => compare::run(&rest).map(|()| ExitCode::SUCCESS),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

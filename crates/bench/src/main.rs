@@ -4,6 +4,7 @@
 //! quorarium-bench measure AREA [--floor] [--filter WORD] [--budget-ms N] [--blocks N]
 //! quorarium-bench report AREA [--json] [--filter WORD] [--budget-ms N] [--repetitions N]
 //!                 [--peer NAME PROGRAM OPTIONS]... [--wasm FOLDER]
+//! quorarium-bench fingerprints FROM TO
 //! ```
 
 use std::process::ExitCode;
@@ -24,6 +25,12 @@ fn main() -> ExitCode {
 
 fn run(mut words: impl Iterator<Item = String>) -> Result<(), String> {
     let command = words.next().unwrap_or_default();
+    #[cfg(feature = "sim")]
+    if command == "fingerprints" {
+        let mut seed = || number(&words.next().unwrap_or_default());
+        print!("{}", bench::sim::fingerprints(seed()?..seed()?));
+        return Ok(());
+    }
     let area = bench::area(&words.next().unwrap_or_default())?;
     let mut request = Request::read(area, words)?;
     match command.as_str() {

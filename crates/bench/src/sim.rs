@@ -32,6 +32,17 @@ const CHAOS: &str = include_str!("../../../www/scenarios/chaos.scn");
 /// Seeds that one block runs, so that no lucky one speaks for all.
 const SEEDS: std::ops::Range<u64> = 1..5;
 
+/// The fingerprints of the hunting ground's runs with these seeds, a line each: two machines, and
+/// native and wasm, must say the same.
+pub fn fingerprints(seeds: std::ops::Range<u64>) -> String {
+    let scenario = scenario(CHAOS);
+    let line = |seed| {
+        let run = hunt::run(&scenario, seed, &[]);
+        format!("{seed} {} {:016x}\n", run.events, run.fingerprint)
+    };
+    seeds.map(line).collect()
+}
+
 fn run(filter: &str, effort: Effort, report: Listener<'_>) {
     if "chaos/run-of-60s".contains(filter) || "chaos/event".contains(filter) {
         chaos(effort, report);

@@ -18,3 +18,10 @@ pub fn measure(area: &str, filter: &str, budget_ms: f64, floor: bool) -> Result<
     });
     Ok(lines)
 }
+
+/// The fingerprints of the hunting ground's runs with the seeds from `from` up to but without `to`.
+#[cfg(feature = "sim")]
+#[wasm_bindgen]
+pub fn fingerprints(from: u64, to: u64) -> String {
+    crate::sim::fingerprints(from..to)
+}

@@ -5,7 +5,7 @@ mod support;
 
 use sim::World;
 use sim::scenario::{Node, SECOND_NS};
-use support::{run_for, typed, world};
+use support::{command, run_for, typed, world};
 
 fn done(world: &mut World, line: &str) -> String {
     let answer = typed(world, line);
@@ -131,6 +131,8 @@ fn a_removed_leader_answers_no_reads_while_the_last_member_leads() {
         let removed = world.leader().expect("they have elected one");
         let last = Node(3 - removed.0);
         done(&mut world, &format!("on {last} member remove {removed}"));
+        // Nothing holds the other back from an election.
+        world.perform(command(&format!("cut {removed}->{last}")));
         while world.machine(removed).is_up() && world.leader() != Some(last) {
             world.step();
         }

@@ -37,13 +37,13 @@ mod segment;
 pub use append::{SaveId, Wal, WalOptions};
 pub use decoder::{Decoder, Position, Record, RecordKind};
 pub(crate) use directory::valid_snapshots_on;
-pub(crate) use held::Held;
 pub use encoder::Encoder;
 pub use error::WalError;
 pub use event::WalEvent;
 pub use frame::{
     FRAME_HEADER_BYTES, Frame, FrameError, RECORD_BYTES_MAX, RecordLimit, frame_at, frame_within,
 };
+pub(crate) use held::Held;
 pub use name::SegmentName;
 pub(crate) use repair::is_mendable;
 pub use repair::{Repair, repair};
