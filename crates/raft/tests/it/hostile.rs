@@ -477,7 +477,7 @@ fn routine_messages_fare_as_they_would_on_the_long_way() {
         MessageType::HeartbeatResp,
     ];
     let (mut taken, mut refused) = (0, 0);
-    for seed in 0..300 {
+    for seed in 0..100 {
         let mut victim = Victim::new(seed);
         for round in 0..40 {
             if victim.is_dead {
@@ -495,7 +495,7 @@ fn routine_messages_fare_as_they_would_on_the_long_way() {
             victim.act();
         }
     }
-    assert!(taken > 1000 && refused > 1000, "both were among them: {taken}, {refused}");
+    assert!(taken > 300 && refused > 300, "both were among them: {taken}, {refused}");
 }
 
 fn refusal(node: &mut Node, message: &Message) -> Error {
