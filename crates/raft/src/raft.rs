@@ -452,8 +452,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 }
 
-/// Pushes a message that is built where it will lie. Built elsewhere by stores of a few bytes and then
-/// moved in larger ones, it would keep the processor waiting for the stores.
+/// Pushes a message that is built where it will lie. Built elsewhere by stores of a few bytes and
+/// then moved in larger ones, it would keep the processor waiting for the stores.
 #[inline]
 pub(crate) fn push_built(
     messages: &mut Vec<Message>,

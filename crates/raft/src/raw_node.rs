@@ -1,4 +1,5 @@
-//! The interface of one node: inputs in, [`Ready`] out.
+//! The interface of one node: what goes in, and its state to look at. What comes out is in
+//! `output.rs`.
 
 use std::borrow::BorrowMut;
 
@@ -39,20 +40,21 @@ pub enum SnapshotStatus {
 
 /// One node, driven by one caller.
 ///
-/// Invariants: without asynchronous writes, every [`Ready`] is advanced before the next is taken.
+/// Invariants: without asynchronous writes, every [`Ready`](crate::Ready) is advanced before the
+/// next is taken.
 #[derive(Clone, Debug)]
 pub struct RawNode<S, R, L = Silent> {
     pub(crate) raft: Raft<S, R, L>,
-    /// What the last [`Ready`] that had them said of the states.
+    /// What the last [`Ready`](crate::Ready) that had them said of the states.
     pub(crate) told_soft_state: SoftState,
     pub(crate) told_hard_state: HardState,
-    /// What the node answers itself when the accepted [`Ready`] was carried out,
+    /// What the node answers itself when the accepted [`Ready`](crate::Ready) was carried out,
     pub(crate) own_answers: Vec<Message>,
     /// what is durable then,
     pub(crate) stored: Option<Stored>,
     /// and what is applied.
     pub(crate) applied: Option<Applied>,
-    /// Whether a [`Ready`] was accepted and not yet advanced.
+    /// Whether a [`Ready`](crate::Ready) was accepted and not yet advanced.
     pub(crate) in_advance: bool,
 }
 
