@@ -10,6 +10,7 @@ use bytes::Bytes;
 use prost::{DecodeError, Message as _};
 
 use crate::proto::mvccpb::KeyValue;
+use crate::proto::usual::{lent, number};
 
 /// The fields, lent by the bytes that they stand in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,6 +65,9 @@ impl<'a> Row<'a> {
     }
 }
 
+/// Room that is made before the values are known.
+const RESERVED_BYTES_MAX: usize = 64 << 10;
+
 /// Rows whose values are cut from one piece of memory: one allocation for all of them.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -86,6 +90,11 @@ impl Rows {
         let start = self.values.len();
         match Row::read(bytes) {
             Some(row) if row.key == key => {
+                if self.values.capacity() == 0 {
+                    // Values are mostly of one size.
+                    let room = row.value.len().saturating_mul(self.kvs.len());
+                    self.values.reserve(room.min(RESERVED_BYTES_MAX));
+                }
                 self.values.extend_from_slice(row.value);
                 self.kvs[at] = row.without_value(key.clone());
             }
@@ -119,47 +128,6 @@ pub(super) fn key_value(bytes: &[u8], key: &Bytes) -> Result<KeyValue, DecodeErr
 /// Whether bytes are a `mvccpb.KeyValue` of any form.
 pub(super) fn is_key_value(bytes: &[u8]) -> bool {
     Row::read(bytes).is_some() || KeyValue::decode(bytes).is_ok()
-}
-
-/// A field of bytes with this tag, empty if it is not there, and what follows.
-#[inline]
-fn lent(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    match bytes.split_first() {
-        Some((&first, rest)) if first == tag => {
-            let (len, rest) = varint(rest)?;
-            rest.split_at_checked(usize::try_from(len).ok()?)
-        }
-        _ => Some((&[], bytes)),
-    }
-}
-
-/// A number with this tag, 0 if it is not there, and what follows.
-#[inline]
-fn number(bytes: &[u8], tag: u8) -> Option<(i64, &[u8])> {
-    match bytes.split_first() {
-        Some((&first, rest)) if first == tag => {
-            let (number, rest) = varint(rest)?;
-            Some((number.cast_signed(), rest))
-        }
-        _ => Some((0, bytes)),
-    }
-}
-
-#[inline]
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    if first < 0x80 { Some((first.into(), rest)) } else { long_varint(bytes) }
-}
-
-fn long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0;
-    for (position, &byte) in bytes.iter().take(9).enumerate() {
-        number |= u64::from(byte & 0x7f) << (7 * position);
-        if byte < 0x80 {
-            return Some((number, &bytes[position + 1..]));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

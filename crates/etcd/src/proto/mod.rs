@@ -24,6 +24,7 @@ pub mod rpc;
 pub mod snappb;
 pub(crate) mod strict;
 mod text;
+pub(crate) mod usual;
 
 pub mod walpb;
 

@@ -65,6 +65,18 @@ pub fn frame_within(
     offset: u64,
     limit: RecordLimit,
 ) -> Result<Option<Frame>, FrameError> {
+    let Some((record, pad)) = sizes(segment, offset, limit)? else { return Ok(None) };
+    let size = |bytes: u64| usize::try_from(bytes).expect("below FRAME_BYTES_MAX");
+    let body = segment.range(offset + FRAME_HEADER_BYTES, size(record + pad));
+    Ok(Some(Frame { offset, record: body.slice(..size(record)), body }))
+}
+
+/// Bytes of the record and of the padding in the frame at `offset`.
+pub(super) fn sizes(
+    segment: &Segment,
+    offset: u64,
+    limit: RecordLimit,
+) -> Result<Option<(u64, u64)>, FrameError> {
     let left = segment.len.saturating_sub(offset);
     if left == 0 {
         return Ok(None);
@@ -91,14 +103,15 @@ pub fn frame_within(
     if record + pad > left - FRAME_HEADER_BYTES {
         return Err(FrameError::UnexpectedEof);
     }
-    let size = |bytes: u64| usize::try_from(bytes).expect("below FRAME_BYTES_MAX");
-    let body = segment.range(offset + FRAME_HEADER_BYTES, size(record + pad));
-    Ok(Some(Frame { offset, record: body.slice(..size(record)), body }))
+    Ok(Some((record, pad)))
 }
 
 fn read_header(segment: &Segment, offset: u64) -> u64 {
-    let mut header = [0; 8];
-    header.copy_from_slice(&segment.range(offset, 8));
+    let start = usize::try_from(offset).unwrap_or(usize::MAX);
+    let header = match segment.bytes.get(start..).and_then(<[u8]>::first_chunk) {
+        Some(header) => *header,
+        None => segment.range(offset, 8)[..].try_into().expect("as many as were asked for"),
+    };
     u64::from_le_bytes(header)
 }
 

@@ -5,7 +5,7 @@ use prost::Message;
 
 use super::{Decoder, Held, Position, Record, RecordKind, Segment, SegmentName, WalError};
 use crate::proto::raftpb::{self, ConfState};
-use crate::proto::walpb;
+use crate::proto::{usual, walpb};
 
 /// Which snapshot a log is read from, or that a snapshot was taken or received here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -150,11 +150,10 @@ impl<'a> Reader<'a> {
     }
 
     fn take_entry(&mut self, record: &Record) -> Result<(), WalError> {
-        let entry: raftpb::Entry = self.decode(record, "raftpb.Entry")?;
-        let entry = raft::Entry::try_from(entry).map_err(|detail| {
-            let (file, offset) = self.place(record);
-            WalError::Malformed { file, offset, what: "raftpb.Entry", detail }
-        })?;
+        let entry = match record.data.as_ref().and_then(usual::entry) {
+            Some(entry) => entry,
+            None => self.decode_entry(record)?,
+        };
         if self.skips_overwrites && entry.index <= self.from.index {
             return Ok(());
         }
@@ -164,6 +163,14 @@ impl<'a> Reader<'a> {
         }
         self.held.take_entry(entry);
         Ok(())
+    }
+
+    fn decode_entry(&self, record: &Record) -> Result<raft::Entry, WalError> {
+        let entry: raftpb::Entry = self.decode(record, "raftpb.Entry")?;
+        raft::Entry::try_from(entry).map_err(|detail| {
+            let (file, offset) = self.place(record);
+            WalError::Malformed { file, offset, what: "raftpb.Entry", detail }
+        })
     }
 
     fn hole(&self, record: &Record, index: u64) -> WalError {
