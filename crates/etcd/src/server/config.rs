@@ -65,6 +65,10 @@ pub struct ServerConfig {
     pub lease_checkpoint_ns: Option<u64>,
     /// `--experimental-enable-lease-checkpoint-persist`.
     pub persists_lease_checkpoints: bool,
+    /// `--experimental-initial-corrupt-check`: compare the history with the others' before serving.
+    pub initial_corrupt_check: bool,
+    /// `--experimental-corrupt-check-time`: how often a leader compares, `None` for never.
+    pub corrupt_check_ns: Option<u64>,
     /// `--initial-cluster-state existing`: the server was added to a cluster that runs.
     pub joins: bool,
     /// Rules to break on purpose; without the cargo feature `bugs` it has no effect.
@@ -133,6 +137,8 @@ impl ServerConfig {
             watch_progress_ns: PROGRESS_NS,
             lease_checkpoint_ns: None,
             persists_lease_checkpoints: false,
+            initial_corrupt_check: false,
+            corrupt_check_ns: None,
             joins: false,
             bugs: Bugs::default(),
         }

@@ -182,6 +182,11 @@ pub enum ServerEvent {
         /// Its revision.
         revision: i64,
     },
+    /// A leader has found that a member's history is another one than the others'.
+    CorruptionFound {
+        /// The member.
+        member: u64,
+    },
 }
 
 impl ServerEvent {

@@ -30,7 +30,9 @@
 //! Beside the loop, on the same disk: snapshots of the state and what they allow to give up
 //! (`snapshot`), snapshots between members (`transfer`, `install`), and purging (`purge`).
 //!
-//! Left out so far: the check of members against each other at run time, users and roles.
+//! Members may check each other's histories (`corruption`).
+//!
+//! Left out so far: users and roles.
 //! Source: etcd release-3.4, `etcdserver/{server,raft,v3_server,apply}.go`.
 
 mod batches;
@@ -38,6 +40,7 @@ mod boot;
 mod compactions;
 mod config;
 mod connections;
+mod corruption;
 mod election;
 mod event;
 mod ids;
@@ -59,6 +62,7 @@ mod view;
 mod tests;
 
 pub use config::{Peer, ServerConfig, UnknownVersion, Version};
+pub use corruption::{HashMessage, HashSays};
 pub use event::ServerEvent;
 pub use members::REMOVED;
 pub use transfer::{SnapshotMessage, SnapshotStatus};
@@ -69,6 +73,7 @@ use std::sync::Arc;
 use disk::{Disk, DiskError, Ticket};
 
 use boot::{Progress, Waiting};
+use corruption::{Checked, Checking};
 use running::Running;
 
 use crate::apply::ApplyError;
@@ -113,6 +118,8 @@ pub enum Input {
     Snapshot(Box<SnapshotMessage>),
     /// The answer to a snapshot that was sent arrived.
     SnapshotStatus(SnapshotStatus),
+    /// A member asks for the hash of the history, or answers.
+    Hash(HashMessage),
 }
 
 /// What a step asks the outside to do, in order.
@@ -124,6 +131,8 @@ pub struct Effects {
     pub snapshots: Vec<SnapshotMessage>,
     /// Answers to snapshots, on the way back of their streams.
     pub snapshot_statuses: Vec<SnapshotStatus>,
+    /// Questions for hashes, and answers to them.
+    pub hashes: Vec<HashMessage>,
     /// Answers to clients.
     pub replies: Vec<(RequestId, Result<Reply, RequestError>)>,
     /// What is said on watch streams, in order.
@@ -143,6 +152,7 @@ impl Effects {
         self.messages.is_empty()
             && self.snapshots.is_empty()
             && self.snapshot_statuses.is_empty()
+            && self.hashes.is_empty()
             && self.replies.is_empty()
             && self.watch.is_empty()
             && self.watch_ended.is_empty()
@@ -183,6 +193,8 @@ pub struct Server {
 enum State {
     Off,
     Booting(Box<Waiting>),
+    /// It has read its disk, and compares itself with the others.
+    Checking(Box<Checking>),
     Running(Box<Running>),
 }
 
@@ -213,7 +225,7 @@ impl Server {
                 self.state = State::Running(running);
                 Ok(())
             }
-            state @ (State::Off | State::Booting(_)) => {
+            state @ (State::Off | State::Booting(_) | State::Checking(_)) => {
                 self.boot(state, now_ns, input, disk, effects)
             }
         }
@@ -247,18 +259,54 @@ impl Server {
                 self.state = state;
                 return Ok(());
             }
-            (state, _) => {
+            (State::Checking(checking), input) => {
+                let checked = checking.step(now_ns, &input, effects)?;
+                return self.checked(checked, now_ns, disk, effects);
+            }
+            (state, input) => {
+                if let Input::Hash(message) = input {
+                    corruption::refuse(message, effects);
+                }
                 self.state = state;
                 return Ok(());
             }
         };
-        self.state = match progress {
-            Progress::Booting(booting) => State::Booting(Box::new(booting)),
-            Progress::Running(mut running) => {
-                running.start(now_ns, disk, effects)?;
-                State::Running(running)
+        match progress {
+            Progress::Booting(booting) => self.state = State::Booting(Box::new(booting)),
+            Progress::Running(running) if self.config.initial_corrupt_check => {
+                let checked = Checking::begin(running, now_ns, effects)?;
+                return self.checked(checked, now_ns, disk, effects);
             }
-        };
+            Progress::Running(running) => self.run(running, now_ns, disk, effects)?,
+        }
+        Ok(())
+    }
+
+    fn checked(
+        &mut self,
+        checked: Checked,
+        now_ns: u64,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        match checked {
+            Checked::Passed(running) => self.run(running, now_ns, disk, effects),
+            Checked::Checking(checking) => {
+                self.state = State::Checking(checking);
+                Ok(())
+            }
+        }
+    }
+
+    fn run(
+        &mut self,
+        mut running: Box<Running>,
+        now_ns: u64,
+        disk: &mut Disk,
+        effects: &mut Effects,
+    ) -> Result<(), Fatal> {
+        running.start(now_ns, disk, effects)?;
+        self.state = State::Running(running);
         Ok(())
     }
 }

@@ -39,6 +39,8 @@ pub(super) enum Ask {
     },
     /// How long a lease has.
     TimeToLive(LeaseTimeToLive),
+    /// The server itself, comparing the members' histories: no client waits.
+    Corruption,
 }
 
 #[derive(Debug, Clone)]

@@ -233,9 +233,8 @@ impl Running {
         if self.told.soft.lead == self.member_id {
             self.leader_since_ns = now_ns;
         }
-        for read in self.reads.take_unconfirmed() {
-            effects.replies.push((read.client, Err(RequestError::LeaderChanged)));
-        }
+        let unconfirmed = self.reads.take_unconfirmed();
+        self.fail_reads(now_ns, unconfirmed, &RequestError::LeaderChanged, effects);
     }
 
     /// Tells what the log did.

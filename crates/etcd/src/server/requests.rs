@@ -207,6 +207,24 @@ impl Running {
         Ok(())
     }
 
+    /// Tells those who wait for reads that there will be no answer.
+    pub(super) fn fail_reads(
+        &mut self,
+        now_ns: u64,
+        reads: Vec<Read>,
+        error: &RequestError,
+        effects: &mut Effects,
+    ) {
+        for Read { client, ask } in reads {
+            match ask {
+                Ask::Corruption => self.check_failed(now_ns),
+                Ask::Range(_) | Ask::Txn(_) | Ask::KeepAlive { .. } | Ask::TimeToLive(_) => {
+                    effects.replies.push((client, Err(error.clone())));
+                }
+            }
+        }
+    }
+
     /// Answers reads whose index is applied.
     pub(super) fn answer_reads(&mut self, now_ns: u64, effects: &mut Effects) {
         for Read { client, ask } in self.reads.take_answerable(self.applier.applied().index) {
@@ -218,6 +236,10 @@ impl Running {
                     continue;
                 }
                 Ask::TimeToLive(asked) => self.time_to_live(now_ns, &asked),
+                Ask::Corruption => {
+                    self.judge(now_ns, effects);
+                    continue;
+                }
             };
             self.reply(client, answer, effects);
         }

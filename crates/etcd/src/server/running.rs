@@ -9,6 +9,7 @@ use raft::{Entry, MemoryStorage, Message, RawNode, Role, Silent, SoftState};
 use super::batches::Batches;
 use super::compactions::Compactions;
 use super::connections::Connections;
+use super::corruption::Corruption;
 use super::election::ElectionTimeouts;
 use super::ids::ProposalIds;
 use super::leases::LeaseWork;
@@ -67,6 +68,7 @@ pub(super) struct Running {
     pub(super) snapshots: Snapshots,
     pub(super) transfers: Transfers,
     pub(super) purge: Purge,
+    pub(super) corruption: Corruption,
 }
 
 /// A request that came before the server serves clients.
@@ -124,6 +126,7 @@ impl Running {
             snapshots: Snapshots::after(snapshot),
             transfers: Transfers::default(),
             purge: Purge::default(),
+            corruption: Corruption::at_start(now_ns, config.corrupt_check_ns),
         }
     }
 
@@ -168,9 +171,11 @@ impl Running {
                 self.connections.lost(id, now_ns);
                 self.node.report_unreachable(id).or_else(unless_fatal)?;
                 self.snapshot_lost(id, effects)?;
+                self.hash_lost(now_ns, id, effects);
             }
             Input::Snapshot(snapshot) => self.receive_snapshot(*snapshot, disk, effects),
             Input::SnapshotStatus(status) => self.snapshot_answered(now_ns, status, effects)?,
+            Input::Hash(message) => self.hear_hash(now_ns, message, effects),
         }
         self.pump(now_ns, disk, effects)
     }
@@ -214,6 +219,7 @@ impl Running {
         self.applier.tick_watches(now_ns);
         self.expire_transfers(now_ns, effects)?;
         self.propose_cluster_version(now_ns);
+        self.check_members(now_ns, effects);
         self.purge(now_ns, disk, effects)
     }
 
@@ -272,9 +278,8 @@ impl Running {
                 | Proposer::Alarm => {}
             }
         }
-        for read in self.reads.take_expired(now_ns) {
-            effects.replies.push((read.client, Err(RequestError::Timeout)));
-        }
+        let expired = self.reads.take_expired(now_ns);
+        self.fail_reads(now_ns, expired, &RequestError::Timeout, effects);
         while self.held.front().is_some_and(|held| held.deadline_ns <= now_ns) {
             let Some(held) = self.held.pop_front() else { break };
             effects.replies.push((held.id, Err(RequestError::Timeout)));

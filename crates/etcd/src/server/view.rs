@@ -15,7 +15,7 @@ use crate::wal::Wal;
 pub enum Phase {
     /// Not started.
     Off,
-    /// It creates its log, or waits for its repair.
+    /// It creates its log, waits for its repair, or compares itself with the others.
     Booting,
     /// It takes part in consensus, and has not published itself yet: clients wait.
     Starting,
@@ -63,7 +63,7 @@ impl<'a> View<'a> {
     fn running(self) -> Option<&'a Running> {
         match &self.server.state {
             State::Running(running) => Some(running),
-            State::Off | State::Booting(_) => None,
+            State::Off | State::Booting(_) | State::Checking(_) => None,
         }
     }
 
@@ -76,7 +76,7 @@ impl<'a> View<'a> {
     pub fn phase(self) -> Phase {
         match &self.server.state {
             State::Off => Phase::Off,
-            State::Booting(_) => Phase::Booting,
+            State::Booting(_) | State::Checking(_) => Phase::Booting,
             State::Running(running) if running.is_serving => Phase::Serving,
             State::Running(_) => Phase::Starting,
         }

@@ -79,7 +79,7 @@ impl<'a> Step<'a> {
         self.effects.messages.iter().filter_map(|(to, message)| match message {
             Message::Etcd(message) => Some((*to, message.as_ref())),
             Message::EtcdSnapshot(snapshot) => Some((*to, &snapshot.message)),
-            Message::EtcdRemoved | Message::EtcdSnapshotStatus(_) => None,
+            Message::EtcdRemoved | Message::EtcdSnapshotStatus(_) | Message::EtcdHash(_) => None,
         })
     }
 

@@ -193,7 +193,7 @@ impl Moment<'_> {
         let etcd = |message: &Message| match message {
             Message::Etcd(message) => is_it(message),
             Message::EtcdSnapshot(snapshot) => is_it(&snapshot.message),
-            Message::EtcdRemoved | Message::EtcdSnapshotStatus(_) => false,
+            Message::EtcdRemoved | Message::EtcdSnapshotStatus(_) | Message::EtcdHash(_) => false,
         };
         self.effects.messages.iter().any(|(_, message)| etcd(message))
     }

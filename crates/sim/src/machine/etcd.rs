@@ -141,6 +141,7 @@ impl EtcdProcess {
             Input::Message(Message::EtcdSnapshotStatus(status)) => {
                 EtcdInput::SnapshotStatus(status)
             }
+            Input::Message(Message::EtcdHash(message)) => EtcdInput::Hash(*message),
             Input::Synced(ticket) => EtcdInput::Synced(ticket),
             Input::SyncFailed(ticket, error) => EtcdInput::SyncFailed(ticket, error),
             Input::Request { id, command } => {
@@ -176,6 +177,10 @@ impl EtcdProcess {
         for status in from.snapshot_statuses {
             let Some(to) = self.node_of(status.to) else { continue };
             effects.messages.push((to, Message::EtcdSnapshotStatus(status)));
+        }
+        for message in from.hashes {
+            let Some(to) = self.node_of(message.to) else { continue };
+            effects.messages.push((to, Message::EtcdHash(Arc::new(message))));
         }
         let removed = from.removed.into_iter().filter_map(|id| self.node_of(id));
         effects.messages.extend(removed.map(|to| (to, Message::EtcdRemoved)));
@@ -333,6 +338,8 @@ fn flags(spec: &ClusterSpec, config: ServerConfig) -> ServerConfig {
         data_dir: DATA_DIR.to_owned(),
         pre_vote: spec.pre_vote != PreVote::Never,
         compaction_batch: spec.compaction_batch as usize,
+        initial_corrupt_check: spec.initial_corrupt_check,
+        corrupt_check_ns: spec.corrupt_check_ns,
         version: spec.version,
         ..config
     }

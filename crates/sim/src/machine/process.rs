@@ -115,6 +115,8 @@ pub enum Message {
     EtcdSnapshot(Arc<::etcd::server::SnapshotMessage>),
     /// The answer to a snapshot, on the same stream.
     EtcdSnapshotStatus(::etcd::server::SnapshotStatus),
+    /// A question for the hash of another member's history, or the answer.
+    EtcdHash(Arc<::etcd::server::HashMessage>),
 }
 
 /// Something that a server tells about itself.
@@ -219,7 +221,7 @@ impl Server {
         match message {
             Message::Etcd(message) => server.hear_of(message.from, from),
             Message::EtcdSnapshot(snapshot) => server.hear_of(snapshot.message.from, from),
-            Message::EtcdRemoved | Message::EtcdSnapshotStatus(_) => {}
+            Message::EtcdRemoved | Message::EtcdSnapshotStatus(_) | Message::EtcdHash(_) => {}
         }
     }
 

@@ -100,7 +100,7 @@ impl MessageKind {
             Message::EtcdSnapshot(_) | Message::EtcdSnapshotStatus(_) => {
                 return MessageKind::Snapshot;
             }
-            Message::EtcdRemoved => return MessageKind::Other,
+            Message::EtcdRemoved | Message::EtcdHash(_) => return MessageKind::Other,
         };
         match message.msg_type {
             Type::App => MessageKind::Append,

@@ -3,7 +3,7 @@
 //! ```text
 //! cluster etcd nodes=3 [members=3] seed=42 [tick=100ms] [election=10] [pre-vote=true] [latency=1ms..3ms]
 //!     [sync=1ms..4ms] [segment=64MB] [version=3.4.34] [snapshot-count=100000] [catch-up=5000]
-//!     [compaction-batch=1000]
+//!     [compaction-batch=1000] [initial-corrupt-check=false] [corrupt-check-time=5s]
 //! ```
 //!
 //! `members=1..5` lets the seed choose, and `pre-vote=mixed` every start of a server: the line
@@ -26,6 +26,9 @@ pub const NODES_MAX: u32 = 101;
 const ENTRIES_MAX: u64 = 1_000_000_000;
 /// Most revisions in a batch of a compaction.
 const COMPACTION_BATCH_MAX: u32 = 1_000_000;
+
+/// Shortest time between two checks of the members: each hashes all of the history.
+const CORRUPT_CHECK_NS_MIN: u64 = 100 * MILLISECOND_NS;
 
 /// Which server implementation runs on the machines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +153,11 @@ pub struct ClusterSpec {
     /// Revisions that a compaction looks at between two commits (etcd's
     /// `--experimental-compaction-batch-limit`).
     pub compaction_batch: u32,
+    /// Whether a server that starts again compares its history with the others' first (etcd's
+    /// `--experimental-initial-corrupt-check`).
+    pub initial_corrupt_check: bool,
+    /// How often a leader does (etcd's `--experimental-corrupt-check-time`).
+    pub corrupt_check_ns: Option<u64>,
 }
 
 impl Default for ClusterSpec {
@@ -169,11 +177,13 @@ impl Default for ClusterSpec {
             snapshot_count: 100_000,
             catch_up_entries: 5_000,
             compaction_batch: 1_000,
+            initial_corrupt_check: false,
+            corrupt_check_ns: None,
         }
     }
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "nodes",
     "members",
     "seed",
@@ -187,12 +197,15 @@ const KEYS: [&str; 13] = [
     "snapshot-count",
     "catch-up",
     "compaction-batch",
+    "initial-corrupt-check",
+    "corrupt-check-time",
 ];
 
 pub(super) const USAGE: &str = "cluster etcd nodes=N [members=N|N..N] seed=N [tick=T] \
                                 [election=TICKS] [pre-vote=true|false|mixed] [latency=T..T] [sync=T..T] [segment=SIZE] \
                                 [version=3.4.N] [snapshot-count=N] [catch-up=N] \
-                                [compaction-batch=N]";
+                                [compaction-batch=N] [initial-corrupt-check=true|false] \
+                                [corrupt-check-time=T]";
 
 impl ClusterSpec {
     /// Reads what follows the word `cluster`.
@@ -233,6 +246,7 @@ impl ClusterSpec {
             && self.snapshot_count <= ENTRIES_MAX
             && self.catch_up_entries <= ENTRIES_MAX
             && (1..=COMPACTION_BATCH_MAX).contains(&self.compaction_batch)
+            && self.corrupt_check_ns.is_none_or(|time| time >= CORRUPT_CHECK_NS_MIN)
     }
 
     /// How many servers the cluster begins with, by its seed.
@@ -266,6 +280,10 @@ impl ClusterSpec {
                 let most = u64::from(COMPACTION_BATCH_MAX);
                 self.compaction_batch = small(value.number_in(1, most, "a number of revisions")?);
             }
+            "initial-corrupt-check" => self.initial_corrupt_check = yes_or_no(value)?,
+            "corrupt-check-time" => {
+                self.corrupt_check_ns = Some(value.time()?.max(CORRUPT_CHECK_NS_MIN));
+            }
             "segment" => self.segment_bytes = value.size(1 << 30)?.max(4_096),
             _ => {
                 let expected = format!("one of {}", KEYS.join(", "));
@@ -273,6 +291,14 @@ impl ClusterSpec {
             }
         }
         Ok(())
+    }
+}
+
+fn yes_or_no(word: &Word) -> Result<bool, Problem> {
+    match word.text.as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(word.problem("neither yes nor no:", "`true` or `false`")),
     }
 }
 
@@ -352,6 +378,12 @@ impl fmt::Display for ClusterSpec {
         }
         if self.compaction_batch != usual.compaction_batch {
             write!(f, " compaction-batch={}", self.compaction_batch)?;
+        }
+        if self.initial_corrupt_check {
+            f.write_str(" initial-corrupt-check=true")?;
+        }
+        if let Some(time_ns) = self.corrupt_check_ns {
+            write!(f, " corrupt-check-time={}", print_time(time_ns))?;
         }
         Ok(())
     }

@@ -129,6 +129,11 @@ fn told(node: Node, event: &etcd::server::ServerEvent) -> Option<Words> {
         Event::BecameRole { role: raft::Role::PreCandidate, .. } => {
             of(node, Tone::Undecided, "asks whether it would be elected")
         }
+        Event::CorruptionFound { member } => of(
+            node,
+            Tone::Broken,
+            format!("finds that member {member:x} has another history, and raises the alarm"),
+        ),
         Event::SegmentCut { segment } => of(node, Tone::Plain, format!("begins {segment}")),
         Event::CompactionFinished { revision } => {
             of(node, Tone::Plain, format!("forgot what was before revision {revision}"))
@@ -218,9 +223,23 @@ pub(super) fn message(message: &Message) -> (MessageClass, String, u64, String) 
             let label = if status.is_saved { "snapshot saved" } else { "snapshot refused" };
             return (MessageClass::AppendResponse, "SnapStatus".to_owned(), 0, label.to_owned());
         }
+        Message::EtcdHash(message) => {
+            let (kind, label) = hash_label(message);
+            return (MessageClass::Other, kind.to_owned(), 0, label);
+        }
     };
     let kind = message.msg_type;
     (class(kind), kind.name().to_owned(), message.term, label(message))
+}
+
+fn hash_label(message: &etcd::server::HashMessage) -> (&'static str, String) {
+    use etcd::server::HashSays;
+    let revision = message.revision;
+    match message.says {
+        HashSays::Ask => ("HashKV", format!("hash of the history up to revision {revision}?")),
+        HashSays::Is(found) => ("HashKVResp", format!("{:08x}", found.hash)),
+        HashSays::Refused => ("HashKVResp", format!("no hash of revision {revision}")),
+    }
 }
 
 fn snapshot_label(snapshot: &etcd::server::SnapshotMessage) -> String {

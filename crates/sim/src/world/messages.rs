@@ -56,10 +56,10 @@ impl World {
         match message {
             Message::EtcdSnapshot(_) => self.report_unreachable(from, to),
             Message::EtcdSnapshotStatus(_) => self.report_unreachable(to, from),
-            Message::Etcd(_) | Message::EtcdRemoved if !is_silent => {
+            Message::Etcd(_) | Message::EtcdRemoved | Message::EtcdHash(_) if !is_silent => {
                 self.report_unreachable(from, to);
             }
-            Message::Etcd(_) | Message::EtcdRemoved => {}
+            Message::Etcd(_) | Message::EtcdRemoved | Message::EtcdHash(_) => {}
         }
     }
 

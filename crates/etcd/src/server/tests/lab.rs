@@ -9,7 +9,7 @@ use crate::request::{
     Range, Reply, Request, RequestError, RequestId, WatchRequest, WatchResponse, WatchStreamId,
 };
 use crate::server::{
-    Effects, Fatal, Input, Phase, Server, ServerConfig, ServerEvent, SnapshotMessage,
+    Effects, Fatal, HashMessage, Input, Phase, Server, ServerConfig, ServerEvent, SnapshotMessage,
     SnapshotStatus, View,
 };
 
@@ -36,6 +36,7 @@ impl Machine {
 pub(super) enum Stream {
     Snapshot(SnapshotMessage),
     Status(SnapshotStatus),
+    Hash(HashMessage),
 }
 
 impl Stream {
@@ -43,6 +44,7 @@ impl Stream {
         match self {
             Stream::Snapshot(snapshot) => snapshot.message.from,
             Stream::Status(status) => status.from,
+            Stream::Hash(message) => message.from,
         }
     }
 
@@ -50,6 +52,7 @@ impl Stream {
         match self {
             Stream::Snapshot(snapshot) => snapshot.message.to,
             Stream::Status(status) => status.to,
+            Stream::Hash(message) => message.to,
         }
     }
 }
@@ -175,6 +178,7 @@ impl Lab {
             self.wire.extend(effects.messages);
             self.streams.extend(effects.snapshots.into_iter().map(Stream::Snapshot));
             self.streams.extend(effects.snapshot_statuses.into_iter().map(Stream::Status));
+            self.streams.extend(effects.hashes.into_iter().map(Stream::Hash));
         }
     }
 
@@ -218,6 +222,7 @@ impl Lab {
             let input = match stream {
                 Stream::Snapshot(snapshot) => Input::Snapshot(Box::new(snapshot)),
                 Stream::Status(status) => Input::SnapshotStatus(status),
+                Stream::Hash(message) => Input::Hash(message),
             };
             self.input(to, input);
         }

@@ -3,6 +3,7 @@
 mod answers;
 mod backend;
 mod chaos;
+mod corruption;
 mod crashes;
 mod durability;
 mod kills;
