@@ -85,6 +85,25 @@ export const reading = [
       }),
   },
   {
+    claim: "a database shows its pages and the rows on them beside their bytes",
+    test: (place) =>
+      visit(place, async (visitor) => {
+        const { page } = visitor;
+        await importBytes(page, "n1.tar.gz", await readFile(FIXTURE));
+        await page.locator(".reading").getByRole("tab", { name: "Pages" }).click();
+        const row = page.locator(".pieces tbody tr");
+        await row.first().waitFor();
+        check((await row.first().innerText()).includes("meta"), "the first page is a meta page");
+        // So small a database has its buckets in one page.
+        await row.filter({ hasText: "all buckets" }).first().click();
+        const fields = page.locator(".reading .fields");
+        await fields.getByText(/^value \d+\.key 0\.main$/).first().waitFor();
+        await fields.getByText(/^value \d+\.value 0\.mod_revision$/).first().hover();
+        check((await page.locator(".reading .hex .byte.lit").count()) > 0, "the field's bytes are lit");
+        same(await page.getByLabel("File").inputValue(), "member/snap/db", "the file");
+      }),
+  },
+  {
     claim: "damage leads to the bytes of its record",
     test: (place) =>
       visit(place, async (visitor) => {

@@ -44,6 +44,13 @@ pub fn is_archive(file: &mut (impl Read + Seek)) -> io::Result<bool> {
     Ok(!matches!(Format::of(&head), Format::Other))
 }
 
+/// Whether a file of a data directory is a database by its name, received ones too: those are read
+/// where they lie.
+pub fn is_database(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name == "db" || name.ends_with(".snap.db")
+}
+
 /// What the first bytes of a file say.
 enum Format {
     Gzip,

@@ -67,7 +67,7 @@ impl Sources {
             let kind = fs::symlink_metadata(&path).map_err(read)?.file_type();
             if kind.is_dir() {
                 self.folder(&path, &format!("{name}/"), depth + 1)?;
-            } else if kind.is_file() && is_database(&name) {
+            } else if kind.is_file() && archive::is_database(&name) {
                 self.databases.push(DataFile::paged(name, host_file::open(&path)?));
             } else if kind.is_file() {
                 self.collector.add(&name, File::open(&path).map_err(read)?)?;
@@ -75,12 +75,6 @@ impl Sources {
         }
         Ok(())
     }
-}
-
-/// Names of backends, received ones too.
-fn is_database(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name == "db" || name.ends_with(".snap.db")
 }
 
 fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {

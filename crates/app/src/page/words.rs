@@ -36,6 +36,11 @@ pub(crate) const READING_KEYS: &str = "Reading the keys …";
 pub(crate) const NO_LOG: &str = "There is no log in this file.";
 pub(crate) const PICK_A_RECORD: &str =
     "Choose a record: its bytes appear here, with the name of each field.";
+pub(crate) const PICK_A_PAGE: &str =
+    "Choose a page: its bytes appear here, with the name of each field.";
+pub(crate) const NO_PAGES: &str = "There is no database and no snapshot here.";
+pub(crate) const READING_PAGES: &str = "Reading the pages …";
+pub(crate) const FILE: &str = "File";
 pub(crate) const SHOW_BYTES: &str = "Show its bytes";
 pub(crate) const GO_TO_INDEX: &str = "Go to index";
 pub(crate) const AT_REVISION: &str = "At revision";

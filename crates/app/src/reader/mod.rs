@@ -5,17 +5,23 @@
 //! | module | is |
 //! |---|---|
 //! | [`protocol`] | what page and reader say to each other |
+//! | [`dropped`] | the files, read where they lie |
 //! | [`opened`] | a directory that is open: every question the page asks of it |
 //! | [`records`] | where the records of its log lie |
+//! | [`pieces`] | what stands where in other files |
 //! | [`overview`] | what it holds, in words |
 //! | [`verdict`] | what `verify` found, with the record that each damage lies in |
-//! | `shell` | messages (browser) |
+//! | `shell`, `file` | messages, and bytes of files (browser) |
 //!
 //! Everything but the shell is plain data in, plain data out. Long lists leave as windows, bytes as
 //! pieces of at most 4 KiB. Nothing here writes, and no bytes make it panic.
 
+pub mod dropped;
+#[cfg(target_arch = "wasm32")]
+mod file;
 pub mod opened;
 pub mod overview;
+pub mod pieces;
 pub mod protocol;
 pub mod records;
 #[cfg(target_arch = "wasm32")]

@@ -1,22 +1,17 @@
 //! A directory that is open.
 
-use archive::{ArchiveError, Collector};
-use etcd::datadir::{DataDir, DataDirError, Inspection, Kind, State, Verification};
-use sim::view::{Window, store_view};
+use archive::ArchiveError;
+use etcd::datadir::{
+    DataDir, DataDirError, FieldsError, Inspection, Kind, PieceIndex, State, Verification,
+};
+use sim::view::{WalRow, Window, store_view};
 
+use super::dropped::{self, Dropped};
 use super::overview;
+use super::pieces;
 use super::protocol::{Keys, Overview, Piece, Question, ROWS_MAX, Records, Told};
 use super::records::{RecordIndex, piece_of};
 use super::verdict;
-
-/// One file of what was dropped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dropped {
-    /// Its name, with the folders that were dropped with it.
-    pub path: String,
-    /// What it holds.
-    pub bytes: Vec<u8>,
-}
 
 /// Why files are not opened.
 #[derive(Debug, thiserror::Error)]
@@ -43,28 +38,20 @@ pub struct Opened {
     inspection: Inspection,
     state: Option<Result<State, String>>,
     verification: Option<Verification>,
+    /// The file whose pieces were asked for last.
+    pieces: Option<(String, PieceIndex)>,
 }
 
 impl Opened {
     /// An archive, a snapshot file, or the files of a folder.
     pub fn open(name: &str, files: Vec<Dropped>) -> Result<Opened, OpenError> {
-        let mut collector = Collector::new(name);
-        match &files[..] {
-            [file] => collector.file(std::io::Cursor::new(&file.bytes), &file.path)?,
-            files => {
-                for file in files {
-                    collector.count()?;
-                    collector.add(&file.path, &file.bytes[..])?;
-                }
-            }
-        }
-        drop(files);
-        let directory = DataDir::from_files(collector.into_files())
+        let directory = DataDir::from_files(dropped::files(name, files)?)
             .map_err(|error| OpenError::DataDir { name: name.to_owned(), error })?;
         let records = RecordIndex::of(&directory);
         let inspection = directory.inspect();
         let name = name.to_owned();
-        Ok(Opened { name, directory, records, inspection, state: None, verification: None })
+        let (state, verification, pieces) = (None, None, None);
+        Ok(Opened { name, directory, records, inspection, state, verification, pieces })
     }
 
     /// What `quorarium inspect` says.
@@ -75,17 +62,19 @@ impl Opened {
     /// What it holds, in words.
     pub fn overview(&self) -> Overview {
         let records = (self.directory.kind() == Kind::Etcd).then(|| self.records.len());
-        overview::of(&self.name, records, &self.inspection)
+        overview::of(&self.name, records, pieces::files(&self.directory), &self.inspection)
     }
 
     /// Answers a question.
     pub fn answer(&mut self, question: &Question) -> Told {
         match *question {
             Question::Records { first, rows } => Told::Records(self.records(first, rows)),
-            Question::Record { number } => match self.records.row(&self.directory, number) {
-                Some(row) => Told::Record { number, row },
-                None => Told::Refused(format!("there is no record {number}")),
-            },
+            Question::Record { number } => {
+                match self.records.row_with_fields(&self.directory, number) {
+                    Some(row) => Told::Record { number, row },
+                    None => Told::Refused(format!("there is no record {number}")),
+                }
+            }
             Question::Index { index } => Told::Found(self.records.with_index(index)),
             Question::Bytes { ref file, offset } => match self.bytes(file, offset) {
                 Some(piece) => Told::Bytes(piece),
@@ -95,7 +84,34 @@ impl Opened {
                 self.keys(revision, first, rows).map_or_else(Told::Refused, Told::Keys)
             }
             Question::Verify => Told::Verified(self.verify()),
+            Question::Pieces { ref file, first, rows } => {
+                let told = self.pieces(file).map(|index| pieces::window(index, first, rows));
+                told.map_or_else(
+                    |error| Told::Refused(error.to_string()),
+                    |records| Told::Pieces { file: file.clone(), records },
+                )
+            }
+            Question::Piece { ref file, number } => match self.piece(file, number) {
+                Ok(Some(row)) => Told::Piece { number, row },
+                Ok(None) => Told::Refused(format!("{file} has no piece {number}")),
+                Err(error) => Told::Refused(error.to_string()),
+            },
         }
+    }
+
+    /// The pieces of a file; those of one file are kept.
+    fn pieces(&mut self, file: &str) -> Result<&PieceIndex, FieldsError> {
+        let index = match self.pieces.take().filter(|known| known.0 == file) {
+            Some((_, index)) => index,
+            None => self.directory.piece_index(file)?,
+        };
+        Ok(&self.pieces.insert((file.to_owned(), index)).1)
+    }
+
+    fn piece(&mut self, file: &str, number: u64) -> Result<Option<WalRow>, FieldsError> {
+        let Some(piece) = self.pieces(file)?.get(number) else { return Ok(None) };
+        let found = self.directory.files().iter().find(|one| one.path == file);
+        Ok(found.map(|found| pieces::whole(&piece, found)))
     }
 
     fn records(&self, first: u64, rows: u32) -> Records {
@@ -103,7 +119,7 @@ impl Opened {
         let first = window.start;
         let rows: Vec<_> = window
             .filter_map(|number| self.records.row(&self.directory, number))
-            .map(|row| sim::view::WalRow { bytes: Vec::new(), fields: Vec::new(), ..row })
+            .map(|row| WalRow { bytes: Vec::new(), ..row })
             .collect();
         let mut sequences: Vec<u64> = rows.iter().map(|row| row.segment).collect();
         sequences.dedup();

@@ -11,7 +11,12 @@ const FACTS_MAX: usize = 200;
 
 type Fact = (String, String);
 
-pub(super) fn of(name: &str, records: Option<u64>, inspection: &Inspection) -> Overview {
+pub(super) fn of(
+    name: &str,
+    records: Option<u64>,
+    files_with_pieces: Vec<String>,
+    inspection: &Inspection,
+) -> Overview {
     let topics = [
         ("Damage", damage(inspection)),
         ("Directory", directory(inspection)),
@@ -29,6 +34,7 @@ pub(super) fn of(name: &str, records: Option<u64>, inspection: &Inspection) -> O
         name: name.to_owned(),
         kind: kind(inspection.kind).to_owned(),
         records,
+        files: files_with_pieces,
         topics: topics.map(topic).into_iter().filter(|topic| !topic.facts.is_empty()).collect(),
     }
 }

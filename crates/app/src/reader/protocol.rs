@@ -1,7 +1,7 @@
 //! What page and reader say to each other.
 //!
-//! The page opens with an array `["open", name, [[path, bytes], …]]` whose bytes are transferred
-//! `ArrayBuffer`s, and goes on with [`Question`]s, by postcard in a `Uint8Array`. The reader answers
+//! The page opens with an array `["open", name, [[path, file], …]]` of `File`s, whose bytes the reader
+//! reads when it needs them, and goes on with [`Question`]s, by postcard in a `Uint8Array`. The reader answers
 //! every message in order with one [`Told`], by postcard in a transferred `ArrayBuffer`; the answer
 //! to an opening is an array of that buffer and the inspection as a plain object (64-bit integers
 //! as `BigInt`), which is what `quorarium inspect --json` prints.
@@ -52,6 +52,23 @@ pub enum Question {
     },
     /// What a server makes of it and what is wrong.
     Verify,
+    /// A window of the pieces of a file that is no log: pages of a database, the message of a
+    /// `.snap` file.
+    Pieces {
+        /// Path in the directory.
+        file: String,
+        /// Number of the first one, from 0.
+        first: u64,
+        /// How many; at most [`ROWS_MAX`].
+        rows: u32,
+    },
+    /// One piece with its first [`PIECE_BYTES`] and their fields.
+    Piece {
+        /// Path in the directory.
+        file: String,
+        /// Its number.
+        number: u64,
+    },
 }
 
 /// What the reader says.
@@ -78,6 +95,20 @@ pub enum Told {
     Keys(Keys),
     /// What `verify` found.
     Verified(Verdict),
+    /// A window of a file's pieces, as records without a checksum.
+    Pieces {
+        /// Path in the directory.
+        file: String,
+        /// The rows.
+        records: Records,
+    },
+    /// A piece with its bytes.
+    Piece {
+        /// Its number.
+        number: u64,
+        /// The piece.
+        row: WalRow,
+    },
 }
 
 /// What a directory holds, in words.
@@ -89,6 +120,8 @@ pub struct Overview {
     pub kind: String,
     /// Records of the log; `None` where there is no log.
     pub records: Option<u64>,
+    /// Files other than the log whose bytes can be looked at field by field.
+    pub files: Vec<String>,
     /// What is known, by topic.
     pub topics: Vec<Topic>,
 }

@@ -5,12 +5,13 @@
 //! behind a frame that cannot be read with the next segment. Such a frame is a record too.
 
 use bytes::Bytes;
-use etcd::datadir::{DataDir, DataFile};
+use etcd::datadir::{DataDir, DataFile, record_ranges};
 use etcd::proto::{raftpb, walpb};
 use etcd::wal::{FRAME_HEADER_BYTES, FrameError, RecordKind, Segment, frame_at};
 use prost::Message as _;
-use sim::view::{SegmentView, WalRow, wal_row};
+use sim::view::{SegmentView, WalRow, wal_row_without_fields};
 
+use super::pieces::field;
 use super::protocol::{PIECE_BYTES, ROWS_MAX};
 
 /// All records of a log.
@@ -120,7 +121,20 @@ impl RecordIndex {
             return Some(torn(segment, place, error));
         }
         let frame = piece(&segment.bytes, segment.len, place.offset, place.length);
-        Some(wal_row(segment.name.sequence, place.offset, &frame, place.chain))
+        Some(wal_row_without_fields(segment.name.sequence, place.offset, &frame, place.chain))
+    }
+
+    /// The same with the fields of its bytes.
+    pub fn row_with_fields(&self, directory: &DataDir, number: u64) -> Option<WalRow> {
+        let row = self.row(directory, number)?;
+        let place = self.places.get(usize::try_from(number).ok()?)?;
+        let segment = directory.segments().get(usize::try_from(place.segment).ok()?)?;
+        let Ok(Some(frame)) = frame_at(segment, place.offset) else { return Some(row) };
+        let record = walpb::Record::decode(frame.record.clone()).ok();
+        let kind = record.and_then(|record| RecordKind::from_number(record.r#type));
+        let ranges = record_ranges(&frame, kind, Some(row.crc_ok));
+        let fields = ranges.iter().map(|one| field(one, frame.offset, &row.bytes)).collect();
+        Some(WalRow { fields, ..row })
     }
 
     /// A segment as the page shows it.

@@ -2,13 +2,15 @@
 
 use std::cell::RefCell;
 
-use js_sys::{Array, ArrayBuffer, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_sys::{DedicatedWorkerGlobalScope, File, MessageEvent};
 
-use super::opened::{Dropped, Opened};
+use super::dropped::Dropped;
+use super::file::BrowserFile;
+use super::opened::Opened;
 use super::protocol::{Question, Told};
 use crate::bridge::unpack;
 
@@ -40,7 +42,7 @@ fn hear(scope: &DedicatedWorkerGlobalScope, opened: &mut Option<Opened>, data: &
     post(scope, &told, None);
 }
 
-/// `["open", name, [[path, bytes], …]]`.
+/// `["open", name, [[path, file], …]]`.
 fn open(opened: &mut Option<Opened>, message: &Array) -> (Told, JsValue) {
     let name = message.get(1).as_string().unwrap_or_default();
     let files = Array::from(&message.get(2));
@@ -57,9 +59,8 @@ fn open(opened: &mut Option<Opened>, message: &Array) -> (Told, JsValue) {
 }
 
 fn dropped(pair: &Array) -> Dropped {
-    let bytes = pair.get(1).dyn_into::<ArrayBuffer>().expect("bytes come as a buffer");
-    let path = pair.get(0).as_string().unwrap_or_default();
-    Dropped { path, bytes: Uint8Array::new(&bytes).to_vec() }
+    let file = pair.get(1).dyn_into::<File>().expect("bytes come as a file");
+    Dropped::new(pair.get(0).as_string().unwrap_or_default(), BrowserFile::new(file))
 }
 
 fn post(scope: &DedicatedWorkerGlobalScope, told: &Told, inspection: Option<&JsValue>) {

@@ -6,7 +6,8 @@ use sim::machine::DATA_DIR;
 use sim::scenario::{Node, SECOND_NS, Scenario};
 use sim::world::World;
 
-use super::opened::{Dropped, Opened};
+use super::dropped::Dropped;
+use super::opened::{OpenError, Opened};
 use super::protocol::{Keys, PIECE_BYTES, Question, ROWS_MAX, Told, Verdict};
 
 const SCENARIO: &str = "cluster etcd nodes=1 seed=7
@@ -19,13 +20,24 @@ const SCENARIO: &str = "cluster etcd nodes=1 seed=7
 1.6s put config/colour green
 ";
 
+/// A file, before it is dropped.
+struct Written {
+    path: String,
+    bytes: Vec<u8>,
+}
+
+fn open(name: &str, files: Vec<Written>) -> Result<Opened, OpenError> {
+    let dropped = files.into_iter().map(|file| Dropped::new(file.path, file.bytes));
+    Opened::open(name, dropped.collect())
+}
+
 /// The files of a server that ran the scenario.
-fn written() -> Vec<Dropped> {
+fn written() -> Vec<Written> {
     let mut world = World::of_scenario(&Scenario::parse(SCENARIO).expect("well-formed"));
     world.run_until(3 * SECOND_NS);
     let directory =
         DataDir::from_disk(&world.machine(Node(1)).disk, DATA_DIR).expect("one is there");
-    let file = |file: &etcd::datadir::DataFile| Dropped {
+    let file = |file: &etcd::datadir::DataFile| Written {
         path: format!("n1.etcd/{}", file.path),
         bytes: file.kept().expect("in memory").to_vec(),
     };
@@ -33,17 +45,17 @@ fn written() -> Vec<Dropped> {
 }
 
 fn opened() -> Opened {
-    Opened::open("n1.etcd", written()).expect("a server wrote it")
+    open("n1.etcd", written()).expect("a server wrote it")
 }
 
 /// The same keys as our exporter writes them, with a backend.
-fn exported(form: ExportAs) -> Vec<Dropped> {
-    let file = |file: Dropped| etcd::datadir::DataFile::new(file.path, file.bytes, 0);
+fn exported(form: ExportAs) -> Vec<Written> {
+    let file = |file: Written| etcd::datadir::DataFile::new(file.path, file.bytes, 0);
     let directory = DataDir::from_files(written().into_iter().map(file)).expect("one is there");
     let files = directory.export(form, 0, Vec::new()).expect("it is whole").files.into_iter();
     let whole = |file: etcd::datadir::DataFile| {
         let bytes = file.range(0, file.len()).expect("in memory").to_vec();
-        Dropped { path: file.path, bytes }
+        Written { path: file.path, bytes }
     };
     files.map(whole).collect()
 }
@@ -122,7 +134,7 @@ fn records_come_in_windows_and_with_bytes_one_at_a_time() {
 fn damage_names_the_record_that_it_lies_in() {
     let mut files = written();
     flip(&mut files);
-    let mut opened = Opened::open("n1.etcd", files).expect("damage is shown, not refused");
+    let mut opened = open("n1.etcd", files).expect("damage is shown, not refused");
     let found = verdict(&mut opened);
     let damage = found.damage.iter().find(|row| row.number.is_some()).expect("it is in the log");
     let number = damage.number.expect("as asked");
@@ -135,7 +147,7 @@ fn damage_names_the_record_that_it_lies_in() {
 
 #[test]
 fn a_whole_directory_has_nothing_wrong_and_its_inspection_is_in_words() {
-    let mut opened = Opened::open("n1.etcd", exported(ExportAs::Directory)).expect("we wrote it");
+    let mut opened = open("n1.etcd", exported(ExportAs::Directory)).expect("we wrote it");
     let found = verdict(&mut opened);
     assert_eq!(
         (found.does.as_str(), found.damage_total, found.lost_total),
@@ -154,8 +166,8 @@ fn a_whole_directory_has_nothing_wrong_and_its_inspection_is_in_words() {
 #[test]
 fn a_snapshot_file_has_keys_and_no_log() {
     let bytes = exported(ExportAs::Snapshot).remove(0).bytes;
-    let dropped = Dropped { path: "snapshot.db".into(), bytes };
-    let mut opened = Opened::open("snapshot.db", vec![dropped]).expect("we wrote it");
+    let dropped = Written { path: "snapshot.db".into(), bytes };
+    let mut opened = open("snapshot.db", vec![dropped]).expect("we wrote it");
     assert_eq!(opened.overview().records, None);
     let now = keys(&mut opened, 0).expect("all is there");
     assert_eq!(
@@ -178,15 +190,15 @@ fn a_snapshot_file_has_keys_and_no_log() {
 
 #[test]
 fn what_is_no_data_directory_is_refused_in_words() {
-    let refuse = |files: Vec<Dropped>| Opened::open("dropped", files).expect_err("no").to_string();
-    let text = vec![Dropped { path: "a.txt".into(), bytes: b"hello".to_vec() }];
+    let refuse = |files: Vec<Written>| open("dropped", files).expect_err("no").to_string();
+    let text = vec![Written { path: "a.txt".into(), bytes: b"hello".to_vec() }];
     assert!(refuse(text).contains("no data directory found"), "it says what was looked for");
     assert!(refuse(Vec::new()).contains("no data directory found"), "an empty folder");
-    let gzip = vec![Dropped { path: "a.tar.gz".into(), bytes: vec![0x1f, 0x8b, 8, 0, 1, 2, 3] }];
+    let gzip = vec![Written { path: "a.tar.gz".into(), bytes: vec![0x1f, 0x8b, 8, 0, 1, 2, 3] }];
     assert!(refuse(gzip).contains("dropped"), "an archive that is cut short");
     let mut two = written();
     two.extend(
-        written().into_iter().map(|file| Dropped { path: format!("other/{}", file.path), ..file }),
+        written().into_iter().map(|file| Written { path: format!("other/{}", file.path), ..file }),
     );
     assert!(refuse(two).contains("data directories found"), "two of them");
 }
@@ -205,7 +217,7 @@ fn the_fixtures_of_the_page_are_written() {
     std::fs::write(format!("{FIXTURES}/n1-flipped.tar.gz"), archive(&files)).expect("as above");
 }
 
-fn archive(files: &[Dropped]) -> Vec<u8> {
+fn archive(files: &[Written]) -> Vec<u8> {
     let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     let mut tar = tar::Builder::new(gzip);
     for file in files {
@@ -224,7 +236,7 @@ fn is_segment(path: &str) -> bool {
     std::path::Path::new(path).extension().is_some_and(|extension| extension == "wal")
 }
 
-fn flip(files: &mut [Dropped]) {
+fn flip(files: &mut [Written]) {
     let wal = files.iter_mut().find(|file| is_segment(&file.path)).expect("a log");
     let entry = wal.bytes.windows(3).position(|bytes| bytes == b"\x01b\x12").expect("put b");
     wal.bytes[entry + 1] ^= 0x10;
@@ -234,8 +246,8 @@ fn flip(files: &mut [Dropped]) {
 fn the_fixtures_of_the_page_say_what_the_end_to_end_tests_expect() {
     for (name, is_clean) in [("n1.tar.gz", true), ("n1-flipped.tar.gz", false)] {
         let bytes = std::fs::read(format!("{FIXTURES}/{name}")).expect("it is in the repository");
-        let file = Dropped { path: name.into(), bytes };
-        let mut opened = Opened::open(name, vec![file]).expect("we wrote it");
+        let file = Written { path: name.into(), bytes };
+        let mut opened = open(name, vec![file]).expect("we wrote it");
         let found = verdict(&mut opened);
         let in_log = found.damage.iter().any(|row| row.number.is_some());
         assert_eq!((in_log, found.does == "boots"), (!is_clean, is_clean), "{name}: {found:?}");

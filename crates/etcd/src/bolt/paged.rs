@@ -33,6 +33,16 @@ pub trait PageSource: Send {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), String>;
 }
 
+impl<S: PageSource + ?Sized> PageSource for Box<S> {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), String> {
+        (**self).read_at(offset, into)
+    }
+}
+
 /// A file that is made first, and read afterwards: one of the host, or in memory.
 pub trait PageStore: PageSource {
     /// Writes bytes at `offset`, which is at most the file's length. The error says why not.

@@ -31,7 +31,7 @@ use disk::{Disk, EntryKind};
 pub use backend::{BackendError, BackendFile, SnapshotStatus};
 pub use error::DataDirError;
 pub use export::{ExportAs, ExportError, Exported};
-pub use fields::{FieldRange, FieldsError, Piece, Pieces, record_ranges};
+pub use fields::{FieldRange, FieldsError, Piece, PieceIndex, Pieces, record_ranges};
 pub use file::DataFile;
 pub use kind::Kind;
 pub use listing::Listing;
@@ -70,7 +70,7 @@ impl DataDir {
             Some(file)
         };
         let mut files: Vec<DataFile> = files.into_iter().filter_map(within).collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        ordered::sort_by(&mut files, |a, b| a.path.cmp(&b.path));
         let segments = files.iter().filter_map(segment).collect();
         Ok(DataDir { kind, files, segments })
     }
@@ -153,6 +153,11 @@ impl DataDir {
     /// database, the message of a `.snap` file.
     pub fn pieces(&self, path: &str) -> Result<Pieces<'_>, FieldsError> {
         fields::pieces(self, path)
+    }
+
+    /// The pieces of a database or a `.snap` file by their number, for whoever shows a few of them.
+    pub fn piece_index(&self, path: &str) -> Result<PieceIndex, FieldsError> {
+        PieceIndex::of(self, path)
     }
 
     /// Every record of the log, damaged ones included.

@@ -31,7 +31,7 @@ pub use server::{
 };
 pub(crate) use text::is_notable;
 pub use trail::{RecordPlace, Trail, TrailKind, TrailStep};
-pub use wal::wal_row;
+pub use wal::{wal_row, wal_row_without_fields};
 
 /// One picture of the world.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

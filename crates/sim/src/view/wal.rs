@@ -191,6 +191,12 @@ impl Log {
 /// A record as a row, from the bytes of its frame. `chain` is the checksum over the records before
 /// it, 0 for the first. Any bytes make a row: what cannot be read says so.
 pub fn wal_row(segment: u64, offset: u64, frame: &[u8], chain: u32) -> WalRow {
+    let fields = fields(frame, record_bytes(frame));
+    WalRow { fields, ..wal_row_without_fields(segment, offset, frame, chain) }
+}
+
+/// The same for whoever names the bytes himself.
+pub fn wal_row_without_fields(segment: u64, offset: u64, frame: &[u8], chain: u32) -> WalRow {
     let record = decode(frame);
     let said = record.as_ref().map_or_else(Said::unreadable, Said::of);
     let shown = usize::try_from(ROW_BYTES_MAX).unwrap_or(usize::MAX).min(frame.len());
@@ -205,7 +211,7 @@ pub fn wal_row(segment: u64, offset: u64, frame: &[u8], chain: u32) -> WalRow {
         crc_ok: record.is_some_and(|record| is_chained(&record, chain)),
         synced: true,
         summary: said.summary,
-        fields: fields(frame, record_bytes(frame)),
+        fields: Vec::new(),
         bytes: frame[..shown].to_vec(),
     }
 }

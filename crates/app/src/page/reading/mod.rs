@@ -3,6 +3,7 @@
 mod damage;
 mod files;
 mod keys;
+mod pages;
 mod reader;
 mod records;
 mod state;
@@ -150,11 +151,14 @@ fn open(wire: &Wire, directory: &Directory) -> Html {
                     Look::Damage => damage::draw(wire, directory),
                     Look::Records => html! { <records::RecordList total={directory.overview.records} window={directory.records.clone()} record={directory.record.clone()} /> },
                     Look::Keys => keys::draw(wire, directory),
+                    Look::Pages => html! { <pages::PieceList files={directory.overview.files.clone()} window={directory.pieces.clone()} piece={directory.one_piece.clone()} /> },
                 } }
             </div>
         </>
     }
 }
+
+const LOOKS: [Look; 5] = [Look::Summary, Look::Damage, Look::Records, Look::Keys, Look::Pages];
 
 fn look_id(look: Look) -> &'static str {
     match look {
@@ -162,6 +166,7 @@ fn look_id(look: Look) -> &'static str {
         Look::Damage => "damage",
         Look::Records => "records",
         Look::Keys => "keys",
+        Look::Pages => "records pages",
     }
 }
 
@@ -171,6 +176,7 @@ fn look_word(look: Look) -> &'static str {
         Look::Damage => "Damage",
         Look::Records => "Records",
         Look::Keys => "Keys",
+        Look::Pages => "Pages",
     }
 }
 
@@ -195,7 +201,7 @@ fn looks(wire: &Wire, directory: &Directory) -> Html {
     };
     html! {
         <div class="tabs" role="tablist" aria-label={words::LOOKS}>
-            { for [Look::Summary, Look::Damage, Look::Records, Look::Keys].into_iter().map(tab) }
+            { for LOOKS.into_iter().map(tab) }
         </div>
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use futures_channel::oneshot;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{ErrorEvent, File, MessageEvent, Worker, WorkerOptions, WorkerType};
 use yew::UseReducerDispatcher;
 
@@ -18,9 +18,6 @@ use super::state::{ROWS, ReadTurn};
 
 /// Where Trunk puts the reader's loader, beside the page.
 const READER: &str = "./reader_loader.js";
-/// Bytes that are read into a page: wasm has 4 GiB, and reading takes some copies.
-const FILE_BYTES_MAX: f64 = 1_073_741_824.0;
-
 /// A file with its path among those that came with it.
 pub(crate) type PathAndFile = (String, File);
 
@@ -47,7 +44,7 @@ struct Inner {
 struct Session {
     worker: Worker,
     /// Posted when the worker listens.
-    opening: Option<(Array, Array)>,
+    opening: Option<Array>,
     /// Who waits for the inspection.
     tell: Option<Opening>,
     /// Questions without an answer so far; answers come in their order.
@@ -78,20 +75,15 @@ impl Reader {
         let inner = &self.inner;
         inner.session.take();
         inner.turn(ReadTurn::Opening(name.clone()));
-        let opened = match read(&files).await {
-            Ok((files, buffers)) => inner.start(&name, &files, buffers),
-            Err(why) => Err(why),
-        };
-        let refuse = |why: String| {
-            inner.turn(ReadTurn::Failed(why.clone()));
-            Err(why)
-        };
-        match opened {
+        match inner.start(&name, &pairs(&files)) {
             Ok(inspection) => match inspection.await {
                 Ok(inspection) => inspection,
                 Err(_) => Err("it was closed, or another file was opened".to_owned()),
             },
-            Err(why) => refuse(why),
+            Err(why) => {
+                inner.turn(ReadTurn::Failed(why.clone()));
+                Err(why)
+            }
         }
     }
 
@@ -141,7 +133,6 @@ impl Inner {
         self: &Rc<Self>,
         name: &str,
         files: &Array,
-        buffers: Array,
     ) -> Result<oneshot::Receiver<Result<JsValue, String>>, String> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
@@ -164,7 +155,7 @@ impl Inner {
         let opening = Array::of3(&"open".into(), &name.into(), files);
         self.session.replace(Some(Session {
             worker,
-            opening: Some((opening, buffers)),
+            opening: Some(opening),
             tell: Some(tell),
             asked: VecDeque::new(),
             _message: message,
@@ -204,8 +195,8 @@ impl Inner {
         let mut session = self.session.borrow_mut();
         let session = session.as_mut()?;
         if data.is_string() {
-            let (opening, buffers) = session.opening.take()?;
-            let posted = session.worker.post_message_with_transfer(&opening, &buffers);
+            let opening = session.opening.take()?;
+            let posted = session.worker.post_message(&opening);
             return posted.err().map(|error| (None, Told::Refused(format!("{error:?}"))));
         }
         if let Some(pair) = data.dyn_ref::<Array>() {
@@ -249,19 +240,7 @@ fn decode(buffer: &JsValue) -> Option<Told> {
     told.inspect_err(|error| web_sys::console::error_1(&error.to_string().into())).ok()
 }
 
-/// Pairs of path and bytes, and the bytes alone.
-async fn read(files: &[PathAndFile]) -> Result<(Array, Array), String> {
-    let total: f64 = files.iter().map(|(_, file)| file.size()).sum();
-    if total > FILE_BYTES_MAX {
-        let hint = "`quorarium inspect` reads it from the disk";
-        return Err(format!("more than 1 GiB, which is not read into a page: {hint}"));
-    }
-    let (pairs, buffers) = (Array::new(), Array::new());
-    for (path, file) in files {
-        let buffer = JsFuture::from(file.array_buffer()).await;
-        let buffer = buffer.map_err(|error| format!("{path} cannot be read: {error:?}"))?;
-        pairs.push(&Array::of2(&path.into(), &buffer));
-        buffers.push(&buffer);
-    }
-    Ok((pairs, buffers))
+/// Pairs of path and file: the reader reads where they lie.
+fn pairs(files: &[PathAndFile]) -> Array {
+    files.iter().map(|(path, file)| Array::of2(&path.into(), file)).collect()
 }

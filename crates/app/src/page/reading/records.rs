@@ -39,6 +39,10 @@ pub(super) fn RecordList(props: &Props) -> Html {
         let reader = reader.clone();
         Callback::from(move |first| reader.ask(Question::Records { first, rows: ROWS }))
     };
+    let pick = {
+        let reader = reader.clone();
+        Callback::from(move |number| reader.ask(Question::Record { number }))
+    };
     let chosen = props.record.as_ref().map(|record| record.0);
     html! {
         <>
@@ -56,7 +60,7 @@ pub(super) fn RecordList(props: &Props) -> Html {
                         <tbody>{ for window.rows.iter().zip(window.first..).enumerate().map(|(n, (row, number))| html! {
                             <>
                                 { segment_head(window, n) }
-                                <Row key={number} {number} row={row.clone()} picked={chosen == Some(number)} />
+                                <Row key={number} {number} row={row.clone()} picked={chosen == Some(number)} pick={pick.clone()} />
                             </>
                         }) }</tbody>
                     </table>
@@ -86,26 +90,33 @@ fn segment_head(window: &Records, n: usize) -> Html {
 }
 
 #[derive(Properties, PartialEq)]
-struct RowProps {
-    number: u64,
-    row: WalRow,
-    picked: bool,
+pub(super) struct RowProps {
+    pub(super) number: u64,
+    pub(super) row: WalRow,
+    pub(super) picked: bool,
+    /// Called with the number.
+    pub(super) pick: Callback<u64>,
+    /// Whether it is a record of the log: others have no index and no chained checksum.
+    #[prop_or(true)]
+    pub(super) is_of_log: bool,
 }
 
 #[component]
-fn Row(props: &RowProps) -> Html {
-    let wire = use_wire();
+pub(super) fn Row(props: &RowProps) -> Html {
     let (row, number) = (&props.row, props.number);
-    let reader = wire.reader().clone();
-    let pick = Callback::from(move |_: MouseEvent| reader.ask(Question::Record { number }));
+    let pick = props.pick.reform(move |_: MouseEvent| number);
     let place = use_node_ref();
     use_bring_into_sight(&place, props.picked);
     html! {
         <tr ref={place} aria-selected={props.picked.to_string()} title={row.summary.clone()} onclick={pick}>
             <td class="offset">{ offset(row.offset) }</td>
             <td><button class="pick" aria-pressed={props.picked.to_string()}>{ &row.kind }</button></td>
-            <td class="number">{ numbers(row) }</td>
-            <td>{ crc(row.crc_ok) }</td>
+            if props.is_of_log {
+                <td class="number">{ numbers(row) }</td>
+                <td>{ crc(row.crc_ok) }</td>
+            } else {
+                <td class="number">{ size(row.length) }</td>
+            }
             <td>{ &row.summary }</td>
         </tr>
     }

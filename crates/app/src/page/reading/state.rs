@@ -38,6 +38,8 @@ pub(crate) enum Look {
     Records,
     /// The keys.
     Keys,
+    /// The bytes of other files.
+    Pages,
 }
 
 /// The directory that is open.
@@ -51,6 +53,10 @@ pub(crate) struct Directory {
     pub(crate) records: Rc<Records>,
     /// The record whose bytes are shown.
     pub(crate) record: Option<Rc<(u64, WalRow)>>,
+    /// The other file that is looked into, and a window of its pieces.
+    pub(crate) pieces: Option<Rc<(String, Records)>>,
+    /// The piece whose bytes are shown.
+    pub(crate) one_piece: Option<Rc<(u64, WalRow)>>,
     /// Bytes of another file, shown below the damage in it.
     pub(crate) piece: Option<Rc<Piece>>,
     /// A window of its keys, once read; or why there is none.
@@ -140,6 +146,15 @@ impl Directory {
             (_, Told::Record { number, row }) => {
                 (self.record, self.refused) = (Some(Rc::new((number, row))), None);
             }
+            (_, Told::Pieces { file, records }) => {
+                if self.pieces.as_ref().is_none_or(|known| known.0 != file) {
+                    self.one_piece = None;
+                }
+                (self.pieces, self.refused) = (Some(Rc::new((file, records))), None);
+            }
+            (_, Told::Piece { number, row }) => {
+                (self.one_piece, self.refused) = (Some(Rc::new((number, row))), None);
+            }
             (_, Told::Bytes(piece)) => self.piece = Some(Rc::new(piece)),
             (_, Told::Keys(keys)) => {
                 (self.keys, self.keys_refused) = (Some(Rc::new(keys)), None);
@@ -186,6 +201,45 @@ mod tests {
         let Reading::Open(directory) = reading else { panic!("it is open") };
         assert!(directory.keys.is_some() && directory.refused.is_none(), "{directory:?}");
         assert_eq!(directory.keys_refused.as_deref(), Some("revision 99 is not there"));
+    }
+
+    fn row() -> WalRow {
+        WalRow {
+            segment: 0,
+            offset: 0,
+            length: 0,
+            kind: "leaf".into(),
+            index: None,
+            term: None,
+            crc: 0,
+            crc_ok: true,
+            synced: true,
+            summary: String::new(),
+            bytes: Vec::new(),
+            fields: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn another_file_takes_the_piece_that_was_shown_away() {
+        let window = |file: &str| Told::Pieces { file: file.into(), records: Records::default() };
+        let asked = Question::Piece { file: "db".into(), number: 3 };
+        let piece = Told::Piece { number: 3, row: row() };
+        let reading = open()
+            .after(ReadTurn::Told(None, window("db")))
+            .after(ReadTurn::Told(Some(asked), piece));
+        let shown = |reading: &Reading| match reading {
+            Reading::Open(directory) => directory.one_piece.is_some(),
+            Reading::Closed | Reading::Choosing | Reading::Opening(_) | Reading::Refused(..) => {
+                false
+            }
+        };
+        let same = reading.after(ReadTurn::Told(None, window("db")));
+        assert!(shown(&same), "another window of the file leaves it");
+        assert!(
+            !shown(&same.after(ReadTurn::Told(None, window("x.snap")))),
+            "another file does not"
+        );
     }
 
     #[test]

@@ -16,6 +16,9 @@ const LINE: usize = 8;
 pub(crate) struct Props {
     /// The record.
     pub(crate) row: WalRow,
+    /// Whether it is a record of the log: others have no chained checksum.
+    #[prop_or(true)]
+    pub(crate) is_of_log: bool,
 }
 
 /// A record beside its bytes.
@@ -32,7 +35,9 @@ pub(crate) fn Record(props: &Props) -> Html {
             <h3>
                 { &row.kind }
                 <span class="quiet">{ format!("{} at {}", size(row.length), offset(row.offset)) }</span>
-                <span class="quiet">{ "crc " }<span class="mono">{ format!("{:08x} ", row.crc) }</span>{ crc(row.crc_ok) }</span>
+                if props.is_of_log {
+                    <span class="quiet">{ "crc " }<span class="mono">{ format!("{:08x} ", row.crc) }</span>{ crc(row.crc_ok) }</span>
+                }
             </h3>
             <p class="tag">{ &row.summary }</p>
             <Bytes bytes={row.bytes.clone()} fields={row.fields.clone()} lit={*lit} light={light.clone()} />

@@ -82,25 +82,65 @@ pub type Pieces<'a> = Box<dyn Iterator<Item = Piece> + 'a>;
 
 /// The pieces of the file at a path of the directory.
 pub(super) fn pieces<'a>(directory: &'a DataDir, path: &str) -> Result<Pieces<'a>, FieldsError> {
-    let file = directory.files().iter().find(|file| file.path == path);
-    let file = file.ok_or_else(|| FieldsError::Missing(path.into()))?;
     if let Some(segment) =
         path.strip_prefix(WAL_DIRECTORY).filter(|name| directory.segment(name).is_some())
     {
         let segment = segment.to_owned();
         return Ok(Box::new(log(directory, segment)));
     }
-    if super::snap::name(file).is_some() {
-        return Ok(Box::new(std::iter::once(snap(file))));
+    let index = PieceIndex::of(directory, path)?;
+    Ok(Box::new((0..index.len()).filter_map(move |number| index.get(number))))
+}
+
+/// The pieces of a database or a `.snap` file by their number, each taken apart when it is asked for.
+#[derive(Debug, Clone)]
+pub struct PieceIndex(Found);
+
+#[derive(Debug, Clone)]
+enum Found {
+    Snap(DataFile),
+    Pages(page::Pages),
+}
+
+impl PieceIndex {
+    /// Those of the file at a path of the directory.
+    pub(super) fn of(directory: &DataDir, path: &str) -> Result<PieceIndex, FieldsError> {
+        let file = directory.files().iter().find(|file| file.path == path);
+        let file = file.ok_or_else(|| FieldsError::Missing(path.into()))?;
+        if super::snap::name(file).is_some() {
+            return Ok(PieceIndex(Found::Snap(file.clone())));
+        }
+        let name = path.strip_prefix(SNAP_DIRECTORY).unwrap_or(path);
+        let is_named = name == "db" || name.ends_with(".snap.db");
+        let is_database = directory.kind() != Kind::Etcd || is_named;
+        if directory.kind() == Kind::Zookeeper || !is_database {
+            return Err(FieldsError::Unknown(path.into()));
+        }
+        let backend = BackendFile::received(directory, path)?;
+        let backend = backend.ok_or_else(|| FieldsError::Missing(path.into()))?;
+        Ok(PieceIndex(Found::Pages(page::Pages::of(file, backend.file()))))
     }
-    let name = path.strip_prefix(SNAP_DIRECTORY).unwrap_or(path);
-    let is_database = directory.kind() != Kind::Etcd || name == "db" || name.ends_with(".snap.db");
-    if directory.kind() == Kind::Zookeeper || !is_database {
-        return Err(FieldsError::Unknown(path.into()));
+
+    /// How many there are.
+    pub fn len(&self) -> u64 {
+        match &self.0 {
+            Found::Snap(_) => 1,
+            Found::Pages(pages) => pages.len(),
+        }
     }
-    let backend = BackendFile::received(directory, path)?;
-    let backend = backend.ok_or_else(|| FieldsError::Missing(path.into()))?;
-    Ok(Box::new(page::pages(file, backend.file())))
+
+    /// Whether the file has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One of them.
+    pub fn get(&self, number: u64) -> Option<Piece> {
+        match &self.0 {
+            Found::Snap(file) => (number == 0).then(|| snap(file)),
+            Found::Pages(pages) => pages.get(number),
+        }
+    }
 }
 
 fn log(directory: &DataDir, segment: String) -> impl Iterator<Item = Piece> + '_ {
@@ -149,7 +189,7 @@ fn bytes_of(fields: &[FieldRange], name: &str, bytes: &Bytes) -> Bytes {
 
 /// Names what lies between the fields without a dot, and puts all in order.
 fn fill_gaps(fields: &mut Vec<FieldRange>, start: u64, end: u64) {
-    fields.sort_by(|a, b| (a.start, b.end).cmp(&(b.start, a.end)));
+    put_in_order(fields);
     let mut at = start;
     let mut gaps = Vec::new();
     for field in fields.iter().filter(|field| !field.name.contains('.')) {
@@ -162,5 +202,10 @@ fn fill_gaps(fields: &mut Vec<FieldRange>, start: u64, end: u64) {
         gaps.push(FieldRange::new("unused", at..end, None));
     }
     fields.extend(gaps);
-    fields.sort_by(|a, b| (a.start, b.end).cmp(&(b.start, a.end)));
+    put_in_order(fields);
+}
+
+/// By where they begin, those around others first.
+fn put_in_order(fields: &mut [FieldRange]) {
+    ordered::sort_by(fields, |a, b| (a.start, b.end).cmp(&(b.start, a.end)));
 }

@@ -13,63 +13,85 @@ const META_END: usize = 80;
 
 /// All pages of a file, in order. A page is named by what leads to it, so that one which nothing
 /// uses is `free`, whatever it once was.
-pub(super) fn pages<'a>(data: &'a DataFile, file: &File) -> impl Iterator<Item = Piece> + 'a {
-    let owners = file.owners();
-    let page_bytes = u64::from(file.meta().page_bytes);
-    let freelist = file.meta().freelist;
-    let end = file.len();
-    let mut offset = 0;
-    std::iter::from_fn(move || {
-        if offset >= end {
-            return None;
-        }
-        let id = offset / page_bytes;
-        let piece = page(data, (id, offset), page_bytes, end, &owners, freelist);
-        offset += piece.length;
-        Some(piece)
-    })
+#[derive(Debug, Clone)]
+pub(super) struct Pages {
+    data: DataFile,
+    page_bytes: u64,
+    /// Length of the file without a digest at its end.
+    end: u64,
+    owners: BTreeMap<u64, Owner>,
+    freelist: Option<u64>,
+    /// Those that continue no other one.
+    ids: Vec<u64>,
 }
 
-fn page(
-    data: &DataFile,
-    (id, offset): (u64, u64),
-    page_bytes: u64,
-    end: u64,
-    owners: &BTreeMap<u64, Owner>,
-    freelist: Option<u64>,
-) -> Piece {
-    let owner = owners.get(&id);
-    let overflow = |at: u64| {
-        let bytes = data.range(at + 12, 4).ok().and_then(|bytes| bytes.first_chunk().copied());
-        bytes.map_or(0, |bytes| u64::from(u32::from_le_bytes(bytes)))
-    };
-    let is_listed = freelist == Some(id);
-    let pages = if owner.is_some() || is_listed { 1 + overflow(offset) } else { 1 };
-    let length = pages.saturating_mul(page_bytes).min(end - offset);
-    let mut piece = Piece {
-        file: data.path.clone(),
-        offset,
-        length,
-        kind: "free",
-        bucket: owner.map(|owner| owner.bucket.to_string()),
-        damage: None,
-        fields: Vec::new(),
-    };
-    match data.range(offset, length) {
-        Ok(bytes) => {
-            let mut page =
-                Page { bytes: &bytes, start: offset, prefix: "", out: &mut piece.fields };
-            piece.kind = match owner {
-                _ if id < 2 => page.meta(),
-                _ if is_listed => page.freelist(),
-                Some(owner) => page.tree(&owner.bucket),
-                None => "free",
-            };
+impl Pages {
+    pub(super) fn of(data: &DataFile, file: &File) -> Pages {
+        let page_bytes = u64::from(file.meta().page_bytes);
+        let (owners, freelist) = (file.owners(), file.meta().freelist);
+        let (data, end, ids) = (data.clone(), file.len(), Vec::new());
+        let mut pages = Pages { data, page_bytes, end, owners, freelist, ids };
+        let mut offset = 0;
+        while offset < end {
+            let id = offset / page_bytes;
+            pages.ids.push(id);
+            offset += pages.length(id);
         }
-        Err(error) => piece.damage = Some(error.to_string()),
+        pages
     }
-    fill_gaps(&mut piece.fields, offset, offset + length);
-    piece
+
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.ids.len() as u64
+    }
+
+    /// One by its number.
+    pub(super) fn get(&self, number: u64) -> Option<Piece> {
+        self.ids.get(usize::try_from(number).ok()?).map(|id| self.page(*id))
+    }
+
+    /// Bytes of a page with its overflow, as far as the file has them.
+    fn length(&self, id: u64) -> u64 {
+        let offset = id * self.page_bytes;
+        let is_used = self.owners.contains_key(&id) || self.freelist == Some(id);
+        let overflow = if is_used { self.overflow(offset) } else { 0 };
+        (1 + overflow).saturating_mul(self.page_bytes).min(self.end - offset)
+    }
+
+    fn overflow(&self, offset: u64) -> u64 {
+        let bytes = self.data.range(offset + 12, 4).ok();
+        let bytes = bytes.and_then(|bytes| bytes.first_chunk().copied());
+        bytes.map_or(0, |bytes| u64::from(u32::from_le_bytes(bytes)))
+    }
+
+    fn page(&self, id: u64) -> Piece {
+        let (offset, length) = (id * self.page_bytes, self.length(id));
+        let owner = self.owners.get(&id);
+        let mut piece = Piece {
+            file: self.data.path.clone(),
+            offset,
+            length,
+            kind: "free",
+            bucket: owner.map(|owner| owner.bucket.to_string()),
+            damage: None,
+            fields: Vec::new(),
+        };
+        match self.data.range(offset, length) {
+            Ok(bytes) => {
+                let mut page =
+                    Page { bytes: &bytes, start: offset, prefix: "", out: &mut piece.fields };
+                piece.kind = match owner {
+                    _ if id < 2 => page.meta(),
+                    _ if self.freelist == Some(id) => page.freelist(),
+                    Some(owner) => page.tree(&owner.bucket),
+                    None => "free",
+                };
+            }
+            Err(error) => piece.damage = Some(error.to_string()),
+        }
+        fill_gaps(&mut piece.fields, offset, offset + length);
+        piece
+    }
 }
 
 /// A page, or the part of one that an inline bucket is.
