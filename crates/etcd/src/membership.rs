@@ -51,7 +51,7 @@ pub fn joining_member_id(peer_urls: &[String], now_ns: u64) -> u64 {
 /// The id of a cluster that began with these members.
 pub fn cluster_id(member_ids: &[u64]) -> u64 {
     let mut sorted = member_ids.to_vec();
-    sorted.sort_unstable();
+    ordered::sort_by_key(&mut sorted, |id| *id);
     let bytes: Vec<u8> = sorted.into_iter().flat_map(u64::to_be_bytes).collect();
     first_eight_of_sha1(&bytes)
 }

@@ -59,7 +59,7 @@ impl FreePages {
     pub(super) fn listed(&self) -> Vec<u64> {
         let runs = self.runs.iter().chain(self.pending.iter());
         let mut ids: Vec<u64> = runs.flat_map(|(first, pages)| *first..*first + *pages).collect();
-        ids.sort_unstable();
+        ordered::sort_by_key(&mut ids, |id| *id);
         ids
     }
 }

@@ -139,7 +139,8 @@ fn rebuild<B: Backend>(
         add(&mut keys, at, &row, rules)
     };
     each_row(backend, &mut take)?;
-    keys.sort_unstable_keys();
+    let mut keys: Vec<(Bytes, KeyIndex)> = keys.into_iter().collect();
+    ordered::sort_by(&mut keys, |one, other| one.0.cmp(&other.0));
     Ok(Rebuilt { index: Index::from_sorted(keys), newest, attached })
 }
 

@@ -40,7 +40,7 @@ impl World {
         let mut members: Vec<Node> =
             witness.map(members).unwrap_or_default().into_iter().map(|(node, _)| node).collect();
         members.retain(|node| node.index() < self.machines.len());
-        members.sort_unstable();
+        ordered::sort_by_key(&mut members, |node| *node);
         if members.is_empty() {
             members = (1..=self.founders).map(Node).collect();
         }

@@ -119,7 +119,7 @@ impl BackendFile {
     /// The leases, by id.
     pub fn leases(&self) -> Result<Vec<Lease>, BackendError> {
         let mut leases: Vec<Lease> = self.decode_all(Bucket::Lease, |item| item.value.clone())?;
-        leases.sort_by_key(|lease| lease.id);
+        ordered::sort_by_key(&mut leases, |lease| lease.id);
         Ok(leases)
     }
 

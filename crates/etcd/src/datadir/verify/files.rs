@@ -119,7 +119,7 @@ fn segments(directory: &DataDir, found: &mut Vec<DamageAt>) {
 fn was_purged(directory: &DataDir) -> bool {
     let mut indices: Vec<u64> =
         directory.files().iter().filter_map(|file| Some(snap::name(file)?.index)).collect();
-    indices.sort_unstable();
+    ordered::sort_by_key(&mut indices, |index| *index);
     let steps = indices.windows(2).map(|pair| pair[1] - pair[0]);
     match (indices.first(), steps.min()) {
         (Some(first), Some(step)) => *first > step.saturating_mul(2),

@@ -98,7 +98,7 @@ fn member(directory: &DataDir, release: Release) -> Verification {
     if let Some((file, offset)) = &boot.died {
         name_death(&boot.reason, file, *offset, &mut damage);
     }
-    damage.sort_by(|a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
+    ordered::sort_by(&mut damage, |a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
     Verification {
         verdict: boot.verdict.expect("a boot comes to an end"),
         reason: boot.reason,
