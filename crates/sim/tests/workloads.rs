@@ -157,14 +157,11 @@ cluster etcd nodes=3 seed=11
         while world.now_ns() < 12 * SECOND_NS {
             let event = world.step().expect("clocks go on for ever");
             for record in world.trace().of_event(event) {
-                match &record.what {
-                    TraceEvent::Ended { request, outcome: Outcome::Unknown, .. } => {
-                        unknown.insert(*request);
-                    }
-                    TraceEvent::Requested { retry_of: Some(first), .. } => {
-                        again += u64::from(unknown.contains(first));
-                    }
-                    _ => {}
+                let what = &record.what;
+                if let TraceEvent::Ended { request, outcome: Outcome::Unknown, .. } = what {
+                    unknown.insert(*request);
+                } else if let TraceEvent::Requested { retry_of: Some(first), .. } = what {
+                    again += u64::from(unknown.contains(first));
                 }
             }
         }
