@@ -12,10 +12,21 @@ thread_local! {
     static FILES: RefCell<Vec<File>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Bytes that are read at a time while a file is read in order: each read costs as much as copying
+/// so many.
+const AHEAD_BYTES: u64 = 1 << 20;
+
+const SHORTER: &str = "the file became shorter";
+
 /// One of them.
 pub(super) struct BrowserFile {
     number: usize,
     len: u64,
+    /// What was read ahead, and where it begins.
+    block: Vec<u8>,
+    block_at: u64,
+    /// Where a file that is read in order goes on.
+    next: u64,
 }
 
 impl BrowserFile {
@@ -26,7 +37,17 @@ impl BrowserFile {
             files.push(file);
             files.len() - 1
         });
-        BrowserFile { number, len }
+        BrowserFile { number, len, block: Vec::new(), block_at: 0, next: 0 }
+    }
+
+    /// Copies bytes that were read ahead; whether they were.
+    fn copy_held(&self, offset: u64, into: &mut [u8]) -> bool {
+        let start = offset.checked_sub(self.block_at).and_then(|at| usize::try_from(at).ok());
+        let held = start.and_then(|start| self.block.get(start..start.checked_add(into.len())?));
+        if let Some(held) = held {
+            into.copy_from_slice(held);
+        }
+        held.is_some()
     }
 
     fn slice(&self, from: u64, to: u64) -> Result<Uint8Array, JsValue> {
@@ -44,10 +65,22 @@ impl PageSource for BrowserFile {
     }
 
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), String> {
-        let bytes = self.slice(offset, offset + into.len() as u64);
-        let bytes = bytes.map_err(|error| format!("{error:?}"))?;
+        if self.copy_held(offset, into) {
+            return Ok(());
+        }
+        let said = |error: JsValue| format!("{error:?}");
+        let end = offset + into.len() as u64;
+        if offset == self.next && offset + AHEAD_BYTES > end {
+            let ahead = (offset + AHEAD_BYTES).min(self.len);
+            (self.block, self.block_at) =
+                (self.slice(offset, ahead).map_err(said)?.to_vec(), offset);
+            self.next = ahead;
+            return if self.copy_held(offset, into) { Ok(()) } else { Err(SHORTER.to_owned()) };
+        }
+        self.next = end;
+        let bytes = self.slice(offset, end).map_err(said)?;
         if usize::try_from(bytes.length()).ok() != Some(into.len()) {
-            return Err("the file became shorter".to_owned());
+            return Err(SHORTER.to_owned());
         }
         bytes.copy_to(into);
         Ok(())
