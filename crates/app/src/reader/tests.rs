@@ -189,6 +189,34 @@ fn a_snapshot_file_has_keys_and_no_log() {
 }
 
 #[test]
+fn every_piece_of_a_database_and_of_a_snapshot_is_shown_with_its_fields() {
+    let mut opened = open("n1.etcd", exported(ExportAs::Directory)).expect("we wrote it");
+    let files = opened.overview().files;
+    assert_eq!(files[0], "member/snap/db", "the database first");
+    assert_eq!(files.len(), 2, "and the snapshot: {files:?}");
+    for file in files {
+        let asked = Question::Pieces { file: file.clone(), first: 0, rows: ROWS_MAX };
+        let Told::Pieces { records, .. } = opened.answer(&asked) else { panic!("{file}") };
+        assert_eq!(records.rows.len() as u64, records.total, "{file}: all of them");
+        let mut end = 0;
+        for (number, row) in (0..).zip(&records.rows) {
+            assert_eq!((row.offset, row.bytes.len()), (end, 0), "{file}: one behind the other");
+            end += row.length;
+            let whole = opened.answer(&Question::Piece { file: file.clone(), number });
+            let Told::Piece { row: whole, .. } = whole else { panic!("{file} {number}") };
+            assert_eq!(whole.bytes.len() as u64, row.length.min(PIECE_BYTES.into()), "{file}");
+            assert!(!whole.fields.is_empty(), "{file} {number}");
+            let within = |field: &sim::view::FieldView| u64::from(field.end) <= row.length;
+            assert!(whole.fields.iter().all(within), "{file} {number}: {:?}", whole.fields);
+        }
+        let beyond = Question::Piece { file: file.clone(), number: records.total };
+        assert!(matches!(opened.answer(&beyond), Told::Refused(_)), "{file} has no more");
+    }
+    let log = Question::Pieces { file: "member/wal/0.tmp".into(), first: 0, rows: 9 };
+    assert!(matches!(opened.answer(&log), Told::Refused(_)), "it is no such file");
+}
+
+#[test]
 fn what_is_no_data_directory_is_refused_in_words() {
     let refuse = |files: Vec<Written>| open("dropped", files).expect_err("no").to_string();
     let text = vec![Written { path: "a.txt".into(), bytes: b"hello".to_vec() }];
