@@ -119,12 +119,13 @@ impl Membership {
             if !shadow.log.get(index).is_some_and(|entry| entry.is_change) {
                 continue;
             }
-            // What it applied in this step may have come before the proposal.
-            found.look(Promise::C2, now.applied >= inherited, &[node], index, || {
+            // Raft's word for applied is handed out, which is what is committed: a store may be busy.
+            // What it committed in this step may have come before the proposal.
+            found.look(Promise::C2, now.commit >= inherited, &[node], index, || {
                 format!(
                     "{node} leads in term {} and proposes a change in entry {index}; it inherited \
-                     entries up to {inherited} and has applied them up to {}",
-                    now.term, now.applied
+                     entries up to {inherited} and has committed them up to {}",
+                    now.term, now.commit
                 )
             });
         }

@@ -256,16 +256,19 @@ impl Checks {
         membership.received(shadows, from, to, message.msg_type, found);
     }
 
-    /// Whether nobody leads these servers, and one of the hasty, which campaign without asking first,
-    /// could not win: as long as chance lets it come first, the others wait anew.
-    pub(crate) fn chance_elects(&self, quorum: &[Node], hasty: &[Node]) -> bool {
-        let log_end = |node: &Node| {
-            let Shadow { log, now, .. } = self.shadows.of(*node);
-            (log.term(now.last_index), now.last_index)
-        };
-        let newest = quorum.iter().map(log_end).max();
-        let is_led = quorum.iter().any(|node| self.shadows.of(*node).now.leads());
-        !is_led && hasty.iter().any(|node| Some(log_end(node)) < newest)
+    /// Whether it is up to these servers alone who leads. It is not while all follow one that is
+    /// none of them; nor while nobody leads, they are `hasty`, which is to campaign without asking
+    /// first, and one of them could not win: as long as chance lets it come first, the others wait
+    /// anew.
+    pub(crate) fn is_on_its_own(&self, quorum: &[Node], hasty: bool) -> bool {
+        let shadows = || quorum.iter().map(|node| self.shadows.of(*node));
+        let is_one = |id: u64| shadows().any(|shadow| shadow.member_id == id);
+        let follows_another = |shadow: &Shadow| shadow.now.lead != 0 && !is_one(shadow.now.lead);
+        let log_end = |shadow: &Shadow| (shadow.now.last_term, shadow.now.last_index);
+        let newest = shadows().map(log_end).max();
+        let is_led = shadows().any(|shadow| shadow.now.leads());
+        let all_could_win = shadows().all(|shadow| Some(log_end(shadow)) == newest);
+        !shadows().all(follows_another) && (is_led || !hasty || all_could_win)
     }
 
     /// The servers of the quorum that is left alone, if there is one.

@@ -83,12 +83,15 @@ impl World {
     }
 
     /// The most servers that run and hear each other, if nothing disturbs them and not chance alone
-    /// decides who leads.
+    /// decides who leads. While only some ask before they campaign, one of another term than the
+    /// rest can stay ahead of them, or be behind and unheard, as long as chance has it.
     pub(super) fn calm_quorum(&self) -> Vec<Node> {
         let quorum = if self.network.is_quiet() { self.clique() } else { Vec::new() };
-        let does_not_ask = |node: &Node| !self.machine(*node).pre_vote();
-        let hasty: Vec<Node> = quorum.iter().copied().filter(does_not_ask).collect();
-        if self.checks.chance_elects(&quorum, &hasty) { Vec::new() } else { quorum }
+        let asks = |node: &Node| self.machine(*node).pre_vote();
+        let all_ask = quorum.iter().all(asks);
+        let is_mixed = !all_ask && quorum.iter().any(asks);
+        let is_calm = !is_mixed && self.checks.is_on_its_own(&quorum, !all_ask);
+        if is_calm { quorum } else { Vec::new() }
     }
 
     fn clique(&self) -> Vec<Node> {
