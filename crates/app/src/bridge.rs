@@ -3,6 +3,10 @@
 //! [`Bridge::start`] spawns the worker; whatever it says comes to one handler as a [`Word`].
 //! Commands that are sent before the worker listens wait in order. [`Bridge::request`] is for
 //! callers that want their reply as a future: such replies do not come to the handler.
+//!
+//! Pictures are whole, so of those that come between two animation frames only the newest is read
+//! and handed on, when the screen is about to be drawn. Order stays: what the worker says after a
+//! picture is handed on after it.
 
 use ordered::Map;
 use std::cell::{Cell, RefCell};
@@ -10,6 +14,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
+use gloo::render::{AnimationFrame, request_animation_frame};
 use js_sys::{ArrayBuffer, Uint8Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,6 +56,15 @@ struct Inner {
     next_id: Cell<RequestId>,
     replies: RefCell<Map<RequestId, oneshot::Sender<Result<Answer, Refusal>>>>,
     listeners: RefCell<Option<Listeners>>,
+    newest: RefCell<Newest>,
+}
+
+/// The newest picture that nobody has seen yet.
+#[derive(Default)]
+struct Newest {
+    picture: Option<ArrayBuffer>,
+    /// When it will be shown.
+    frame: Option<AnimationFrame>,
 }
 
 struct Listeners {
@@ -72,6 +86,7 @@ impl Bridge {
             next_id: Cell::new(1),
             replies: RefCell::default(),
             listeners: RefCell::new(None),
+            newest: RefCell::default(),
         });
         inner.listen(Rc::new(handler));
         Ok(Self { inner })
@@ -133,9 +148,13 @@ impl Inner {
     fn listen(self: &Rc<Self>, handler: Rc<dyn Fn(Word)>) {
         let message = Closure::<dyn FnMut(MessageEvent)>::new({
             let (inner, handler) = (Rc::clone(self), Rc::clone(&handler));
-            move |event: MessageEvent| {
-                if let Some(word) = read(&event.data()).and_then(|word| inner.hear(word)) {
-                    handler(word);
+            move |event: MessageEvent| match event.data().dyn_into::<ArrayBuffer>() {
+                Ok(picture) => inner.keep(picture, &handler),
+                Err(data) => {
+                    inner.show(&*handler);
+                    if let Some(event) = read(&data).and_then(|event| inner.hear(event)) {
+                        handler(Word::Event(event));
+                    }
                 }
             }
         });
@@ -154,28 +173,47 @@ impl Inner {
         *self.listeners.borrow_mut() = Some(Listeners { _message: message, _error: error });
     }
 
+    /// Keeps a picture instead of the one before until the screen is drawn.
+    fn keep(self: &Rc<Self>, picture: ArrayBuffer, handler: &Rc<dyn Fn(Word)>) {
+        let mut newest = self.newest.borrow_mut();
+        newest.picture = Some(picture);
+        newest.frame.get_or_insert_with(|| {
+            let (inner, handler) = (Rc::clone(self), Rc::clone(handler));
+            request_animation_frame(move |_| {
+                inner.newest.borrow_mut().frame = None;
+                inner.show(&*handler);
+            })
+        });
+    }
+
+    /// Hands the kept picture on.
+    fn show(&self, handler: &dyn Fn(Word)) {
+        let picture = self.newest.borrow_mut().picture.take();
+        if let Some(frame) = picture.as_ref().and_then(draw) {
+            handler(Word::Frame(Box::new(frame)));
+        }
+    }
+
     /// Takes what is the bridge's own affair; gives what is the handler's.
-    fn hear(&self, word: Word) -> Option<Word> {
-        match word {
-            Word::Event(Event::Ready { .. }) => {
+    fn hear(&self, event: Event) -> Option<Event> {
+        match event {
+            Event::Ready { .. } => {
                 self.listens.set(true);
                 for command in self.waiting.take() {
                     self.post(&command);
                 }
-                Some(word)
+                Some(event)
             }
-            Word::Event(Event::Reply { id, result }) => {
-                match self.replies.borrow_mut().remove(&id) {
-                    Some(tell) => {
-                        // Whoever asked may have gone.
-                        let _ = tell.send(result);
-                        None
-                    }
-                    None => Some(Word::Event(Event::Reply { id, result })),
+            Event::Reply { id, result } => match self.replies.borrow_mut().remove(&id) {
+                Some(tell) => {
+                    // Whoever asked may have gone.
+                    let _ = tell.send(result);
+                    None
                 }
-            }
-            Word::Event(event @ Event::Panicked { .. }) => Some(Word::Event(self.stop(event))),
-            Word::Event(Event::Opened(_) | Event::Storage(_)) | Word::Frame(_) => Some(word),
+                None => Some(Event::Reply { id, result }),
+            },
+            Event::Panicked { .. } => Some(self.stop(event)),
+            Event::Opened(_) | Event::Storage(_) => Some(event),
         }
     }
 
@@ -187,14 +225,20 @@ impl Inner {
     }
 }
 
-fn read(data: &JsValue) -> Option<Word> {
-    let word = match data.dyn_ref::<ArrayBuffer>() {
-        Some(buffer) => Frame::decode(&Uint8Array::new(buffer).to_vec())
-            .map(|frame| Word::Frame(Box::new(frame)))
-            .map_err(|error| error.to_string()),
-        None => unpack(data).map(Word::Event).ok_or_else(|| "words of another build".to_string()),
-    };
-    word.inspect_err(|error| web_sys::console::error_1(&error.into())).ok()
+fn draw(picture: &ArrayBuffer) -> Option<Frame<View>> {
+    Frame::decode(&Uint8Array::new(picture).to_vec()).map_err(|error| complain(&error)).ok()
+}
+
+fn read(data: &JsValue) -> Option<Event> {
+    let event = unpack(data);
+    if event.is_none() {
+        complain(&"words of another build");
+    }
+    event
+}
+
+fn complain(error: &dyn std::fmt::Display) {
+    web_sys::console::error_1(&error.to_string().into());
 }
 
 /// A control message: a `Uint8Array` of the value's postcard form, in memory of its own.
