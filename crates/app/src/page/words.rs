@@ -33,6 +33,9 @@ pub(crate) const LOOKS: &str = "Look inside the directory";
 pub(crate) const VERIFYING: &str = "Asking what a server would make of it …";
 pub(crate) const NOTHING_WRONG: &str = "Nothing is damaged, and a boot would lose nothing.";
 pub(crate) const READING_KEYS: &str = "Reading the keys …";
+pub(crate) const KEYS_REFUSED: &str =
+    "What can still be read becomes a directory of its own, with a list of what was given up, by";
+pub(crate) const REPAIR: &str = "quorarium repair PATH --out NEW";
 pub(crate) const NO_LOG: &str = "There is no log in this file.";
 pub(crate) const PICK_A_RECORD: &str =
     "Choose a record: its bytes appear here, with the name of each field.";

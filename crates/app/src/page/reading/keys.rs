@@ -16,7 +16,10 @@ use super::window::pager;
 pub(super) fn draw(wire: &Wire, directory: &Directory) -> Html {
     html! {
         <>
-            if let Some(why) = &directory.keys_refused { <p class="fatal" role="alert">{ why }</p> }
+            if let Some(why) = &directory.keys_refused {
+                <p class="fatal" role="alert">{ why }</p>
+                if directory.keys.is_none() { <p class="advice">{ words::KEYS_REFUSED }{ " " }<code>{ words::REPAIR }</code></p> }
+            }
             if let Some(keys) = &directory.keys {
                 { head(wire, keys) }
                 { table(wire, directory, keys) }
