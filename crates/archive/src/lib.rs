@@ -2,14 +2,15 @@
 //!
 //! Whoever sends an archive is not trusted. Entries, bytes and kept bytes are counted while
 //! reading, never taken from what the archive says of itself; links, absolute paths and paths that
-//! lead out are errors. Zeros at the end of a file are not kept: a log of 64 MB is mostly
-//! preallocated, and real directories compress a thousandfold.
+//! lead out are errors. Runs of zeros are holes, which are counted and not kept: a log of 64 MB is
+//! mostly preallocated, and real directories compress a thousandfold. Only a log segment or a `.snap`
+//! file, which are read whole, gets the zeros in front of its data back.
 //!
 //! Nothing here knows a file system: the command line adds folders by [`Collector::add`], the page
-//! hands over the bytes that were dropped on it ([`read`]). Left out: zeros in the middle of a
-//! file, which cost memory up to the limit.
+//! hands over the bytes that were dropped on it ([`read`]).
 
 mod error;
+mod sparse;
 
 use std::io::{self, BufReader, Cursor, Read, Seek};
 
@@ -17,6 +18,7 @@ use etcd::datadir::DataFile;
 use flate2::read::GzDecoder;
 
 pub use error::ArchiveError;
+use sparse::Sparse;
 
 /// Bytes of all files together, holes included.
 pub const TOTAL_BYTES_MAX: u64 = 4 << 30;
@@ -24,6 +26,25 @@ pub const TOTAL_BYTES_MAX: u64 = 4 << 30;
 pub const KEPT_BYTES_MAX: usize = 1 << 30;
 /// How many files and folders are looked at.
 pub const FILES_MAX: usize = 20_000;
+
+/// What an archive may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all files together, holes included.
+    pub total_bytes: u64,
+    /// Bytes that are kept in memory, which holes are not.
+    pub kept_bytes: usize,
+    /// Files and folders.
+    pub files: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let (total_bytes, kept_bytes) = (TOTAL_BYTES_MAX, KEPT_BYTES_MAX);
+        Limits { total_bytes, kept_bytes, files: FILES_MAX }
+    }
+}
+
 /// Bytes that tell the format: a header of tar.
 const HEAD_BYTES: u64 = 512;
 /// Bytes read at a time.
@@ -51,6 +72,12 @@ pub fn is_database(path: &str) -> bool {
     name == "db" || name.ends_with(".snap.db")
 }
 
+/// Whether a file of a data directory is read whole, by its name.
+fn is_read_whole(path: &str) -> bool {
+    let extension = path.rsplit('.').next();
+    matches!(extension, Some("wal" | "snap"))
+}
+
 /// What the first bytes of a file say.
 enum Format {
     Gzip,
@@ -74,6 +101,7 @@ impl Format {
 #[derive(Debug)]
 pub struct Collector {
     source_name: String,
+    limits: Limits,
     files: Vec<DataFile>,
     seen: usize,
     total_bytes: u64,
@@ -83,8 +111,13 @@ pub struct Collector {
 impl Collector {
     /// Collects what comes from a source of this name.
     pub fn new(source_name: &str) -> Collector {
-        let source_name = source_name.to_string();
-        Collector { source_name, files: Vec::new(), seen: 0, total_bytes: 0, kept_bytes: 0 }
+        Collector::within(source_name, Limits::default())
+    }
+
+    /// The same within other limits.
+    pub fn within(source_name: &str, limits: Limits) -> Collector {
+        let (source_name, files) = (source_name.to_string(), Vec::new());
+        Collector { source_name, limits, files, seen: 0, total_bytes: 0, kept_bytes: 0 }
     }
 
     /// What was collected.
@@ -115,11 +148,11 @@ impl Collector {
             Format::Zip => {
                 // A zip's table of contents is at its end.
                 let mut bytes = Vec::new();
-                let limit = KEPT_BYTES_MAX as u64;
-                let read = stream.by_ref().take(limit + 1).read_to_end(&mut bytes);
+                let limit = self.limits.kept_bytes;
+                let read = stream.by_ref().take(limit as u64 + 1).read_to_end(&mut bytes);
                 read.map_err(|error| self.damaged("", &error))?;
-                if bytes.len() > KEPT_BYTES_MAX {
-                    return Err(self.too_large("1 GiB of archive"));
+                if bytes.len() > limit {
+                    return Err(self.too_large(&format!("{limit} bytes of archive")));
                 }
                 self.zip(Cursor::new(bytes))
             }
@@ -130,38 +163,53 @@ impl Collector {
     /// Counts a file or folder against the limit.
     pub fn count(&mut self) -> Result<(), ArchiveError> {
         self.seen += 1;
-        if self.seen > FILES_MAX {
-            return Err(self.too_large(&format!("{FILES_MAX} files")));
+        if self.seen > self.limits.files {
+            return Err(self.too_large(&format!("{} files", self.limits.files)));
         }
         Ok(())
     }
 
-    /// Reads one file, without the zeros at its end. The path is relative.
+    /// Reads one file. The path is relative.
     pub fn add(&mut self, path: &str, mut source: impl Read) -> Result<(), ArchiveError> {
-        let zeros = vec![0; CHUNK_BYTES];
-        let (mut chunk, mut bytes, mut len) = (zeros.clone(), Vec::new(), 0_usize);
+        let path = path.trim_start_matches("./");
+        let is_read_whole = is_read_whole(path);
+        let (mut chunk, mut file) = (vec![0; CHUNK_BYTES], Sparse::default());
         loop {
-            let read = match source.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.damaged(path, &error)),
-            };
+            let read = self.fill(path, &mut source, &mut chunk)?;
             self.total_bytes += read as u64;
-            if self.total_bytes > TOTAL_BYTES_MAX {
-                return Err(self.too_large("4 GiB of files"));
+            if self.total_bytes > self.limits.total_bytes {
+                return Err(self.too_large(&format!("{} bytes of files", self.limits.total_bytes)));
             }
-            if chunk[..read] != zeros[..read] {
-                self.check_kept(len.saturating_add(read))?;
-                bytes.resize(len, 0);
-                bytes.extend(&chunk[..read]);
+            let limit = self.limits.kept_bytes;
+            if !file.push(&chunk[..read], is_read_whole, limit - self.kept_bytes) {
+                return Err(self.too_large(&format!("{limit} bytes of data")));
             }
-            len = len.checked_add(read).ok_or_else(|| self.too_large("4 GiB of files"))?;
+            if read < chunk.len() {
+                break;
+            }
         }
-        self.kept_bytes += bytes.len();
-        let path = path.trim_start_matches("./").to_string();
-        self.files.push(DataFile::new(path, bytes, len as u64));
+        self.kept_bytes += file.kept_bytes();
+        self.files.push(file.into_file(path));
         Ok(())
+    }
+
+    /// Fills a chunk, or as much of it as there is left.
+    fn fill(
+        &self,
+        path: &str,
+        source: &mut impl Read,
+        chunk: &mut [u8],
+    ) -> Result<usize, ArchiveError> {
+        let mut filled = 0;
+        while filled < chunk.len() {
+            match source.read(&mut chunk[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.damaged(path, &error)),
+            }
+        }
+        Ok(filled)
     }
 
     /// Says that the source holds more than is sensible.
@@ -229,13 +277,6 @@ impl Collector {
             || path.as_bytes().get(1) == Some(&b':');
         if leads_out {
             return Err(self.damaged(path, &"an absolute path, or one that leads out"));
-        }
-        Ok(())
-    }
-
-    fn check_kept(&self, bytes: usize) -> Result<(), ArchiveError> {
-        if self.kept_bytes.saturating_add(bytes) > KEPT_BYTES_MAX {
-            return Err(self.too_large("1 GiB of data"));
         }
         Ok(())
     }

@@ -35,6 +35,80 @@ fn files_are_read_without_the_zeros_at_their_end() {
     assert!(files[0].kept().unwrap().len() <= CHUNK_BYTES, "the hole costs nothing");
 }
 
+/// A file of these bytes, and how many of them are in memory.
+fn kept(path: &str, data: &[u8]) -> (DataFile, usize) {
+    let mut collector = Collector::new("x.tar");
+    collector.add(path, data).unwrap();
+    (collector.files[0].clone(), collector.kept_bytes)
+}
+
+#[test]
+fn runs_of_zeros_are_holes_wherever_they_are() {
+    let mut data = vec![7; 100_000];
+    data.resize(9_000_000, 0);
+    data.extend(vec![8; 300_000]);
+    data.resize(12_000_000, 0);
+    data.push(9);
+    let (file, bytes) = kept("member/snap/db", &data);
+    assert!(bytes <= 5 * CHUNK_BYTES, "{bytes} bytes are in memory");
+    assert_eq!(file.len(), data.len() as u64, "all of it is there");
+    for (offset, len) in [(0, 100_001), (99_999, 2_000_000), (8_999_990, 400_000), (11_999_999, 2)]
+    {
+        let (from, to) = (offset as u64, offset + len);
+        assert!(file.range(from, len as u64).unwrap() == data[offset..to], "{offset} to {to}");
+    }
+    let (file, _) = kept("member/wal/0000000000000000-0000000000000000.wal", &data);
+    assert!(file.kept().unwrap()[..] == data[..], "a segment is in one piece");
+}
+
+#[test]
+fn what_swells_beyond_the_limits_is_refused() {
+    let refusal = |limits: Limits, data: &[u8]| {
+        let mut collector = Collector::within("x", limits);
+        let added = collector.add("a/member/snap/db", data);
+        let added = added.and_then(|()| collector.add("a/member/snap/b", data));
+        added.and_then(|()| collector.count()).and_then(|()| collector.count()).err()
+    };
+    let limits = Limits { total_bytes: 1_000_000, kept_bytes: 100_000, files: 2 };
+    assert_eq!(refusal(limits, &vec![0; 500_000]), None, "holes are not kept");
+    let words = |error: Option<ArchiveError>| error.unwrap().to_string();
+    let error = words(refusal(limits, &vec![0; 500_001]));
+    assert_eq!(error, "x: more than 1000000 bytes of files, which is not read", "holes count");
+    let error = words(refusal(limits, &vec![1; 50_001]));
+    assert_eq!(error, "x: more than 100000 bytes of data, which is not read", "in memory");
+    let error = words(refusal(Limits { files: 1, ..limits }, &[]));
+    assert_eq!(error, "x: more than 1 files, which is not read", "entries");
+}
+
+/// What an archive says of itself is not believed: sizes are those of what comes out.
+#[test]
+fn the_size_in_a_zips_table_of_contents_is_not_believed() {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("member/snap/db", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut zip, &vec![0; 3_000_000]).unwrap();
+    let bytes = zip.finish().unwrap().into_inner();
+    assert!(bytes.len() < 10_000, "it compresses a thousandfold");
+    let mut collector =
+        Collector::within("x.zip", Limits { total_bytes: 2_000_000, ..Limits::default() });
+    let error = collector.file(Cursor::new(&bytes), "x.zip").unwrap_err();
+    assert!(matches!(error, ArchiveError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn a_zip_that_leads_out_or_links_is_refused() {
+    let options = zip::write::SimpleFileOptions::default();
+    for path in ["/etc/passwd", "../up", "a/../../b"] {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file(path, options).unwrap();
+        let error = refusal(&zip.finish().unwrap().into_inner());
+        assert!(error.contains(path) && error.contains("leads out"), "{path}: {error}");
+    }
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    zip.add_symlink("member/wal", "/elsewhere", options).unwrap();
+    let error = refusal(&zip.finish().unwrap().into_inner());
+    assert!(error.contains("member/wal") && error.contains("link"), "{error}");
+}
+
 #[test]
 fn a_file_that_is_no_archive_is_itself() {
     let files = read("snapshot.db", b"plain").unwrap();
