@@ -69,7 +69,7 @@ impl<'a> Finger<'a> {
         if !leaf.is_leaf {
             return Err(Unusual);
         }
-        let at = leaf.partition(0, |other| sought.compare(other).is_gt())?;
+        let at = leaf.position(&sought)?;
         if at == leaf.count { Ok(None) } else { leaf.value(at, key) }
     }
 
@@ -111,6 +111,20 @@ impl<'a> Plain<'a> {
             return Err(Unusual);
         }
         Ok(Plain { bytes, count, is_leaf: header.flags == LEAF })
+    }
+
+    /// Where a key is, or would be. Revisions mostly stand in a row: then it is as far from the first
+    /// one as their numbers are.
+    fn position(&self, sought: &Sought<'_>) -> Result<usize, Unusual> {
+        if self.count > 0
+            && let Some((head, first)) = sought.head.zip(head(self.key(0)?))
+            && let Ok(guess) = usize::try_from(head.wrapping_sub(first))
+            && guess < self.count
+            && self.key(guess)? == sought.key
+        {
+            return Ok(guess);
+        }
+        self.partition(0, |other| sought.compare(other).is_gt())
     }
 
     /// How many elements are below, those before `first` included.

@@ -214,14 +214,18 @@ impl Index {
             KeyRange::Until(key, end) => (key, End::Before(end.clone())),
         };
         let first = self.chunks.get_prev(&from[..]);
-        let skipped = first.map_or(0, |(_, chunk)| chunk.partition_point(|(key, _)| key < from));
+        let mut start = first.map_or(0, |(_, chunk)| chunk.partition_point(|(key, _)| key < from));
+        let mut is_over = false;
         let chunks = first.map(|(bound, _)| self.chunks.range(bound.clone()..));
         chunks
             .into_iter()
             .flatten()
-            .flat_map(|(_, chunk)| chunk.iter())
-            .skip(skipped)
-            .take_while(move |(key, _)| end.is_not_before(key))
+            .map_while(move |(_, chunk)| {
+                let (first, len) = (std::mem::take(&mut start), end.keys_within(chunk));
+                let is_before = !std::mem::replace(&mut is_over, len < chunk.len());
+                is_before.then(|| &chunk[first.min(len)..len])
+            })
+            .flatten()
             .map(|(key, history)| (key, history))
     }
 }
@@ -234,12 +238,20 @@ enum End {
 }
 
 impl End {
-    fn is_not_before(&self, key: &Bytes) -> bool {
+    fn is_behind(&self, key: &Bytes) -> bool {
         match self {
             Self::At(last) => key <= last,
             Self::Before(end) => key < end,
             Self::Nowhere => true,
         }
+    }
+
+    /// How many keys of a chunk the end is behind: of most all, which the last one tells.
+    fn keys_within(&self, chunk: &Chunk) -> usize {
+        if chunk.last().is_none_or(|(last, _)| self.is_behind(last)) {
+            return chunk.len();
+        }
+        chunk.partition_point(|(key, _)| self.is_behind(key))
     }
 }
 

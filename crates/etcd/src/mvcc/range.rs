@@ -69,6 +69,23 @@ impl<B: Backend> Store<B> {
         self.range_as_of(self.revision(), range, options)
     }
 
+    fn read_one(&self, key: &Bytes, at: i64, limit: usize) -> (Vec<KeyValue>, usize) {
+        let Some(found) = self.index().get(key, at) else { return (Vec::new(), 0) };
+        let kvs = if limit > 0 { vec![self.stored(key, found.modified)] } else { Vec::new() };
+        (kvs, 1)
+    }
+
+    fn read_range(&self, range: &KeyRange, at: i64, limit: usize) -> (Vec<KeyValue>, usize) {
+        let (mut shown, mut count) = (Vec::new(), 0);
+        for (_, found) in self.index().range(range, at) {
+            if shown.len() < limit {
+                shown.push(found.modified);
+            }
+            count += 1;
+        }
+        (self.stored_all(&shown), count)
+    }
+
     /// Reads a range when `current` is the newest revision that the reader may see.
     pub(super) fn range_as_of(
         &self,
@@ -89,16 +106,9 @@ impl<B: Backend> Store<B> {
             0 => usize::MAX,
             limit => limit,
         };
-        let (mut shown, mut count) = (Vec::new(), 0);
-        for (key, found) in self.index().range(range, at) {
-            if shown.len() < limit {
-                shown.push((key, found.modified));
-            }
-            count += 1;
-        }
-        let kvs = match shown[..] {
-            [(key, modified)] => vec![self.stored(key, modified)],
-            _ => self.stored_all(&shown),
+        let (kvs, count) = match range {
+            KeyRange::One(key) => self.read_one(key, at, limit),
+            KeyRange::From(_) | KeyRange::Until(..) => self.read_range(range, at, limit),
         };
         Ok(RangeResult { kvs, count, revision: current })
     }

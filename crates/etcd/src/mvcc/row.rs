@@ -4,8 +4,6 @@
 //! are read here without a copy and without an allocation; for anything else, which protobuf may
 //! still allow, the general decoder is asked.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 use prost::{DecodeError, Message as _};
 
@@ -50,70 +48,87 @@ impl<'a> Row<'a> {
 
     /// The same with bytes of its own; `key` is the row's, from where it can be shared.
     pub(super) fn to_key_value(self, key: Bytes) -> KeyValue {
-        KeyValue { value: Bytes::copy_from_slice(self.value), ..self.without_value(key) }
-    }
-
-    fn without_value(self, key: Bytes) -> KeyValue {
         KeyValue {
             key,
             create_revision: self.create_revision,
             mod_revision: self.mod_revision,
             version: self.version,
-            value: Bytes::new(),
+            value: Bytes::copy_from_slice(self.value),
             lease: self.lease,
         }
     }
 }
 
-/// Room that is made before the values are known.
+/// Room that is made before all rows are known.
 const RESERVED_BYTES_MAX: usize = 64 << 10;
 
-/// Rows whose values are cut from one piece of memory: one allocation for all of them.
+/// Rows whose keys and values are cut from one piece of memory: one allocation for all of them, and
+/// one counter of handles.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// Without values.
-    kvs: Vec<KeyValue>,
-    /// Where each value lies, in the order of `kvs`.
-    places: Vec<Range<usize>>,
-    values: Vec<u8>,
+    placed: Vec<Placed>,
+    bytes: Vec<u8>,
+    /// Those in an unusual form, with their places.
+    others: Vec<(usize, KeyValue)>,
+}
+
+/// A row, and where its key and, right behind, its value lie.
+#[derive(Debug, Clone, Copy, Default)]
+struct Placed {
+    create_revision: i64,
+    mod_revision: i64,
+    version: i64,
+    lease: i64,
+    start: usize,
+    key_bytes: usize,
+    value_bytes: usize,
 }
 
 impl Rows {
     /// Makes room for `count` rows that are set in any order.
     pub(super) fn of(count: usize) -> Self {
-        let (kvs, places) = (vec![KeyValue::default(); count], vec![0..0; count]);
-        Self { kvs, places, values: Vec::new() }
+        Self { placed: vec![Placed::default(); count], ..Self::default() }
     }
 
     /// Reads a row in any form, as [`key_value`] does.
-    pub(super) fn set(&mut self, at: usize, bytes: &[u8], key: &Bytes) -> Result<(), DecodeError> {
-        let start = self.values.len();
-        match Row::read(bytes) {
-            Some(row) if row.key == key => {
-                if self.values.capacity() == 0 {
-                    // Values are mostly of one size.
-                    let room = row.value.len().saturating_mul(self.kvs.len());
-                    self.values.reserve(room.min(RESERVED_BYTES_MAX));
-                }
-                self.values.extend_from_slice(row.value);
-                self.kvs[at] = row.without_value(key.clone());
-            }
-            Some(_) | None => {
-                let kv = KeyValue::decode(bytes)?;
-                self.values.extend_from_slice(&kv.value);
-                self.kvs[at] = KeyValue { value: Bytes::new(), ..kv };
-            }
+    pub(super) fn set(&mut self, at: usize, bytes: &[u8]) -> Result<(), DecodeError> {
+        let Some(Row { key, create_revision, mod_revision, version, value, lease }) =
+            Row::read(bytes)
+        else {
+            self.others.push((at, KeyValue::decode(bytes)?));
+            return Ok(());
+        };
+        let (start, key_bytes, value_bytes) = (self.bytes.len(), key.len(), value.len());
+        if self.bytes.capacity() == 0 {
+            // Rows are mostly of one size.
+            let room = (key_bytes + value_bytes).saturating_mul(self.placed.len());
+            self.bytes.reserve(room.min(RESERVED_BYTES_MAX));
         }
-        self.places[at] = start..self.values.len();
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(value);
+        self.placed[at] =
+            Placed { create_revision, mod_revision, version, lease, start, key_bytes, value_bytes };
         Ok(())
     }
 
     pub(super) fn finish(self) -> Vec<KeyValue> {
-        let (mut kvs, values) = (self.kvs, Bytes::from(self.values));
-        for (kv, place) in kvs.iter_mut().zip(self.places) {
-            kv.value = values.slice(place);
+        let bytes = Bytes::from(self.bytes);
+        let mut kvs: Vec<KeyValue> =
+            self.placed.iter().map(|placed| placed.to_key_value(&bytes)).collect();
+        for (at, kv) in self.others {
+            kvs[at] = kv;
         }
         kvs
+    }
+}
+
+impl Placed {
+    fn to_key_value(self, bytes: &Bytes) -> KeyValue {
+        let Self { create_revision, mod_revision, version, lease, start, .. } = self;
+        let middle = start + self.key_bytes;
+        let (key, value) =
+            (bytes.slice(start..middle), bytes.slice(middle..middle + self.value_bytes));
+        KeyValue { key, create_revision, mod_revision, version, value, lease }
     }
 }
 
@@ -175,5 +190,23 @@ mod tests {
         let negative = KeyValue { lease: -1, ..sample() };
         assert_eq!(Row::read(&negative.encode_to_vec()), None);
         assert_eq!(key_value(&negative.encode_to_vec(), &sample().key), Ok(negative));
+    }
+
+    #[test]
+    fn rows_that_are_set_in_any_order_and_form_come_out_in_theirs() {
+        let kv = |number: i64| KeyValue {
+            key: Bytes::from(format!("key{number}")),
+            mod_revision: number,
+            // Every third has no usual form.
+            lease: if number % 3 == 0 { -1 } else { 0 },
+            ..sample()
+        };
+        let mut rows = Rows::of(10);
+        for at in (0..10_usize).map(|at| at * 7 % 10) {
+            rows.set(at, &kv(at.try_into().unwrap()).encode_to_vec()).unwrap();
+        }
+        assert_eq!(rows.finish(), (0..10).map(kv).collect::<Vec<_>>());
+        assert!(Rows::of(1).set(0, b"\x0a\x09").is_err(), "what cannot be decoded");
+        assert_eq!(Rows::of(0).finish(), [], "nothing");
     }
 }

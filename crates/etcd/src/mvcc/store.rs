@@ -199,21 +199,21 @@ impl<B: Backend> Store<B> {
         found.expect("a live revision of the index is in the backend")
     }
 
-    /// The same for several keys, in their order: revisions are looked up in theirs.
-    pub(super) fn stored_all(&self, keys: &[(&Bytes, Revision)]) -> Vec<KeyValue> {
+    /// What is stored at several such revisions, in their order. They are looked up in the order in
+    /// which they lie.
+    pub(super) fn stored_all(&self, revisions: &[Revision]) -> Vec<KeyValue> {
         let mut order: Vec<(Revision, usize)> =
-            keys.iter().enumerate().map(|(at, (_, revision))| (*revision, at)).collect();
+            revisions.iter().enumerate().map(|(at, revision)| (*revision, at)).collect();
         order.sort_unstable_by_key(|(revision, _)| *revision);
         let names: Vec<_> = order.iter().map(|(revision, _)| revision.to_bytes()).collect();
-        let (mut rows, mut found) = (Rows::of(keys.len()), 0);
+        let (mut rows, mut found) = (Rows::of(revisions.len()), 0);
         let mut names = names.iter().map(|name| &name[..]);
         self.backend.lend_each(Bucket::Key, &mut names, &mut |number, bytes| {
-            let at = order[number].1;
-            let read = rows.set(at, bytes, keys[at].0);
+            let read = rows.set(order[number].1, bytes);
             read.expect("the store decodes what it encoded or checked");
             found += 1;
         });
-        assert_eq!(found, keys.len(), "live revisions of the index are in the backend");
+        assert_eq!(found, revisions.len(), "live revisions of the index are in the backend");
         rows.finish()
     }
 
