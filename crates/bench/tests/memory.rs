@@ -20,6 +20,11 @@ const BOUND_BYTES: u64 = 24 << 20;
 
 /// The most bytes that were live while a file was read or written.
 static PEAK: AtomicU64 = AtomicU64::new(0);
+/// Bytes that were read.
+static READ: AtomicU64 = AtomicU64::new(0);
+/// How often a verdict reads a file that is sound: the walk over all pages, the server's own, the
+/// revisions as it meets them, its restore, and the history.
+const VERDICT_READS: u64 = 5;
 
 struct Watched {
     file: File,
@@ -47,6 +52,7 @@ impl PageSource for Watched {
     }
 
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), String> {
+        READ.fetch_add(into.len() as u64, Ordering::Relaxed);
         self.at(offset)?.read_exact(into).map_err(|error| error.to_string())
     }
 }
@@ -114,12 +120,16 @@ fn verify_repair_and_export_take_memory_for_keys_and_not_for_values() {
     let (store, built) = taken(database);
     assert!(store.len > 3 * BOUND_BYTES, "{} bytes are too few", store.len);
     assert!(built < 1 << 20, "building takes a page a level, not {built} bytes");
+    let len = store.len;
     let file = DataFile::paged("member/snap/db", Paged::new(store));
     let directory = DataDir::from_files([file]).expect("a backend is a directory");
 
+    READ.store(0, Ordering::Relaxed);
     let (found, bytes) = taken(|| directory.verify(None));
     assert_eq!((found.verdict, found.served), (Verdict::Boots, Some(REVISIONS + 1)), "sound");
     assert!(bytes < BOUND_BYTES, "verify takes {bytes}");
+    let read = READ.load(Ordering::Relaxed);
+    assert!(read < VERDICT_READS * len + len / 2, "verify reads {read} of {len} bytes");
 
     let (repaired, bytes) = taken(|| directory.repair(None, Watched::new("repaired.db")));
     assert_eq!(repaired.expect("it is sound").served, Some(REVISIONS + 1), "as before");

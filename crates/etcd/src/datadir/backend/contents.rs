@@ -20,22 +20,16 @@ pub(in crate::datadir) type Visit<'a> = dyn FnMut(&Item) -> Result<(), String> +
 
 /// Walks all buckets.
 pub(super) fn check(file: &BackendFile) -> Result<(), BackendError> {
-    for bucket in Bucket::ALL {
+    each(file, Bucket::Key.name(), &mut |item| check_revision(&item.key, &item.value))?;
+    check_others(file)
+}
+
+/// The same without the revisions.
+pub(super) fn check_others(file: &BackendFile) -> Result<(), BackendError> {
+    for bucket in Bucket::ALL.into_iter().filter(|bucket| *bucket != Bucket::Key) {
         each(file, bucket.name(), &mut |item| {
-            match bucket {
-                Bucket::Key => check_revision(&item.key, &item.value)?,
-                Bucket::Meta if REVISIONS_OF_META.contains(&&item.key[..]) => {
-                    revision(&item.value)?;
-                }
-                Bucket::Auth
-                | Bucket::AuthRoles
-                | Bucket::AuthUsers
-                | Bucket::Meta
-                | Bucket::Lease
-                | Bucket::Alarm
-                | Bucket::Members
-                | Bucket::MembersRemoved
-                | Bucket::Cluster => {}
+            if bucket == Bucket::Meta && REVISIONS_OF_META.contains(&&item.key[..]) {
+                revision(&item.value)?;
             }
             Ok(())
         })?;
@@ -76,6 +70,12 @@ fn check_revision(key: &[u8], value: &Bytes) -> Result<(), String> {
     let kv = KeyValue::decode(value.clone()).map_err(|error| {
         format!("failed to unmarshal mvccpb.KeyValue at revision {main}_{sub}: {error}")
     })?;
+    check_row(key, &kv)
+}
+
+/// Checks the numbers of a revision.
+pub(in crate::datadir) fn check_row(key: &[u8], kv: &KeyValue) -> Result<(), String> {
+    let Revision { main, sub } = revision(key)?;
     // Every version of a key took a revision of its own.
     if !(0..=main).contains(&kv.version) {
         return Err(format!("version {} of a key at revision {main}_{sub}", kv.version));

@@ -91,6 +91,16 @@ impl BackendFile {
         self.restore(|backend| Store::restore_keys(backend, rules, is_asked))
     }
 
+    /// The same of a file whose revisions were read before and found right.
+    pub(super) fn store_of_read_keys(
+        &self,
+        rules: Rules,
+        is_asked: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Store<FileBackend>, BackendError> {
+        contents::check_others(self)?;
+        self.make(|backend| Store::restore_keys(backend, rules, is_asked))
+    }
+
     /// What a server would know of the keys, in memory that does not grow with the file.
     pub fn survey(&self, rules: Rules) -> Result<Survey, BackendError> {
         self.restore(|backend| Survey::of(&backend, rules))
@@ -102,6 +112,13 @@ impl BackendFile {
         make: impl FnOnce(FileBackend) -> Result<T, RestoreError>,
     ) -> Result<T, BackendError> {
         contents::check(self)?;
+        self.make(make)
+    }
+
+    fn make<T>(
+        &self,
+        make: impl FnOnce(FileBackend) -> Result<T, RestoreError>,
+    ) -> Result<T, BackendError> {
         let backend =
             FileBackend::new(self.file.clone()).map_err(|problem| self.damage(problem))?;
         let result = make(backend.clone());

@@ -12,8 +12,9 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::mapped::{Mapped, Pair, Root};
-use super::walk::{self, Position, Tree, Visit};
+use super::walk::{self, Position, Tree, Trees, Visit};
 use super::{Dies, Release};
+use crate::datadir::backend::contents::check_row;
 use crate::datadir::{BackendFile, DataDir, DataFile};
 use crate::mvcc::{Backend as _, Bucket, FileBackend, MvccError, Revision, Store};
 use crate::proto::mvccpb::KeyValue;
@@ -34,6 +35,10 @@ pub(super) struct Opened {
     pub(super) mapped: Option<(Mapped, Tree)>,
     /// Whether there was a file.
     pub(super) exists: bool,
+    /// Those that were walked when it was opened.
+    trees: Trees,
+    /// Whether its pages are sound, once that is known: servers do not ask.
+    is_whole: Option<bool>,
 }
 
 /// What a restore finds.
@@ -63,6 +68,16 @@ impl Hidden {
 }
 
 impl Opened {
+    /// The same, of a file whose pages were looked at.
+    pub(super) fn known(self, is_whole: Option<bool>) -> Opened {
+        Opened { is_whole, ..self }
+    }
+
+    /// Whether a walk over all pages has read all pairs.
+    pub(super) fn is_walked(&self) -> bool {
+        !self.trees.is_empty()
+    }
+
     /// Opens the file at a path of the directory.
     pub(super) fn open(directory: &DataDir, path: &str, release: Release) -> Result<Opened, Dies> {
         let file = directory.files().iter().find(|file| file.path == path);
@@ -75,19 +90,23 @@ impl Opened {
             Some(file) => Mapped::open(file, release)?,
             None => None,
         };
+        let mut trees = Trees::new();
         let mapped = mapped
             .map(|mapped| {
                 // A list of free pages in the file spares bbolt the walk.
                 if mapped.meta().freelist.is_none() {
-                    walk::free_pages(&mapped)?;
+                    trees = walk::free_pages(&mapped)?;
                 } else {
                     free_list(&mapped)?;
                 }
-                let top = Tree::top(&mapped)?;
+                let top = match trees.get(&mapped.meta().root) {
+                    Some(top) => top.clone(),
+                    None => Tree::top(&mapped)?,
+                };
                 Ok::<_, Dies>((mapped, top))
             })
             .transpose()?;
-        Ok(Opened { path: path.into(), mapped, exists })
+        Ok(Opened { path: path.into(), mapped, exists, trees, is_whole: None })
     }
 
     /// The tree of a bucket of etcd.
@@ -95,7 +114,16 @@ impl Opened {
         let Some((mapped, top)) = &self.mapped else { return Ok(None) };
         let root: Option<Root> = top.child(mapped, name.as_bytes())?;
         let Some(root) = root else { return Ok(None) };
-        Ok(Some((mapped, Tree::of(mapped, root)?)))
+        Ok(Some((mapped, self.tree_at(mapped, root)?)))
+    }
+
+    /// The tree that begins at a root.
+    pub(super) fn tree_at(&self, mapped: &Mapped, root: Root) -> Result<Tree, Dies> {
+        let known = match root {
+            Root::Page(page) => self.trees.get(&page),
+            Root::Inline(_) => None,
+        };
+        known.map_or_else(|| Tree::of(mapped, root), |tree| Ok(tree.clone()))
     }
 
     /// The value of a key of a bucket, as a search finds it.
@@ -145,7 +173,8 @@ impl Opened {
             revision = revision.max(scheduled.unwrap_or(0));
         }
         let is_sound = !ascending.is_broken && self.is_all(&met)?;
-        let in_file = is_sound.then(|| self.store_in_file(release, is_asked)).flatten();
+        let is_usual = is_sound && !ascending.is_unusual;
+        let in_file = is_usual.then(|| self.store_in_file(release, is_asked)).flatten();
         let store = match in_file {
             Some(store) => store,
             None => self.store_in_memory(release, compact, scheduled)?,
@@ -165,8 +194,8 @@ impl Opened {
         let (mapped, _) = self.mapped.as_ref()?;
         let backend = BackendFile::open(self.path.clone(), mapped.file()).ok()?;
         // Keys in order under branches that lead elsewhere are met, and not found.
-        let is_whole = backend.file().check().problems.is_empty();
-        is_whole.then(|| backend.store_of_keys(release.rules(), is_asked).ok()).flatten()
+        let is_whole = self.is_whole.unwrap_or_else(|| backend.file().check().problems.is_empty());
+        is_whole.then(|| backend.store_of_read_keys(release.rules(), is_asked).ok()).flatten()
     }
 
     /// The store that the revisions make in the order in which they are met.
@@ -323,6 +352,8 @@ struct Ascending {
     newest: i64,
     last: Option<(i64, i64)>,
     is_broken: bool,
+    /// A revision has numbers that servers believe, and a store here does not.
+    is_unusual: bool,
 }
 
 impl Ascending {
@@ -331,7 +362,8 @@ impl Ascending {
         // Once the order is broken, what a server minds depends on the keys: see [`KeysMet`].
         self.is_broken |= self.last.is_some_and(|last| last >= at);
         if !self.is_broken {
-            key_value(pair)?;
+            let kv = key_value(pair)?;
+            self.is_unusual |= pair.is_bucket || check_row(&pair.key, &kv).is_err();
         }
         (self.last, self.newest) = (Some(at), at.0);
         Ok(())

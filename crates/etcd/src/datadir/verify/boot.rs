@@ -31,6 +31,8 @@ pub(super) struct Boot {
     pub(super) backend: Option<(u64, String)>,
     /// Revisions on the pages that the server does not meet.
     pub(super) hidden: Hidden,
+    /// `member/snap/db` as it was opened.
+    pub(super) opened: Option<Opened>,
     /// What came up, for comparisons; its index has the keys that the log touches.
     pub(super) state: Option<State>,
     pub(super) not_checked: Vec<String>,
@@ -39,10 +41,11 @@ pub(super) struct Boot {
     warnings: Vec<String>,
 }
 
-/// Boots a member's directory.
-pub(super) fn boot(directory: &DataDir, release: Release) -> Boot {
+/// Boots a member's directory. `is_whole`: whether the pages of its database are sound, if somebody
+/// has looked.
+pub(super) fn boot(directory: &DataDir, release: Release, is_whole: Option<bool>) -> Boot {
     let mut boot = Boot::default();
-    match boot.run(directory, release) {
+    match boot.run(directory, release, is_whole) {
         Ok(()) => {
             let cut = boot.cut.is_some();
             boot.verdict = Some(if cut { Verdict::Repairs } else { Verdict::Boots });
@@ -65,8 +68,15 @@ pub(super) fn boot(directory: &DataDir, release: Release) -> Boot {
 }
 
 impl Boot {
-    fn run(&mut self, directory: &DataDir, release: Release) -> Result<(), Dies> {
+    fn run(
+        &mut self,
+        directory: &DataDir,
+        release: Release,
+        is_whole: Option<bool>,
+    ) -> Result<(), Dies> {
         let opened = Opened::open(directory, &format!("{SNAP_DIRECTORY}db"), release)?;
+        let opened = opened.known(is_whole);
+        self.opened = Some(opened.clone());
         if directory.segments().is_empty() {
             self.warnings.push("no WAL: the server begins a new log over this backend".into());
             return self.serve(&opened, release, &Cluster::default());

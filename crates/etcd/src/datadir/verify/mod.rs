@@ -31,6 +31,7 @@ use super::{DataDir, Kind};
 pub(super) use files::is_stray;
 pub(super) use log_damage::{Scan, scan};
 pub use model::{DamageAt, Follows, Lost, Verdict, Verification};
+use pages::Walked;
 pub use release::{Release, UnknownRelease};
 
 /// A server's last words.
@@ -83,13 +84,15 @@ pub(super) fn verify(directory: &DataDir, release: Option<Release>) -> Verificat
 }
 
 fn member(directory: &DataDir, release: Release) -> Verification {
-    let boot = boot::boot(directory, release);
+    let path = format!("{SNAP_DIRECTORY}db");
+    let walked = Walked::over(directory, &path);
+    let mut boot = boot::boot(directory, release, walked.as_ref().map(Walked::is_whole));
     let scan = log_damage::scan(directory.segments());
     let mut damage = files::check(directory, &scan);
     damage.extend(scan.damage.iter().cloned());
     let mut not_checked = boot.not_checked.clone();
-    let path = format!("{SNAP_DIRECTORY}db");
-    let backend = pages::check(directory, &path, &mut damage);
+    let opened = boot.opened.take();
+    let backend = walked.and_then(|walked| pages::check(directory, &walked, opened, &mut damage));
     if let Some(contents) = &backend {
         content::check(&path, contents, &mut damage);
         cross::check(directory, &path, contents, release, &mut damage, &mut not_checked);
@@ -113,7 +116,10 @@ fn member(directory: &DataDir, release: Release) -> Verification {
 /// What is wrong with a backend, beside the log too.
 pub(super) fn backend_damage(directory: &DataDir, path: &str, release: Release) -> Vec<DamageAt> {
     let mut damage = Vec::new();
-    if let Some(contents) = pages::check(directory, path, &mut damage) {
+    let walked = Walked::over(directory, path);
+    if let Some(contents) =
+        walked.and_then(|walked| pages::check(directory, &walked, None, &mut damage))
+    {
         content::check(path, &contents, &mut damage);
         cross::check(directory, path, &contents, release, &mut damage, &mut Vec::new());
     }

@@ -7,7 +7,7 @@ use super::mapped::{Mapped, Pair};
 use super::model::{DamageAt, Verdict, Verification};
 use super::walk::{Tree, Visit};
 use super::{Dies, Release, content};
-use crate::bolt::{Fault, File, OpenError, Problem};
+use crate::bolt::{Check, Fault, File, OpenError, Problem};
 use crate::datadir::backend::check_digest;
 use crate::datadir::{DataDir, DataFile, Kind};
 
@@ -54,6 +54,51 @@ impl Contents {
     }
 }
 
+/// A file whose pages were all looked at, once for all who ask.
+pub(super) struct Walked {
+    path: String,
+    /// Without a digest at the end.
+    len: u64,
+    file: Result<File, OpenError>,
+    check: Check,
+}
+
+impl Walked {
+    /// Walks over all pages of the file at a path, if there is one.
+    pub(super) fn over(directory: &DataDir, path: &str) -> Option<Walked> {
+        let file = directory.files().iter().find(|file| file.path == path)?;
+        let digest = if directory.kind() == Kind::EtcdSnapshot { 32 } else { 0 };
+        let len = file.len() - digest;
+        let file = file.until(len).open();
+        let check = file.as_ref().map_or_else(|_| Check::default(), File::check);
+        Some(Walked { path: path.into(), len, file, check })
+    }
+
+    /// Whether nothing is wrong with any page.
+    pub(super) fn is_whole(&self) -> bool {
+        self.file.is_ok() && self.check.problems.is_empty()
+    }
+
+    fn damage(&self) -> Vec<DamageAt> {
+        let bolt = match &self.file {
+            Ok(bolt) => bolt,
+            Err(error) => return metas(&self.path, self.len, error),
+        };
+        let page_bytes = u64::from(bolt.meta().page_bytes);
+        let mut found = Vec::new();
+        for (page, fault) in bolt.meta_faults() {
+            let record = format!("meta page {page}");
+            let detail = format!("{fault}; the other meta page is used");
+            let at = (page * page_bytes, page_bytes);
+            found.push(damage(&self.path, at, "meta_page", record, detail));
+        }
+        length(&self.path, self.len, bolt, &mut found);
+        let shown = self.check.problems.iter().take(PROBLEMS_SHOWN);
+        found.extend(shown.map(|problem| of_problem(&self.path, problem, page_bytes)));
+        found
+    }
+}
+
 /// What was read once and cannot be read again.
 pub(super) fn unreadable(path: &str, dies: &Dies) -> DamageAt {
     let detail = format!("it cannot be read again: {}", dies.reason);
@@ -85,11 +130,16 @@ pub(super) fn file(directory: &DataDir, release: Release) -> Verification {
         let at = (error.offset().unwrap_or(0), 32);
         found.damage.push(damage(&only.path, at, "digest", record, detail));
     }
-    let contents = check(directory, &only.path, &mut found.damage);
+    let opened = Opened::open(directory, &only.path, release);
+    let walked = Walked::over(directory, &only.path);
+    let contents = walked
+        .as_ref()
+        .and_then(|walked| check(directory, walked, opened.clone().ok(), &mut found.damage));
+    let opened = opened.map(|opened| opened.known(walked.map(|walked| walked.is_whole())));
     if let Some(contents) = contents.as_ref().filter(|contents| contents.is_of_etcd()) {
         content::check(&only.path, contents, &mut found.damage);
     }
-    match served(directory, only, release, contents.as_ref()) {
+    match opened.and_then(|opened| served(&opened, only, release, contents.as_ref())) {
         Ok(served) if found.verdict == Verdict::Boots => found.served = served,
         Ok(_) => {}
         Err(dies) => {
@@ -109,12 +159,11 @@ pub(super) fn file(directory: &DataDir, release: Release) -> Verification {
 }
 
 fn served(
-    directory: &DataDir,
+    opened: &Opened,
     only: &DataFile,
     release: Release,
     contents: Option<&Contents>,
 ) -> Result<Option<i64>, Dies> {
-    let opened = Opened::open(directory, &only.path, release)?;
     if !contents.is_some_and(Contents::is_of_etcd) {
         return Ok(None);
     }
@@ -122,54 +171,47 @@ fn served(
     Ok(Some(restored.revision))
 }
 
-/// Walks over all pages, and gives what the buckets hold if the tree can be followed.
+/// Tells what is wrong with the pages, and gives what the buckets hold if the tree can be followed.
+/// `opened` is the file as a server has opened it, if one has.
 pub(super) fn check(
     directory: &DataDir,
-    path: &str,
+    walked: &Walked,
+    opened: Option<Opened>,
     found: &mut Vec<DamageAt>,
 ) -> Option<Contents> {
-    let file = directory.files().iter().find(|file| file.path == path)?;
-    let digest = if directory.kind() == Kind::EtcdSnapshot { 32 } else { 0 };
-    let len = file.len() - digest;
-    let bolt = match file.until(len).open() {
-        Ok(bolt) => bolt,
-        Err(error) => {
-            found.extend(metas(path, len, &error));
-            return None;
-        }
-    };
-    let page_bytes = u64::from(bolt.meta().page_bytes);
-    for (page, fault) in bolt.meta_faults() {
-        let record = format!("meta page {page}");
-        let detail = format!("{fault}; the other meta page is used");
-        found.push(damage(path, (page * page_bytes, page_bytes), "meta_page", record, detail));
+    found.extend(walked.damage());
+    if walked.file.is_err() {
+        return None;
     }
-    length(path, len, &bolt, found);
-    let check = bolt.check();
-    let shown = check.problems.iter().take(PROBLEMS_SHOWN);
-    found.extend(shown.map(|problem| of_problem(path, problem, page_bytes)));
-    let contents = contents(directory, path);
-    if contents.is_none() && check.problems.is_empty() {
+    let contents = contents(directory, &walked.path, opened);
+    if contents.is_none() && walked.check.problems.is_empty() {
         let (record, detail) = ("the tree of pages".into(), "it cannot be followed".into());
-        found.push(damage(path, (0, 0), "page", record, detail));
+        found.push(damage(&walked.path, (0, 0), "page", record, detail));
     }
     contents
 }
 
-fn contents(directory: &DataDir, path: &str) -> Option<Contents> {
+fn contents(directory: &DataDir, path: &str, opened: Option<Opened>) -> Option<Contents> {
     let oldest = Release::of_cluster_version("3.4.0").expect("a known version");
-    let (mapped, top) = Opened::open(directory, path, oldest).ok()?.mapped?;
+    let opened = match opened.filter(|opened| opened.path == path) {
+        Some(opened) => opened,
+        None => Opened::open(directory, path, oldest).ok()?,
+    };
+    let (mapped, top) = opened.mapped.as_ref()?;
     let mut buckets = Vec::new();
     let mut open = |pair: &Pair| {
         if pair.is_bucket {
-            let tree = Tree::of(&mapped, mapped.bucket(pair)?)?;
-            tree.each(&mapped, &mut |_| Ok(()))?;
+            let tree = opened.tree_at(mapped, mapped.bucket(pair)?)?;
+            if !opened.is_walked() {
+                tree.each(mapped, &mut |_| Ok(()))?;
+            }
             buckets.push((String::from_utf8_lossy(&pair.key).into_owned(), tree));
         }
         Ok(())
     };
-    top.each(&mapped, &mut open).ok()?;
-    Some(Contents { page_bytes: u64::from(mapped.meta().page_bytes), mapped, buckets })
+    top.each(mapped, &mut open).ok()?;
+    let page_bytes = u64::from(mapped.meta().page_bytes);
+    Some(Contents { page_bytes, mapped: mapped.clone(), buckets })
 }
 
 /// The file has as many bytes as its pages, or more.

@@ -4,8 +4,9 @@
 //! can be reached and takes the rest as free. Then the keys, from the first one on, in whatever
 //! order the pages have them. Pairs are visited, never collected: a database need not fit memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -18,25 +19,53 @@ pub(super) type Visit<'a> = dyn FnMut(&Pair) -> Result<(), Dies> + 'a;
 /// A leaf, by its number in the order of the tree, and an element in it.
 pub(super) type Position = (usize, u16);
 
-/// A bucket with the leaves of its tree in order.
+/// A bucket with the leaves of its tree in order. Cloning it costs nothing.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
     root: Root,
-    leaves: Vec<PageAt>,
+    leaves: Arc<[PageAt]>,
 }
 
-/// Walks all pages as `freepages` does. An error is what that panics with.
-pub(super) fn free_pages(file: &Mapped) -> Result<(), Dies> {
+/// The trees of buckets that have pages of their own, by the first page.
+pub(super) type Trees = BTreeMap<u64, Tree>;
+
+/// Walks all pages as `freepages` does, reads every pair, and gives the trees. An error is what that
+/// panics with.
+///
+/// A server walks over each tree two or three times. Here once is enough, unless something is wrong:
+/// then its own order tells what it dies of.
+pub(super) fn free_pages(file: &Mapped) -> Result<Trees, Dies> {
+    at_once(file).or_else(|_| in_steps(file))
+}
+
+fn at_once(file: &Mapped) -> Result<Trees, Dies> {
+    let mut trees = Trees::new();
+    let mut walk = Walk { file, reached: BTreeSet::new(), budget: file.elements_max() };
+    let mut open = vec![Root::Page(file.meta().root)];
+    while let Some(root) = open.pop() {
+        let Root::Page(page) = root else { continue };
+        let (leaves, buckets) = walk.tree(page)?;
+        let tree = Tree { root, leaves: leaves.into() };
+        for name in buckets.iter().rev() {
+            open.extend(tree.child(file, name)?);
+        }
+        trees.insert(page, tree);
+    }
+    Ok(trees)
+}
+
+fn in_steps(file: &Mapped) -> Result<Trees, Dies> {
+    let mut trees = Trees::new();
     let mut walk = Walk { file, reached: BTreeSet::new(), budget: file.elements_max() };
     let mut buckets = vec![Root::Page(file.meta().root)];
     while let Some(root) = buckets.pop() {
         let Root::Page(page) = root else { continue };
-        let tree = Tree { root, leaves: walk.pages(page)? };
+        let tree = Tree { root, leaves: walk.pages(page)?.into() };
         if file.is_strict() {
-            walk.key_order(page, Bytes::new(), None)?;
+            walk.key_order(page)?;
         }
         let mut children = Vec::new();
-        for leaf in &tree.leaves {
+        for leaf in tree.leaves.iter() {
             for index in 0..leaf.header.count {
                 walk.spend(leaf)?;
                 if is_bucket(file, leaf, index)? {
@@ -46,8 +75,9 @@ pub(super) fn free_pages(file: &Mapped) -> Result<(), Dies> {
             }
         }
         buckets.extend(children.into_iter().rev());
+        trees.insert(page, tree);
     }
-    Ok(())
+    Ok(trees)
 }
 
 fn is_bucket(file: &Mapped, leaf: &PageAt, index: u16) -> Result<bool, Dies> {
@@ -67,6 +97,39 @@ impl Walk<'_> {
             Dies::at("elements lie over each other without end".into(), page.offset)
         })?;
         Ok(())
+    }
+
+    /// Every page of a tree with all that is asked of it: its leaves in order, and the names of the
+    /// buckets in them.
+    fn tree(&mut self, root: u64) -> Result<(Vec<PageAt>, Vec<Bytes>), Dies> {
+        let mut open = vec![(root, Bytes::new(), None)];
+        let (mut leaves, mut buckets) = (Vec::new(), Vec::new());
+        while let Some((id, from, to)) = open.pop() {
+            let page = self.file.page(id)?;
+            self.reach(&page)?;
+            let is_strict = self.file.is_strict();
+            let keys = if is_strict {
+                self.ordered_keys(id, &page, &from, to.as_ref())?
+            } else {
+                Vec::new()
+            };
+            if page.header.is_branch() {
+                for index in (0..page.header.count).rev() {
+                    self.spend(&page)?;
+                    let (at, child) = (usize::from(index), self.file.child(&page, index)?);
+                    let next = keys.get(at + 1).cloned().or_else(|| to.clone());
+                    open.push((child, keys.get(at).cloned().unwrap_or_default(), next));
+                }
+                continue;
+            }
+            for index in 0..page.header.count {
+                self.spend(&page)?;
+                let pair = self.file.pair(&page, index)?;
+                buckets.extend(pair.is_bucket.then(|| Bytes::copy_from_slice(&pair.key)));
+            }
+            leaves.push(page);
+        }
+        Ok((leaves, buckets))
     }
 
     /// Every page of a tree, parents first; its leaves in order.
@@ -123,36 +186,11 @@ impl Walk<'_> {
     }
 
     /// bbolt 1.3.7 and later: keys ascend in pages and lie within what the branch above says.
-    fn key_order(&mut self, root: u64, from: Bytes, to: Option<Bytes>) -> Result<(), Dies> {
-        let mut open = vec![(root, from, to)];
+    fn key_order(&mut self, root: u64) -> Result<(), Dies> {
+        let mut open = vec![(root, Bytes::new(), None)];
         while let Some((id, from, to)) = open.pop() {
             let page = self.file.page(id)?;
-            let mut keys: Vec<Bytes> = Vec::new();
-            for index in 0..page.header.count {
-                self.spend(&page)?;
-                let key = self.file.key(&page, index)?;
-                let before = keys.last().unwrap_or(&from);
-                let is_first = index == 0;
-                let words = if is_first && *before > key {
-                    "needs to be >= the key in the ancestor"
-                } else if !is_first && *before > key {
-                    "needs to be > (found <) than previous element"
-                } else if !is_first && *before == key {
-                    "needs to be > (found =) than previous element"
-                } else if to.as_ref().is_some_and(|to| key >= *to) {
-                    "needs to be < than key of the next element in ancestor"
-                } else {
-                    keys.push(key);
-                    continue;
-                };
-                let kind = if page.header.is_branch() { "branch" } else { "leaf" };
-                let words = format!(
-                    "freepages: failed to get all reachable pages (key[{index}]=(hex){} on {kind} \
-                     page({id}) {words})",
-                    super::hex(&key)
-                );
-                return Err(Dies::at(words, page.offset + 16 + 16 * u64::from(index)));
-            }
+            let keys = self.ordered_keys(id, &page, &from, to.as_ref())?;
             if page.header.is_branch() {
                 for (index, key) in (0..page.header.count).zip(&keys).rev() {
                     let next = keys.get(usize::from(index) + 1).cloned().or_else(|| to.clone());
@@ -161,6 +199,43 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The keys of a page, none below `from` and all below `to`.
+    fn ordered_keys(
+        &mut self,
+        id: u64,
+        page: &PageAt,
+        from: &Bytes,
+        to: Option<&Bytes>,
+    ) -> Result<Vec<Bytes>, Dies> {
+        let mut keys: Vec<Bytes> = Vec::new();
+        for index in 0..page.header.count {
+            self.spend(page)?;
+            let key = self.file.key(page, index)?;
+            let before = keys.last().unwrap_or(from);
+            let is_first = index == 0;
+            let words = if is_first && *before > key {
+                "needs to be >= the key in the ancestor"
+            } else if !is_first && *before > key {
+                "needs to be > (found <) than previous element"
+            } else if !is_first && *before == key {
+                "needs to be > (found =) than previous element"
+            } else if to.is_some_and(|to| key >= *to) {
+                "needs to be < than key of the next element in ancestor"
+            } else {
+                keys.push(key);
+                continue;
+            };
+            let kind = if page.header.is_branch() { "branch" } else { "leaf" };
+            let words = format!(
+                "freepages: failed to get all reachable pages (key[{index}]=(hex){} on {kind} \
+                 page({id}) {words})",
+                super::hex(&key)
+            );
+            return Err(Dies::at(words, page.offset + 16 + 16 * u64::from(index)));
+        }
+        Ok(keys)
     }
 }
 
@@ -180,7 +255,7 @@ impl Tree {
                 open.push(file.page(file.child(&page, index)?)?);
             }
         }
-        Ok(Tree { root, leaves })
+        Ok(Tree { root, leaves: leaves.into() })
     }
 
     /// The bucket of all buckets.
