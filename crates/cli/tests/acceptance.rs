@@ -161,19 +161,25 @@ fn repaired_directories_are_booted() {
     each(&DAMAGED, repair_case);
 }
 
+/// 130 is in the backend; 50 was compacted, and is made again by the log.
 #[test]
 fn a_revision_of_the_past_is_restored() {
     let Some(corpus) = corpus() else { return };
     let source = corpus.join("A1_single.tar.gz");
     let source = source.to_str().unwrap();
-    let out = scratch("past").join("data");
-    ours(&["export", source, "--rev", "130", "--out", out.to_str().unwrap(), "--json"]);
-    let then = ours(&["get", source, "--rev", "130", "--json"]);
-    let server = Server::start(&out);
-    let now = server.ctl(&["get", "", "--from-key"]);
-    assert_eq!(now["header"]["revision"], 130, "{now}");
-    assert_eq!(now["count"], then["count"], "as many keys as then");
-    let hash = ours(&["hashkv", source, "--rev", "130", "--json"]);
-    assert_eq!(server.ctl(&["endpoint", "hashkv"])[0]["HashKV"]["hash"], hash["hash"]);
-    server.stop();
+    for revision in ["130", "50"] {
+        let out = scratch(&format!("past-{revision}")).join("data");
+        ours(&["export", source, "--rev", revision, "--out", out.to_str().unwrap(), "--json"]);
+        let then = ours(&["get", source, "--rev", revision, "--json"]);
+        let server = Server::start(&out);
+        let now = server.ctl(&["get", "", "--from-key"]);
+        assert_eq!(now["header"]["revision"].to_string(), revision, "{now}");
+        assert_eq!(now["count"], then["count"], "as many keys as then");
+        let theirs = &server.ctl(&["endpoint", "hashkv"])[0]["HashKV"]["hash"];
+        if revision == "130" {
+            let hash = ours(&["hashkv", source, "--rev", revision, "--json"]);
+            assert_eq!(theirs, &hash["hash"], "the history as it was then");
+        }
+        server.stop();
+    }
 }

@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use etcd::bolt::Item;
-use etcd::datadir::{DataDir, Inspection, LogRecord, State};
+use etcd::datadir::{DataDir, DataFile, ExportAs, Inspection, LogRecord, State};
 use etcd::request::{Range, RequestError};
 use prost::Message as _;
 use serde_json::Value;
@@ -395,6 +395,26 @@ fn v2_keys_that_the_server_told_are_those_of_the_snapshot_unless_they_changed_la
         compared += 1;
     }
     assert!(compared > 5, "{compared} of {} nodes were as old as the snapshot", theirs.len());
+}
+
+#[test]
+fn an_export_keeps_the_keys_of_the_second_api_and_lists_what_it_leaves_out() {
+    let Some(folder) = corpus::folder() else { return };
+    let users = |files: &[DataFile]| {
+        let newest = files.iter().rfind(|file| file.path.ends_with(".snap")).unwrap();
+        let snapshot = etcd::snap::decode(&newest.path, newest.kept().unwrap()).unwrap();
+        etcd::v2store::V2Store::from_json(&snapshot.data).unwrap().get("/1").unwrap().clone()
+    };
+    let directory = corpus::open(&folder, "A5_v2store");
+    let exported = directory.export(ExportAs::Directory, 0, Vec::new()).unwrap();
+    assert_eq!(users(&exported.files), users(directory.files()), "as they were in the snapshot");
+    // Without its snapshots the log alone tells of them.
+    let is_snapshot = |file: &DataFile| file.path.ends_with(".snap");
+    let files = directory.files().iter().filter(|file| !is_snapshot(file)).cloned();
+    let directory = DataDir::from_files(files).unwrap();
+    let exported = directory.export(ExportAs::Directory, 0, Vec::new()).unwrap();
+    let left_out = exported.given_up.iter().find(|what| what.contains("requests of the v2 API"));
+    assert!(left_out.is_some(), "{:?}", exported.given_up);
 }
 
 /// The `Item`s of a bucket of the backend.

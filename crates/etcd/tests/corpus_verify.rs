@@ -9,7 +9,8 @@
 
 mod corpus;
 
-use etcd::datadir::{Release, Verdict, Verification};
+use etcd::datadir::{DataDir, DataFile, ExportAs, Release, Verdict, Verification};
+use etcd::request::Range;
 use serde_json::Value;
 
 /// Where the damage of each case is: the end of the file's name, and a byte that it covers.
@@ -189,6 +190,26 @@ fn a_snapshot_file_with_another_digest_is_refused() {
     let found = etcd::datadir::DataDir::from_files(files).unwrap().verify(None);
     assert_eq!(found.verdict, Verdict::Refuses, "{}", found.reason);
     assert_eq!(found.damage[0].kind, "digest", "{:?}", found.damage);
+}
+
+#[test]
+fn keys_of_a_snapshot_file_with_another_digest_are_told_only_once_it_is_repaired() {
+    let Some(folder) = corpus::folder() else { return };
+    let original = corpus::one_file(&folder, "D_A1_snapshot.db").remove(0);
+    let open = |bytes: Vec<u8>| DataDir::from_files([DataFile::new("s.db", bytes, 0)]).unwrap();
+    let mut bytes = original.kept().unwrap().to_vec();
+    let right = open(bytes.clone()).state().unwrap().hash_kv(0);
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    let damaged = open(bytes);
+    let error = damaged.state().unwrap_err().to_string();
+    assert!(error.contains("s.db") && error.contains("expected"), "{error}");
+    assert!(damaged.list(&Range::default()).is_err(), "nor page by page");
+    assert!(damaged.export(ExportAs::Snapshot, 0, Vec::new()).is_err(), "nor written anew");
+    let repaired = damaged.repair(None, Vec::new()).unwrap();
+    let repaired = DataDir::from_files(repaired.files).unwrap();
+    assert!(repaired.verify(None).is_clean(), "the digest is right");
+    assert_eq!(repaired.state().unwrap().hash_kv(0), right, "and all is there");
 }
 
 #[test]

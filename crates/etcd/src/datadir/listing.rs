@@ -2,14 +2,15 @@
 //!
 //! The answers are those of [`State`], made with less: the index holds the keys that were asked for
 //! and those that the log's last entries touch, and values are read when their page is. Compactions
-//! that are under way are not walked: what they remove is out of reach already.
+//! that are under way are not walked: what they remove is out of reach already. Only a revision that
+//! was compacted, and that the log makes again ([`past`]), takes memory with the data.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::DataDir;
 use super::state::{Source, State, StateError};
+use super::{DataDir, past};
 use crate::mvcc::{KeyRange, Rules};
 use crate::proto::LoggedRequest;
 use crate::proto::etcdserverpb::InternalRaftRequest;
@@ -33,7 +34,9 @@ impl Listing {
         let store = source.open(|backend| backend.store_of_keys(Rules::CURRENT, &is_asked))?;
         let state = State::uncompacted(store, source.is_judged(), source.committed())?;
         let state = state.of_file(source.path())?;
-        Ok(Listing { state, rest: Some(range.clone()) })
+        let is_compacted = (1..state.store().compact_revision()).contains(&range.revision);
+        let past = is_compacted.then(|| past::history(directory, &state, range)).flatten();
+        Ok(Listing { state: past.unwrap_or(state), rest: Some(range.clone()) })
     }
 
     /// Up to `keys` more keys; `None` when all were told. The count is of all keys that are left.

@@ -6,6 +6,7 @@ use prost::Message;
 use super::snap;
 use super::{DataDir, DataFile};
 use crate::membership::Cluster;
+use crate::proto::etcdserverpb::Request as V2Request;
 use crate::proto::raftpb::ConfChangeType;
 use crate::proto::{LoggedRequest, raftpb};
 use crate::snap::SnapName;
@@ -38,16 +39,22 @@ pub(super) fn apply(entry: &raft::Entry, cluster: &mut Cluster) -> Result<(), St
     let at = |error: String| format!("entry {}: {error}", entry.index);
     match entry.entry_type {
         raft::EntryType::Normal => match LoggedRequest::decode(&entry.data) {
-            Ok(LoggedRequest::V2(request)) if *request.method == *b"PUT" => {
-                let path = String::from_utf8_lossy(&request.path);
-                let value = String::from_utf8_lossy(&request.val);
-                cluster.apply_v2_put(&path, &value).map_err(|error| at(error.to_string()))
+            Ok(LoggedRequest::V2(request)) => apply_v2(&request, cluster).map_err(at),
+            Ok(LoggedRequest::V3(request)) => {
+                request.v2.map_or(Ok(()), |request| apply_v2(&request, cluster)).map_err(at)
             }
-            Ok(_) | Err(_) => Ok(()),
+            Ok(LoggedRequest::Empty) | Err(_) => Ok(()),
         },
         raft::EntryType::ConfChange => apply_conf_change(&entry.data, cluster).map_err(at),
         raft::EntryType::ConfChangeV2 => Ok(()),
     }
+}
+
+/// Of requests on the users' part of the v2 store the cluster takes note.
+fn apply_v2(request: &V2Request, cluster: &mut Cluster) -> Result<(), String> {
+    let path = String::from_utf8_lossy(&request.path);
+    let value = String::from_utf8_lossy(&request.val);
+    cluster.apply_v2(&request.method, &path, &value).map_err(|error| error.to_string())
 }
 
 fn apply_conf_change(data: &Bytes, cluster: &mut Cluster) -> Result<(), String> {

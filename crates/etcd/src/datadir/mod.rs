@@ -19,6 +19,7 @@ mod kind;
 mod listing;
 mod log;
 mod members;
+mod past;
 mod repair;
 mod request;
 mod snap;
@@ -117,7 +118,8 @@ impl DataDir {
         State::of(self)
     }
 
-    /// The answer to a range, in memory that does not grow with the keys' values.
+    /// The answer to a range, in memory that does not grow with the keys' values. A revision that
+    /// was compacted is had, in memory, from a log that goes back to the first entry.
     pub fn list(&self, range: &Range) -> Result<Listing, StateError> {
         Listing::of(self, range)
     }
@@ -128,7 +130,8 @@ impl DataDir {
         verify::verify(self, release)
     }
 
-    /// The state at a revision, 0 for the last one, in files that a real server accepts. The
+    /// The state at a revision, 0 for the last one, in files that a real server accepts; a revision
+    /// that was compacted is had from a log that goes back to the first entry. The
     /// database is written into `store`, which has no bytes yet (a `Vec` does where it fits memory).
     pub fn export(
         &self,

@@ -85,7 +85,8 @@ pub(super) fn repair(
 
 /// A snapshot file is written anew, with its own digest.
 fn snapshot(directory: &DataDir, store: impl PageStore + 'static) -> Result<Repaired, RepairError> {
-    let exported = export::export(directory, ExportAs::Snapshot, 0, store)?;
+    let state = State::despite_digest(directory)?;
+    let exported = export::export_state(directory, &state, ExportAs::Snapshot, 0, store)?;
     let done = vec!["the file was written anew, with a digest that is right".into()];
     let (files, given_up) = (exported.files, exported.given_up);
     Ok(Repaired { files, served: Some(exported.revision), done, given_up })
@@ -177,7 +178,7 @@ fn rebuilt(
         following.into_iter().filter(|entry| entry.index > applied).collect();
     let identity = identity.at(applied, &entries, tail);
     let last = state.store().revision();
-    let files = export::write(&state, &identity, ExportAs::Directory, last, store)?;
+    let files = export::write(&state, &state, &identity, ExportAs::Directory, last, store)?;
     done.push(format!("backend, log and snapshot are written anew as of entry {applied}"));
     Ok(Repaired { files, served: None, done, given_up })
 }

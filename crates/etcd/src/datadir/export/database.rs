@@ -14,9 +14,10 @@ use crate::mvcc::{Backend as _, Bucket, Revision};
 /// A bucket that fits memory.
 type Pairs = BTreeMap<Bytes, Bytes>;
 
-/// Writes the whole file, with the revisions up to `last`.
+/// Writes the whole file, with the revisions of a history up to `last`.
 pub(super) fn write(
     state: &State,
+    history: &State,
     identity: &Identity,
     last: i64,
     store: &mut dyn PageStore,
@@ -25,8 +26,8 @@ pub(super) fn write(
     for bucket in Bucket::ALL {
         build.bucket(bucket.name().as_bytes())?;
         match bucket {
-            Bucket::Key => revisions(&mut build, state, last)?,
-            Bucket::Meta => put(&mut build, meta(state, identity))?,
+            Bucket::Key => revisions(&mut build, history, last)?,
+            Bucket::Meta => put(&mut build, meta(state, history, identity))?,
             Bucket::Members => put(&mut build, members(identity))?,
             Bucket::MembersRemoved => put(&mut build, removed(state, identity))?,
             Bucket::Cluster => put(&mut build, cluster(state, identity))?,
@@ -70,8 +71,14 @@ fn cluster(state: &State, identity: &Identity) -> Pairs {
     pairs
 }
 
-fn meta(state: &State, identity: &Identity) -> Pairs {
+fn meta(state: &State, history: &State, identity: &Identity) -> Pairs {
     let mut pairs = pairs(state, Bucket::Meta);
+    if history.store().compact_revision() < 0 {
+        // It has what the state had compacted.
+        for name in [&b"finishedCompactRev"[..], b"scheduledCompactRev"] {
+            pairs.remove(name);
+        }
+    }
     let number = |number: u64| Bytes::copy_from_slice(&number.to_be_bytes());
     pairs.insert(Bytes::from_static(b"consistent_index"), number(identity.index));
     if identity.is_since_3_5() {

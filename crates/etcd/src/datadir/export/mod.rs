@@ -25,11 +25,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::inspect::Contents;
 use super::kind::{SNAP_DIRECTORY, WAL_DIRECTORY};
-use super::{BackendError, DataDir, DataFile, Kind, State, StateError, members};
+use super::{BackendError, DataDir, DataFile, Kind, State, StateError, members, past};
 use crate::bolt::{BuildError, PIECE_BYTES, PageStore, Paged};
 use crate::membership::{self, Cluster, Member, join_context, promote_context};
 use crate::mvcc::MvccError;
 use crate::proto::etcdserverpb::Metadata;
+use crate::request::Range;
 use crate::snap::{SnapName, encode};
 use crate::wal::{Encoder, SegmentName, SnapshotMark};
 
@@ -97,7 +98,17 @@ pub(super) fn export(
     revision: i64,
     store: impl PageStore + 'static,
 ) -> Result<Exported, ExportError> {
-    let state = directory.state()?;
+    export_state(directory, &directory.state()?, form, revision, store)
+}
+
+/// The same of a state that was made of the directory.
+pub(super) fn export_state(
+    directory: &DataDir,
+    state: &State,
+    form: ExportAs,
+    revision: i64,
+    store: impl PageStore + 'static,
+) -> Result<Exported, ExportError> {
     let mut given_up = Vec::new();
     if state.auth_requests() > 0 {
         given_up.push(format!(
@@ -105,9 +116,13 @@ pub(super) fn export(
             state.auth_requests()
         ));
     }
-    let last = bound(&state, revision, &mut given_up)?;
-    let identity = identity(directory, &state, form, &mut given_up)?;
-    let exported = write(&state, &identity, form, last, store)?;
+    let is_compacted = (1..state.store().compact_revision()).contains(&revision);
+    let all = Range { range_end: Bytes::from_static(b"\0"), ..Range::default() };
+    let past = is_compacted.then(|| past::history(directory, state, &all)).flatten();
+    let history = past.as_ref().unwrap_or(state);
+    let last = bound(history, revision, &mut given_up)?;
+    let identity = identity(directory, state, form, &mut given_up)?;
+    let exported = write(state, history, &identity, form, last, store)?;
     Ok(Exported { files: exported, revision: last, given_up })
 }
 
@@ -201,15 +216,17 @@ fn restored(directory: &DataDir, index: u64) -> Identity {
     Identity::lone(id, cluster_id, cluster, 1, index)
 }
 
-/// The files; the database is what was written into `store`.
+/// The files; the database is what was written into `store`. Revisions are those of `history`, all
+/// else is that of `state`.
 pub(super) fn write(
     state: &State,
+    history: &State,
     identity: &Identity,
     form: ExportAs,
     last: i64,
     mut store: impl PageStore + 'static,
 ) -> Result<Vec<DataFile>, ExportError> {
-    database::write(state, identity, last, &mut store)?;
+    database::write(state, history, identity, last, &mut store)?;
     if form == ExportAs::Snapshot {
         add_digest(&mut store).map_err(BuildError::Write)?;
         return Ok(vec![DataFile::paged("snapshot.db", Paged::new(store))]);

@@ -1,10 +1,12 @@
 //! The backend's file under a running server.
 
+use bytes::Bytes;
 use disk::DiskError;
 
 use super::lab::Lab;
-use crate::datadir::{DataDir, DataFile};
-use crate::request::{Compact, DeleteRange, Reply, Request, RequestError};
+use crate::datadir::{DataDir, DataFile, ExportAs};
+use crate::mvcc::Backend as _;
+use crate::request::{Compact, DeleteRange, KeyValue, Range, Reply, Request, RequestError};
 use crate::server::{Input, ServerConfig};
 
 const DB: &str = "/var/lib/etcd/member/snap/db";
@@ -42,6 +44,102 @@ fn a_directory_tells_what_its_running_server_tells() {
         let inspection = directory.inspect();
         assert_eq!(inspection.damage, [], "nothing is damaged");
     }
+}
+
+#[test]
+fn of_several_members_logs_only_what_the_commit_index_covers_counts() {
+    let mut lab = Lab::new(3);
+    let leader = lab.elect();
+    lab.put(leader, "a", "1").unwrap();
+    lab.ticks(2);
+    lab.cut_off.insert(leader);
+    lab.ask(leader, Request::put("b", "2"));
+    lab.settle();
+    let directory = DataDir::from_disk(&lab.machines[leader].disk, "/var/lib/etcd").unwrap();
+    let wal = directory.inspect().wal.unwrap();
+    assert!(wal.last_index > wal.hard_state.commit, "nobody else has the entry");
+    let state = directory.state().unwrap();
+    let held = |key: &str| state.store().index().key(key.as_bytes()).is_some();
+    assert!(held("a") && !held("b"), "it may still be overwritten");
+}
+
+fn listed(directory: &DataDir, revision: i64) -> Result<Vec<KeyValue>, String> {
+    let all = Range { range_end: Bytes::from_static(b"\0"), revision, ..Range::default() };
+    let mut listing = directory.list(&all).map_err(|error| error.to_string())?;
+    let page = listing.next_page(i64::MAX).map_err(|error| error.to_string())?;
+    Ok(page.expect("a first page").kvs)
+}
+
+/// The directory of a lone server that compacted at the end, and what it had told at each revision.
+fn compacted(keys: &str) -> (DataDir, Vec<(i64, Vec<KeyValue>)>) {
+    let mut lab = Lab::new(1);
+    lab.elect();
+    let mut told = Vec::new();
+    for number in 0..40 {
+        let key = format!("{keys}{}", number % 7);
+        match number % 5 {
+            4 => _ = lab.call(0, Request::delete(key)).unwrap(),
+            _ => _ = lab.put(0, &key, &number.to_string()).unwrap(),
+        }
+        let from = Bytes::from_static(b"\0");
+        let all = Range { key: from.clone(), range_end: from, ..Range::default() };
+        let Ok(Reply::Range(now)) = lab.call(0, Request::Range(all)) else { panic!("a range") };
+        told.push((now.header.revision, now.kvs));
+    }
+    let revision = lab.view(0).store().unwrap().revision();
+    lab.call(0, Request::Compact(Compact { revision, physical: true })).unwrap();
+    lab.ticks(5);
+    (DataDir::from_disk(&lab.machines[0].disk, "/var/lib/etcd").unwrap(), told)
+}
+
+#[test]
+fn revisions_that_the_backend_compacted_are_read_and_exported_by_the_whole_log() {
+    let (directory, told) = compacted("key");
+    let state = directory.state().unwrap();
+    assert_eq!(state.store().compact_revision(), told.last().unwrap().0, "all was compacted");
+    for (revision, kvs) in &told {
+        assert_eq!(listed(&directory, *revision).as_ref(), Ok(kvs), "at {revision}");
+    }
+    let (revision, kvs) = &told[12];
+    let exported = directory.export(ExportAs::Directory, *revision, Vec::new()).unwrap();
+    let exported = DataDir::from_files(exported.files).unwrap();
+    assert_eq!(exported.verify(None).damage, [], "it is whole");
+    assert_eq!(listed(&exported, 0).as_ref(), Ok(kvs), "as it was then");
+    assert_eq!(exported.state().unwrap().store().revision(), *revision, "and nothing later");
+}
+
+#[test]
+fn a_log_that_does_not_begin_or_tells_of_other_keys_makes_no_revision_again() {
+    let (own, told) = compacted("key");
+    let (other, _) = compacted("other");
+    let revision = told[12].0;
+    let is_log = |file: &&DataFile| file.path.starts_with("member/wal");
+    let backend = own.files().iter().filter(|file| !is_log(file));
+    let mixed = DataDir::from_files(backend.chain(other.files().iter().filter(is_log)).cloned());
+    let compacted = Err("etcdserver: mvcc: required revision has been compacted".to_owned());
+    assert_eq!(listed(&mixed.unwrap(), revision), compacted, "the log of another server");
+    let alone = own.files().iter().filter(|file| !is_log(file)).cloned();
+    let alone = DataDir::from_files(alone).unwrap();
+    assert_eq!(listed(&alone, revision), compacted, "no log");
+}
+
+#[test]
+fn a_batch_is_closed_when_its_interval_is_over() {
+    let interval_ns = 1_000_000_000;
+    let mut lab = Lab::with(1, |config| config.batch_interval_ns = interval_ns);
+    lab.elect();
+    let pending = |lab: &Lab| lab.view(0).store().unwrap().backend().pending();
+    let mut closed_ns = Vec::new();
+    for number in 0..3 {
+        lab.put(0, "a", &number.to_string()).unwrap();
+        assert!(pending(&lab) > 0, "acknowledged, and not yet in the file");
+        while pending(&lab) > 0 {
+            lab.tick();
+        }
+        closed_ns.push(lab.now_ns);
+    }
+    assert_eq!(closed_ns[1] - closed_ns[0], interval_ns, "{closed_ns:?}");
+    assert_eq!(closed_ns[2] - closed_ns[1], interval_ns, "{closed_ns:?}");
 }
 
 #[test]
