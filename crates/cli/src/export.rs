@@ -58,6 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Form::Etcd => ExportAs::Directory,
         Form::EtcdSnapshot => ExportAs::Snapshot,
     };
+    write_out::check_outside(&arguments.path, &arguments.out)?;
     let directory = archive::open(&arguments.path)?;
     let exported = directory
         .export(form, arguments.rev, Scratch::beside(&arguments.out)?)

@@ -49,6 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .map(str::parse)
         .transpose()
         .map_err(|error: UnknownRelease| Failure::Usage(error.to_string()))?;
+    write_out::check_outside(&arguments.path, &arguments.out)?;
     let directory = archive::open(&arguments.path)?;
     let repaired = directory
         .repair(release, Scratch::beside(&arguments.out)?)

@@ -13,6 +13,20 @@ use etcd::datadir::DataFile;
 use crate::failure::Failure;
 use crate::host_file::HostFile;
 
+/// Refuses a place inside the source, to which nothing is ever written.
+pub(crate) fn check_outside(source: &Path, out: &Path) -> Result<(), Failure> {
+    let fails = |error| Failure::Write { path: out.to_path_buf(), error };
+    // A source that is not there is a matter of whoever reads it.
+    let Ok(source) = source.canonicalize() else { return Ok(()) };
+    let mut folders = out.ancestors().filter(|folder| folder.exists());
+    let folder = folders.next().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize().map_err(fails)?;
+    if folder.starts_with(&source) {
+        return Err(fails(std::io::Error::other("it lies in what is read")));
+    }
+    Ok(())
+}
+
 /// Writes files below a new or empty folder, whose modes are those that etcd gives.
 pub(crate) fn directory(out: &Path, files: &[DataFile]) -> Result<(), Failure> {
     let fails = |path: &Path| {

@@ -224,7 +224,7 @@ fn verify_exits_with_1_when_anything_is_wrong() {
 fn what_get_cannot_read_is_one_line_with_the_place() {
     let Some(corpus) = corpus() else { return };
     for (case, words) in [
-        ("etcd/A1_single.tar.gz", "required revision has been compacted"),
+        ("etcd/A6_purged.tar.gz", "required revision has been compacted"),
         ("etcd/E15_db_leaf_flag.tar.gz", "member/snap/db: page 2 at offset 8192: invalid type"),
         ("etcd/E01_wal_bitflip_mid.tar.gz", "0000000000000000-0000000000000000.wal: offset "),
         ("zookeeper/d01-basic-3.8/data.tar.gz", "a ZooKeeper data directory has no backend"),
@@ -320,4 +320,59 @@ fn a_folder_and_its_archive_say_the_same() {
         let (ours, theirs) = (call(command, &folder), call(command, &archive));
         assert!(!ours.is_empty() && ours == theirs, "{command}");
     }
+}
+
+/// Every file below a folder, with its bytes.
+fn contents(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            contents(&path, found);
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            found.push((path, bytes));
+        }
+    }
+    found.sort();
+}
+
+#[test]
+fn repair_and_export_write_to_a_new_place_and_never_to_the_source() {
+    let Some(corpus) = corpus() else { return };
+    let folder = scratch("never-to-the-source");
+    let file = fs::File::open(corpus.join("etcd/B1_lowsnap.tar.gz"));
+    tar::Archive::new(flate2::read::GzDecoder::new(file.unwrap())).unpack(&folder).unwrap();
+    let source = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let before = {
+        let mut before = Vec::new();
+        contents(&source, &mut before);
+        before
+    };
+    let call = |command: &str, out: &Path| {
+        quorarium(&[command, source.to_str().unwrap(), "--out", out.to_str().unwrap()])
+    };
+    for command in ["repair", "export"] {
+        for inside in [source.join("new"), source.join("member/new"), source.clone()] {
+            let error = refusal(&call(command, &inside));
+            assert!(error.contains("it lies in what is read"), "{error}");
+        }
+        let out = folder.join(command);
+        let output = call(command, &out);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let error = refusal(&call(command, &out));
+        assert!(error.contains("not empty"), "a place that is taken: {error}");
+    }
+    let mut after = Vec::new();
+    contents(&source, &mut after);
+    assert!(after == before, "the source is as it was");
+}
+
+#[test]
+fn users_and_roles_are_shown_as_not_enforced() {
+    let Some(corpus) = corpus() else { return };
+    let path = corpus.join("etcd/A1_single.tar.gz");
+    let text = String::from_utf8(quorarium(&["inspect", path.to_str().unwrap()]).stdout).unwrap();
+    let head = text.lines().find(|line| line.contains("authentication")).unwrap();
+    assert!(head.contains("(shown, not enforced)"), "{head}");
+    assert!(text.contains("  user ") && text.contains("  role "), "{text}");
 }
