@@ -1,5 +1,5 @@
-//! Valid inputs to begin with, made by our own writers. All are small: every bit of some of them is
-//! turned over by the tests.
+//! Valid inputs to begin with, made by our own writers. All are small, so that the tests can cut them
+//! at every byte, and turn every bit of some of them over.
 
 use std::io::{Cursor, Write as _};
 
@@ -17,14 +17,50 @@ use zip::write::SimpleFileOptions;
 
 use crate::join;
 
+/// A valid file, and the fuzz target that reads its kind.
+pub struct ValidFile {
+    /// What it is.
+    pub name: &'static str,
+    /// Its kind, by the target that reads it.
+    pub target: &'static str,
+    /// Its bytes, at most 32 KiB.
+    pub bytes: Vec<u8>,
+}
+
+/// Files as they lie in a data directory, or hold one.
+pub fn files() -> Vec<ValidFile> {
+    let [first, second] = log().try_into().expect("two segments");
+    let [tar, gzip, zip, _] = archives().try_into().expect("three archives and a file");
+    let small = database(1024, false, 1);
+    let files = [
+        ("first segment", "wal_record", first),
+        ("second segment", "wal_record", second),
+        ("snapshot of no members", "snap_file", snap_file(&V2Store::default())),
+        ("snapshot with a large tree", "snap_file", snap_file(&large_tree())),
+        ("snapshot of the database", "database_snapshot", with_hash(small.clone())),
+        ("database of one batch", "bolt", small),
+        ("database of three batches", "bolt", database(1024, false, 3)),
+        ("database with a list of free pages", "bolt", database(1024, true, 3)),
+        ("database of large pages", "bolt", database(2048, true, 2)),
+        ("tar", "archive", tar),
+        ("gzipped tar", "archive", gzip),
+        ("zip", "archive", zip),
+    ];
+    files.map(|(name, target, bytes)| ValidFile { name, target, bytes }).into()
+}
+
 /// The seeds of a target.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     match target {
         "wal_record" => log(),
         "wal_directory" => vec![join(&log()), join(&log()[..1])],
-        "snap_file" => vec![snap_file()],
-        "bolt" => vec![database(1024, false), database(1024, true), database(4096, false)],
-        "database_snapshot" => vec![database(1024, false), with_hash(database(1024, false))],
+        "snap_file" => vec![snap_file(&V2Store::default())],
+        "bolt" => {
+            vec![database(1024, false, 3), database(1024, true, 3), database(4096, false, 3)]
+        }
+        "database_snapshot" => {
+            vec![database(1024, false, 3), with_hash(database(1024, false, 3))]
+        }
         "request" => vec![put_request(), b"\x08\x01\x12\x03PUT\x1a\x02/1".to_vec()],
         "archive" => archives(),
         _ => Vec::new(),
@@ -35,7 +71,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
 fn archives() -> Vec<Vec<u8>> {
     let segment = "n1.etcd/member/wal/0000000000000000-0000000000000000.wal";
     let snap = "n1.etcd/member/snap/0000000000000002-0000000000000009.snap";
-    let files = [(segment, log().remove(0)), (snap, snap_file())];
+    let files = [(segment, log().remove(0)), (snap, snap_file(&V2Store::default()))];
     let mut tar = tar::Builder::new(Vec::new());
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (path, bytes) in files {
@@ -51,7 +87,7 @@ fn archives() -> Vec<Vec<u8>> {
     gzip.write_all(&tar).expect("memory takes it");
     let gzip = gzip.finish().expect("memory takes it");
     let zip = zip.finish().expect("memory takes it").into_inner();
-    vec![tar, gzip, zip, database(1024, false)]
+    vec![tar, gzip, zip, database(1024, false, 3)]
 }
 
 fn put_request() -> Vec<u8> {
@@ -96,29 +132,52 @@ fn log() -> Vec<Vec<u8>> {
     vec![first, second]
 }
 
-fn snap_file() -> Vec<u8> {
+fn snap_file(tree: &V2Store) -> Vec<u8> {
     let conf_state = raft::ConfState { voters: vec![1, 2, 3], ..raft::ConfState::default() };
-    let data = V2Store::default().to_json().into();
+    let data = tree.to_json().into();
     let metadata = raft::SnapshotMetadata { conf_state, index: 9, term: 2 };
     snap::encode(&raft::Snapshot { data, metadata })
 }
 
+/// A tree with what users of the second API wrote.
+fn large_tree() -> V2Store {
+    let key = |number| {
+        format!(
+            r#""k{number}":{{"Path":"/1/k{number}","CreatedIndex":{number},"ModifiedIndex":{number},
+            "ExpireTime":"0001-01-01T00:00:00Z","Value":"value {number}","Children":null}}"#
+        )
+    };
+    let keys: Vec<String> = (1..9).map(key).collect();
+    let time = r#""ExpireTime":"0001-01-01T00:00:00Z","Value":"""#;
+    let directory = format!(
+        r#"{{"Path":"/1","CreatedIndex":0,"ModifiedIndex":0,{time},"Children":{{{}}}}}"#,
+        keys.join(",")
+    );
+    let json = format!(
+        r#"{{"Root":{{"Path":"/","CreatedIndex":0,"ModifiedIndex":0,{time},
+        "Children":{{"1":{directory}}}}},"CurrentIndex":9,"CurrentVersion":2}}"#
+    );
+    V2Store::from_json(json.as_bytes()).expect("a tree as servers write it")
+}
+
 /// A backend with some keys, a deleted one, the buckets that a reader asks for, and one nested
 /// bucket.
-fn database(page_bytes: u32, has_freelist: bool) -> Vec<u8> {
+fn database(page_bytes: u32, has_freelist: bool, batches: u64) -> Vec<u8> {
     let mut disk = Disk::new(1 << 24);
     let id = disk.create("/db").expect("an empty disk takes a file");
     let options = DbOptions { page_bytes, has_freelist, grow_bytes: u64::from(page_bytes) };
     let (mut db, created) = Db::create(&mut disk, id, options).expect("a database is created");
     disk.complete(created);
-    for batch in 0..3 {
+    for batch in 0..batches {
         let mut tx = db.begin();
         let root = tx.root();
         let make = |tx: &mut etcd::bolt::Tx, name: &[u8]| {
             tx.create_bucket_if_missing(root, name).expect("a bucket is made")
         };
         let (key, meta) = (make(&mut tx, b"key"), make(&mut tx, b"meta"));
-        let nested = tx.create_bucket_if_missing(meta, b"nested").expect("a bucket is made");
+        // In a bucket that is not etcd's: a reader of keys refuses others.
+        let outer = make(&mut tx, b"outer");
+        let nested = tx.create_bucket_if_missing(outer, b"nested").expect("a bucket is made");
         tx.put(nested, b"inner", Bytes::from_static(b"value")).expect("a key is put");
         for number in 0..8 {
             let revision = 2 + batch * 8 + number;
