@@ -173,6 +173,59 @@ fn a_huge_length_allocates_nothing() {
     assert_eq!(error.place(), Some(("0000000000000000-0000000000000000.wal", 0)), "{error}");
 }
 
+/// What is said of the log after a change.
+fn refused(change: impl FnOnce(&mut Vec<(SegmentName, Vec<u8>)>)) -> String {
+    let mut files = log();
+    change(&mut files);
+    let segments: Vec<Segment> = files
+        .iter()
+        .map(|(name, bytes)| Segment::new(*name, &bytes.clone().into(), 4096))
+        .collect();
+    replay(&segments, &SnapshotMark::default(), ReadMode::Write).unwrap_err().to_string()
+}
+
+#[test]
+fn every_error_of_a_log_says_where_and_what() {
+    let record = |kind, data: &'static [u8]| {
+        move |files: &mut Vec<(SegmentName, Vec<u8>)>| {
+            files.truncate(1);
+            let crc = {
+                let segments = [Segment::new(files[0].0, &files[0].1.clone().into(), 4096)];
+                replay(&segments, &SnapshotMark::default(), ReadMode::Read).unwrap().crc
+            };
+            Encoder::new(crc).raw(kind, Some(&Bytes::from_static(data)), &mut files[0].1);
+        }
+    };
+    let end = log()[0].1.len();
+    let first = "0000000000000000-0000000000000000.wal: offset";
+    let second = "0000000000000001-0000000000000004.wal: offset";
+
+    let found = refused(|files| files[0].1[400] ^= 1);
+    assert!(found.starts_with(first) && found.contains("walpb: crc mismatch ("), "{found}");
+    assert!(found.contains(" stored, ") && found.ends_with(" computed)"), "{found}");
+    let found = refused(|files| files[1].1[11] ^= 1);
+    assert!(found.starts_with(&format!("{second} 0: wal: crc mismatch (")), "{found}");
+    let found = refused(|files| files[1].1[6] = 0x7f);
+    let expected = format!("{second} 0: wal: max entry size limit exceeded (");
+    assert!(found.starts_with(&expected) && found.ends_with(" bytes)"), "{found}");
+    let found = refused(|files| files[1].1.truncate(20));
+    assert_eq!(found, format!("{second} 16: unexpected EOF"));
+
+    let found = refused(record(RecordKind::Metadata, b"\x08\x03\x10\x02"));
+    let words =
+        "wal: conflicting metadata found (member 3 of cluster 2, before member 1 of cluster 2)";
+    assert_eq!(found, format!("{first} {end}: {words}"));
+    let found = refused(record(RecordKind::Snapshot, b"\x08\x00\x10\x07"));
+    assert_eq!(found, format!("{first} {end}: wal: snapshot mismatch (term 7, expected 0)"));
+    let found = refused(record(RecordKind::Entry, b"\x08\x00\x10\x01\x18\x09"));
+    let words = "wal: slice bounds out of range (entry 9 after 3)";
+    assert_eq!(found, format!("{first} {end}: {words}"));
+    let found = refused(record(RecordKind::State, b"\x08"));
+    assert!(found.starts_with(&format!("{first} {end}: raftpb.HardState: ")), "{found}");
+    let found = refused(|files| files[0].1[25] = 9);
+    assert_eq!(found, format!("{first} 16: unexpected block type 9, none of 1 to 5"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 

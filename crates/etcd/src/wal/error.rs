@@ -1,7 +1,11 @@
 //! What can be wrong with a log. Every error says in which file and at which offset, and keeps
 //! the words of the real server.
 
+use bytes::Bytes;
 use disk::DiskError;
+use prost::Message as _;
+
+use crate::proto::etcdserverpb::Metadata;
 
 /// Why a log cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +69,7 @@ pub enum WalError {
         computed: u32,
     },
     /// A record of a type that etcd does not know.
-    #[error("{file}: offset {offset}: unexpected block type {kind}")]
+    #[error("{file}: offset {offset}: unexpected block type {kind}, none of 1 to 5")]
     UnexpectedBlockType {
         /// Segment.
         file: String,
@@ -75,20 +79,28 @@ pub enum WalError {
         kind: i64,
     },
     /// Two segments name different members or clusters.
-    #[error("{file}: offset {offset}: wal: conflicting metadata found")]
+    #[error("{file}: offset {offset}: wal: conflicting metadata found ({found}, before {before})")]
     ConflictingMetadata {
         /// Segment.
         file: String,
         /// Where the frame begins.
         offset: u64,
+        /// The member and cluster that it names.
+        found: String,
+        /// Those of the segments before.
+        before: String,
     },
     /// The snapshot to start from has another term in the log.
-    #[error("{file}: offset {offset}: wal: snapshot mismatch")]
+    #[error("{file}: offset {offset}: wal: snapshot mismatch (term {found}, expected {expected})")]
     SnapshotMismatch {
         /// Segment.
         file: String,
         /// Where the frame begins.
         offset: u64,
+        /// The term that the log has.
+        found: u64,
+        /// The snapshot's term.
+        expected: u64,
     },
     /// Entries are missing between the start, or the entry before, and this one.
     #[error("{file}: offset {offset}: wal: slice bounds out of range (entry {index} after {last})")]
@@ -120,6 +132,16 @@ pub enum WalError {
 }
 
 impl WalError {
+    /// Metadata at a place that are not those of the segments before.
+    pub(crate) fn conflicting(
+        (file, offset): (String, u64),
+        found: &Bytes,
+        before: &Bytes,
+    ) -> WalError {
+        let (found, before) = (ids(found), ids(before));
+        WalError::ConflictingMetadata { file, offset, found, before }
+    }
+
     /// The words that the real server logs, without place and numbers.
     pub fn reason(&self) -> String {
         let words = match self {
@@ -150,8 +172,8 @@ impl WalError {
             | WalError::RecordCrc { file, offset, .. }
             | WalError::ChainCrc { file, offset, .. }
             | WalError::UnexpectedBlockType { file, offset, .. }
-            | WalError::ConflictingMetadata { file, offset }
-            | WalError::SnapshotMismatch { file, offset }
+            | WalError::ConflictingMetadata { file, offset, .. }
+            | WalError::SnapshotMismatch { file, offset, .. }
             | WalError::Hole { file, offset, .. } => Some((file, *offset)),
             WalError::SnapshotNotFound { .. }
             | WalError::FileNotFound { .. }
@@ -162,5 +184,13 @@ impl WalError {
     /// Whether [`super::repair`] may help.
     pub fn is_torn(&self) -> bool {
         matches!(self, WalError::UnexpectedEof { .. })
+    }
+}
+
+/// Whose log metadata say it is.
+pub(crate) fn ids(metadata: &Bytes) -> String {
+    match Metadata::decode(metadata.clone()) {
+        Ok(ids) => format!("member {:x} of cluster {:x}", ids.node_id, ids.cluster_id),
+        Err(error) => format!("metadata that cannot be decoded ({error})"),
     }
 }

@@ -39,6 +39,7 @@ pub use decoder::{Decoder, Position, Record, RecordKind};
 pub(crate) use directory::valid_snapshots_on;
 pub use encoder::Encoder;
 pub use error::WalError;
+pub(crate) use error::ids;
 pub use event::WalEvent;
 pub use frame::{
     FRAME_HEADER_BYTES, Frame, FrameError, RECORD_BYTES_MAX, RecordLimit, frame_at, frame_within,

@@ -141,9 +141,8 @@ impl<'a> Reader<'a> {
 
     fn take_metadata(&mut self, record: &Record) -> Result<(), WalError> {
         let metadata = record.data.clone().unwrap_or_default();
-        if self.metadata.as_ref().is_some_and(|known| *known != metadata) {
-            let (file, offset) = self.place(record);
-            return Err(WalError::ConflictingMetadata { file, offset });
+        if let Some(known) = self.metadata.as_ref().filter(|known| **known != metadata) {
+            return Err(WalError::conflicting(self.place(record), &metadata, known));
         }
         self.metadata = Some(metadata);
         Ok(())
@@ -184,7 +183,8 @@ impl<'a> Reader<'a> {
         if mark.index == self.from.index {
             if mark.term != self.from.term {
                 let (file, offset) = self.place(record);
-                return Err(WalError::SnapshotMismatch { file, offset });
+                let (found, expected) = (mark.term, self.from.term);
+                return Err(WalError::SnapshotMismatch { file, offset, found, expected });
             }
             self.is_found = true;
         }

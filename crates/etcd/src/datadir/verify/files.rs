@@ -12,7 +12,7 @@ use crate::datadir::kind::{SNAP_DIRECTORY, WAL_DIRECTORY};
 use crate::datadir::{DataDir, DataFile, members, snap};
 use crate::proto::walpb;
 use crate::snap::{DatabaseName, SnapName};
-use crate::wal::{Decoder, Record, RecordKind, Segment, SegmentName};
+use crate::wal::{Decoder, Record, RecordKind, Segment, SegmentName, ids};
 
 /// `--max-wals` and `--max-snapshots` unless they are set.
 const KEPT_BY_DEFAULT: usize = 5;
@@ -191,13 +191,6 @@ fn first_metadata(segment: &Segment) -> Option<Record> {
         }
     }
     None
-}
-
-fn ids(metadata: &Bytes) -> String {
-    match crate::proto::etcdserverpb::Metadata::decode(metadata.clone()) {
-        Ok(ids) => format!("member {:x} of cluster {:x}", ids.node_id, ids.cluster_id),
-        Err(error) => format!("metadata that cannot be decoded ({error})"),
-    }
 }
 
 /// Each `.snap` file is whole and what its name says, and the newest mark in the log has one.

@@ -115,9 +115,8 @@ fn take(
         }
         RecordKind::Metadata => {
             let metadata = record.data.clone().unwrap_or_default();
-            if read.metadata.as_ref().is_some_and(|known| *known != metadata) {
-                let (file, offset) = place();
-                return Err(WalError::ConflictingMetadata { file, offset }.into());
+            if let Some(known) = read.metadata.as_ref().filter(|known| **known != metadata) {
+                return Err(WalError::conflicting(place(), &metadata, known).into());
             }
             read.metadata = Some(metadata);
         }
@@ -125,7 +124,8 @@ fn take(
             let mark: walpb::Snapshot = must(&strict::SNAPSHOT_MARK, record)?;
             if mark.index == from.index && mark.term != from.term {
                 let (file, offset) = place();
-                return Err(WalError::SnapshotMismatch { file, offset }.into());
+                let (found, expected) = (mark.term, from.term);
+                return Err(WalError::SnapshotMismatch { file, offset, found, expected }.into());
             }
         }
         RecordKind::Crc => {}
