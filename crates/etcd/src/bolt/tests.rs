@@ -421,6 +421,109 @@ fn a_compaction_goes_on_through_several_transactions() {
     assert!(copy.size_bytes() < db.size_bytes() * 8 / 10, "it is smaller");
 }
 
+/// The pages of the file that have other bytes than before.
+fn changed_pages(before: &[u8], after: &[u8], page_bytes: usize) -> Vec<usize> {
+    let page = |bytes: &[u8], id: usize| {
+        let from = (id * page_bytes).min(bytes.len());
+        let mut page = bytes[from..bytes.len().min(from + page_bytes)].to_vec();
+        page.resize(page_bytes, 0);
+        page
+    };
+    let pages = before.len().max(after.len()).div_ceil(page_bytes);
+    (0..pages).filter(|id| page(before, *id) != page(after, *id)).collect()
+}
+
+#[test]
+fn a_commit_writes_its_pages_syncs_then_one_meta_page_and_syncs_again() {
+    let mut disk = Disk::new(1 << 30);
+    let mut db = new_db(&mut disk, options(0, false));
+    let bytes = |disk: &Disk, db: &Db| disk.read_range(db.id, 0..disk.len(db.id)).unwrap();
+    for round in 0..6u16 {
+        let in_use: Vec<u64> = db.file().owners().into_keys().collect();
+        let transaction = db.file().meta().transaction + 1;
+        let mut tx = db.begin();
+        let bucket = tx.create_bucket_if_missing(tx.root(), b"key").unwrap();
+        (0..200).for_each(|at| {
+            tx.put(bucket, &key(at * 3 + round), value(at, 30).into()).unwrap();
+        });
+        let before = bytes(&disk, &db);
+        let mut commit = db.commit(tx, &mut disk).unwrap();
+        let mut writes = Vec::new();
+        let mut last = before;
+        loop {
+            let now = bytes(&disk, &db);
+            let pages = changed_pages(&last, &now, 1024);
+            writes.extend((!pages.is_empty()).then_some(pages));
+            last = now;
+            let ticket = commit.ticket();
+            disk.complete(ticket);
+            match commit.on_synced(ticket, &mut db, &mut disk).unwrap() {
+                Progress::Waiting(next) => commit = next,
+                Progress::Done => break,
+            }
+        }
+        let [data, meta] = &writes[..] else { panic!("{writes:?}") };
+        assert!(data.len() > 3 && data[0] > 1, "pages, and no meta page among them: {data:?}");
+        let is_in_use = |page: &&usize| in_use.contains(&(**page as u64));
+        assert_eq!(data.iter().find(is_in_use), None, "the older state keeps its pages");
+        assert_eq!(*meta, [usize::from(transaction % 2 == 1)], "the one by parity");
+    }
+}
+
+#[test]
+fn pages_are_filled_as_asked_and_merged_when_they_are_small() {
+    for (fill, keys_a_page) in [(50, 16), (90, 29), (100, 32)] {
+        let mut disk = Disk::new(1 << 30);
+        let mut db = new_db(&mut disk, options(2, false));
+        let mut tx = db.begin();
+        let bucket = tx.create_bucket(tx.root(), b"key").unwrap();
+        tx.set_fill_percent(bucket, fill);
+        // 16 bytes of element, 8 of key, 100 of value.
+        (0..2000).for_each(|at| tx.put(bucket, &key(at), value(at, 100).into()).unwrap());
+        commit_all(&mut db, &mut disk, tx).unwrap();
+        let statistics = db.file().check().statistics;
+        // One page is the root's; what fits the last one is not split.
+        let pages = (2000_u64 - 32).div_ceil(keys_a_page) + 1;
+        assert_eq!(statistics.leaf_pages - 1, pages, "filled by {fill}");
+
+        let mut tx = db.begin();
+        let bucket = tx.bucket(tx.root(), b"key").unwrap();
+        (0..2000).filter(|at| at % 16 > 0).for_each(|at| tx.delete(bucket, &key(at)).unwrap());
+        commit_all(&mut db, &mut disk, tx).unwrap();
+        let statistics = db.file().check().statistics;
+        let bytes_a_page = statistics.leaf_bytes_in_use / statistics.leaf_pages;
+        assert!(bytes_a_page > 4096 / 4, "{bytes_a_page} of a page after deletions");
+        assert_eq!(statistics.keys, 125, "the others are there");
+    }
+}
+
+#[test]
+fn more_free_pages_than_a_header_can_count_are_listed_and_found_again() {
+    let mut disk = Disk::new(1 << 30);
+    let mut db = new_db(&mut disk, options(0, true));
+    let mut tx = db.begin();
+    let bucket = tx.create_bucket(tx.root(), b"key").unwrap();
+    let large = Bytes::from(vec![7; 1 << 20]);
+    (0..70).for_each(|at| tx.put(bucket, &key(at), large.clone()).unwrap());
+    commit_all(&mut db, &mut disk, tx).unwrap();
+    let mut tx = db.begin();
+    let bucket = tx.bucket(tx.root(), b"key").unwrap();
+    (1..70).for_each(|at| tx.delete(bucket, &key(at)).unwrap());
+    commit_all(&mut db, &mut disk, tx).unwrap();
+    let free = db.file().freelist().unwrap().expect("the file has a list");
+    assert!(free.len() > 0xFFFF, "{} pages", free.len());
+    assert_eq!(db.file().check().problems, [], "each of them once");
+    let reopened = Db::open(&disk, db.id(), db.options).unwrap();
+    assert_eq!(reopened.free.listed(), db.free.listed(), "found again");
+    let mut tx = reopened.begin();
+    let bucket = tx.bucket(tx.root(), b"key").unwrap();
+    tx.put(bucket, &key(1), large).unwrap();
+    let before = reopened.size_bytes();
+    db = reopened;
+    commit_all(&mut db, &mut disk, tx).unwrap();
+    assert_eq!(db.size_bytes(), before, "and used again");
+}
+
 #[test]
 fn what_rots_under_an_open_database_is_seen_when_it_is_opened_again() {
     let mut disk = Disk::new(1 << 30);

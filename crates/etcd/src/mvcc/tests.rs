@@ -1,10 +1,12 @@
 //! The store against the claims of etcd's documentation, and against a model that forgets nothing.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::index::Index;
 use super::key_index::KeyIndex;
 use super::*;
 
@@ -294,6 +296,84 @@ fn writes_go_on_between_the_steps_of_a_compaction() {
     let found = store.range(&KeyRange::all(), at(21)).unwrap();
     assert!(found.kvs.iter().all(|kv| kv.value == "old"), "readers at 21 see the old values");
     assert_eq!(value_at(&store, "k00", 0).as_deref(), Some("new"), "and now the new one");
+}
+
+#[test]
+fn a_compaction_deletes_in_batches_with_a_commit_after_each_and_a_mark_at_the_end() {
+    let mut store = empty();
+    (0..20).for_each(|i| _ = put(&mut store, &format!("k{}", i % 4), "v"));
+    store.compact(21).unwrap();
+    let stored = |store: &Store| store.backend().bucket(Bucket::Key).count();
+    let mark = |store: &Store| store.backend().get(Bucket::Meta, b"finishedCompactRev");
+    let (mut left, mut sizes) = (stored(&store), Vec::new());
+    while let Some(step) = store.step_compaction(3) {
+        assert_eq!(store.backend().pending(), 0, "what it changed is committed");
+        let gone = left - stored(&store);
+        assert!(
+            step == crate::mvcc::Step::Backend || gone == 0,
+            "the walk over the index deletes nothing"
+        );
+        left -= gone;
+        sizes.push(gone);
+        let is_over = store.compactions().count() == 0;
+        let expected = Bytes::copy_from_slice(&Revision::new(21, 0).to_bytes());
+        assert_eq!(mark(&store), is_over.then_some(expected), "after {sizes:?}");
+    }
+    assert_eq!(left, 4, "the newest of each key");
+    assert!(sizes.iter().all(|gone| *gone <= 3), "{sizes:?}");
+}
+
+#[test]
+fn a_second_compaction_waits_for_the_first() {
+    let mut store = empty();
+    (0..12).for_each(|i| _ = put(&mut store, &format!("k{}", i % 3), "v"));
+    store.compact(5).unwrap();
+    store.compact(9).unwrap();
+    assert_eq!(store.compact_revision(), 9, "both are in force");
+    let (mut order, mut first) = (Vec::new(), Some(5));
+    while let Some(revision) = first {
+        order.push(revision);
+        store.step_compaction(2);
+        first = store.compactions().next().map(Compaction::revision);
+    }
+    assert!(order.is_sorted() && order.contains(&5) && order.contains(&9), "{order:?}");
+}
+
+/// A chunk at a time, with puts in between that split chunks on both sides of the walk.
+#[test]
+fn an_index_walk_with_puts_in_between_keeps_what_one_without_keeps() {
+    let key = |number: i64| Bytes::from(format!("key/{:04}", number * 7919 % 3000));
+    let mut index = Index::default();
+    for main in 2..6000 {
+        if main % 5 == 0 {
+            index.tombstone(&key(main / 3), Revision::new(main, 0));
+        } else {
+            index.put(&key(main), Revision::new(main, 0));
+        }
+    }
+    let before: Vec<_> = index.iter().map(|(key, all)| (key.clone(), all.clone())).collect();
+    let clone = index.clone();
+    let later = |index: &mut Index, main: i64| _ = index.put(&key(main), Revision::new(main, 0));
+
+    let (at, rules) = (5000, Rules::CURRENT);
+    let (mut whole, mut kept) = (index.clone(), Vec::new());
+    assert_eq!(whole.compact(&Bound::Unbounded, usize::MAX, at, rules, &mut kept), None, "at once");
+    let (mut from, mut kept_in_parts, mut main) = (Some(Bound::Unbounded), Vec::new(), 6000);
+    while let Some(bound) = from {
+        from = index.compact(&bound, 1, at, rules, &mut kept_in_parts);
+        (0..30).for_each(|_| {
+            later(&mut index, main);
+            main += 1;
+        });
+    }
+    assert!(main > 6500, "it took many steps");
+    (6000..main).for_each(|main| later(&mut whole, main));
+    kept.sort_unstable();
+    kept_in_parts.sort_unstable();
+    assert_eq!(kept_in_parts, kept, "the same revisions stay");
+    assert!(index == whole, "and the same histories, generation by generation");
+    let after: Vec<_> = clone.iter().map(|(key, all)| (key.clone(), all.clone())).collect();
+    assert!(before == after, "a clone that was taken before is as it was");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use disk::{Disk, Unsynced};
 
 use super::lab::{Lab, Stream};
-use crate::request::{Compact, Request};
+use crate::request::{Compact, Reply, Request};
 use crate::server::{Effects, Input, Server, ServerConfig, ServerEvent};
 use crate::snap::{self, SnapName};
 use crate::wal;
@@ -74,8 +74,9 @@ fn check_marks(disk: &Disk, when: &str) {
     snapshot.unwrap_or_else(|error| panic!("{when}: {error}"));
 }
 
-#[test]
-fn a_member_that_fell_behind_the_log_catches_up_by_snapshot() {
+/// Three servers, their leader, and one that was cut off until the leader had forgotten the entries
+/// that it lacks; it hears the others again.
+fn with_one_behind() -> (Lab, usize, usize) {
     let mut lab = Lab::with(3, often);
     let leader = lab.elect();
     let lagging = (leader + 1) % 3;
@@ -84,11 +85,19 @@ fn a_member_that_fell_behind_the_log_catches_up_by_snapshot() {
     let behind = lab.view(lagging).log().last_index;
     assert!(lab.view(leader).log().sentinel.index > behind, "the leader cannot send entries");
     lab.cut_off.clear();
+    (lab, leader, lagging)
+}
+
+fn is_installed(event: &ServerEvent) -> bool {
+    matches!(event, ServerEvent::SnapshotInstalled { .. })
+}
+
+#[test]
+fn a_member_that_fell_behind_the_log_catches_up_by_snapshot() {
+    let (mut lab, leader, lagging) = with_one_behind();
     lab.elect();
     lab.ticks(5);
-    let installed =
-        count(&lab, lagging, |event| matches!(event, ServerEvent::SnapshotInstalled { .. }));
-    assert_eq!(installed, 1, "one snapshot was enough");
+    assert_eq!(count(&lab, lagging, is_installed), 1, "one snapshot was enough");
     assert_eq!(lab.hashes().len(), 1, "all servers agree");
     assert_eq!(lab.view(lagging).log().last_index, lab.view(leader).log().last_index, "in full");
     let cluster = lab.view(lagging).cluster().unwrap().clone();
@@ -99,6 +108,36 @@ fn a_member_that_fell_behind_the_log_catches_up_by_snapshot() {
     lab.boot(lagging);
     lab.elect();
     assert_eq!(lab.hashes().len(), 1, "and it boots from what it installed");
+}
+
+/// The walk of the old store goes with it, and that of the new one is taken up: only at its end is
+/// all gone that was to go.
+#[test]
+fn who_waits_for_a_walk_hears_of_it_although_a_snapshot_took_the_place_of_the_store() {
+    let mut lab = Lab::with(3, |config| {
+        often(config);
+        config.compaction_batch = 1;
+    });
+    let leader = lab.elect();
+    let lagging = (leader + 1) % 3;
+    put_many(&mut lab, leader, 0..100);
+    let revision = lab.view(lagging).store().unwrap().revision();
+    let asked = lab.ask(lagging, Request::Compact(Compact { revision, physical: true }));
+    lab.settle();
+    let walks = |lab: &Lab| lab.view(lagging).store().unwrap().compactions().count();
+    assert!(walks(&lab) == 1 && lab.answer(asked).is_none(), "the walk is under way");
+    lab.cut_off.insert(lagging);
+    put_many(&mut lab, leader, 0..40);
+    lab.cut_off.clear();
+    while count(&lab, lagging, is_installed) == 0 {
+        lab.tick();
+    }
+    assert!(walks(&lab) == 1 && lab.answer(asked).is_none(), "another one is");
+    while walks(&lab) > 0 {
+        lab.tick();
+    }
+    lab.tick();
+    assert!(matches!(lab.answer(asked), Some(Ok(Reply::Compact(_)))), "now it is told");
 }
 
 /// Delivers and syncs until only this server's backend waits for the disk.
@@ -139,24 +178,18 @@ fn what_was_committed_before_a_snapshot_is_applied_before_it_is_installed() {
         (0..3).for_each(|node| lab.input(node, Input::Tick));
         settle_but_backend(&mut lab, lagging);
     }
-    let installed = |event: &ServerEvent| matches!(event, ServerEvent::SnapshotInstalled { .. });
-    assert_eq!(count(&lab, lagging, installed), 0, "it waits for what comes before");
+    assert_eq!(count(&lab, lagging, is_installed), 0, "it waits for what comes before");
     assert!(names(&lab.machines[lagging].disk, SNAP).len() > 2, "it is there");
     lab.machines[lagging].is_slow = false;
     lab.elect();
     lab.ticks(5);
-    assert_eq!(count(&lab, lagging, installed), 1, "now it is");
+    assert_eq!(count(&lab, lagging, is_installed), 1, "now it is");
     assert_eq!(lab.hashes().len(), 1, "all servers agree");
 }
 
 #[test]
 fn a_leader_told_that_a_snapshot_did_not_arrive_sends_another() {
-    let mut lab = Lab::with(3, often);
-    let leader = lab.elect();
-    let lagging = (leader + 1) % 3;
-    lab.cut_off.insert(lagging);
-    put_many(&mut lab, leader, 0..40);
-    lab.cut_off.clear();
+    let (mut lab, leader, _) = with_one_behind();
     let mut lost = 0;
     for _ in 0..200 {
         lab.tick_without_streams();
@@ -292,16 +325,10 @@ fn a_backend_behind_the_snapshot_stops_the_boot_with_etcds_words() {
 /// that is torn and mended, the boot goes on with the new one.
 #[test]
 fn a_torn_log_behind_a_backend_that_a_boot_puts_in_place_is_repaired() {
-    let mut lab = Lab::with(3, often);
-    let leader = lab.elect();
-    let lagging = (leader + 1) % 3;
-    lab.cut_off.insert(lagging);
-    put_many(&mut lab, leader, 0..40);
-    lab.cut_off.clear();
+    let (mut lab, leader, lagging) = with_one_behind();
     lab.elect();
     lab.ticks(5);
-    let installed = |event: &ServerEvent| matches!(event, ServerEvent::SnapshotInstalled { .. });
-    assert_eq!(count(&lab, lagging, installed), 1, "it has a backend of the leader");
+    assert_eq!(count(&lab, lagging, is_installed), 1, "it has a backend of the leader");
     lab.put(leader, "a", "1").unwrap();
     let (segment, end) = lab.view(lagging).wal().unwrap().tail();
     let segment = format!("{WAL}/{segment}");
@@ -332,7 +359,12 @@ fn what_a_crash_left_of_backends_under_way_is_removed_at_the_boot() {
         disk.create(&format!("{SNAP}/{name}")).unwrap();
     }
     disk.create_dir("/var/lib/etcd/member/wal.tmp").unwrap();
-    disk.create(&format!("{WAL}/1.tmp")).unwrap();
+    for name in ["0.tmp", "1.tmp"] {
+        let path = format!("{WAL}/{name}");
+        if !disk.exists(&path) {
+            disk.create(&path).unwrap();
+        }
+    }
     lab.boot(0);
     lab.elect();
     let left = names(&lab.machines[0].disk, SNAP);
