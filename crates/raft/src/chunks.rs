@@ -1,16 +1,17 @@
-//! A row of entries that is small and cheap to clone: an entry costs its payload's handle, since
-//! its index follows from its position and its term from a run of equal ones; full chunks are
-//! shared between a clone and its original, and the last one is copied.
+//! A row of entries that is small and cheap to clone: an entry costs its payload's place, since its
+//! index follows from its position and its term from a run of equal ones; full chunks are shared
+//! between a clone and its original, and the last one is copied.
 
 use std::collections::VecDeque;
+use std::mem::replace;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::config::NO_LIMIT;
 use crate::entries::Entries;
+use crate::payloads::Payloads;
 use crate::types::{Entry, EntryType, encoded_size};
 
 /// Entries in a full chunk: more than a clone copies.
@@ -18,8 +19,8 @@ const CHUNK: usize = 256;
 
 /// Entries in a row.
 ///
-/// Invariants: every chunk of `full` holds [`CHUNK`] entries, `last` fewer; `skipped < CHUNK`
-/// entries of the first chunk do not count any more.
+/// Invariants: every chunk of `full` holds [`CHUNK`] entries and is closed, `last` fewer;
+/// `skipped < CHUNK` entries of the first chunk do not count any more.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chunks {
     full: VecDeque<Arc<Chunk>>,
@@ -32,7 +33,7 @@ pub(crate) struct Chunks {
 /// Invariants: the runs' starts increase from zero and are below the number of payloads.
 #[derive(Clone, Debug, Default)]
 struct Chunk {
-    payloads: Vec<Bytes>,
+    payloads: Payloads,
     runs: SmallVec<[Run; 1]>,
 }
 
@@ -44,18 +45,7 @@ struct Run {
     entry_type: EntryType,
 }
 
-impl Run {
-    fn entry(self, index: u64, data: &Bytes) -> Entry {
-        let Self { term, entry_type, .. } = self;
-        Entry { entry_type, term, index, data: data.clone() }
-    }
-}
-
 impl Chunk {
-    fn with_room(count: usize) -> Self {
-        Self { payloads: Vec::with_capacity(count), ..Self::default() }
-    }
-
     fn len(&self) -> usize {
         self.payloads.len()
     }
@@ -69,7 +59,7 @@ impl Chunk {
         let alike = |a: &Entry, b: &Entry| (a.term, a.entry_type) == (b.term, b.entry_type);
         for row in entries.chunk_by(alike) {
             self.goes_on_with(row[0].term, row[0].entry_type);
-            self.payloads.extend(row.iter().map(|entry| entry.data.clone()));
+            self.payloads.extend(row.iter().map(|entry| &entry.data));
         }
     }
 
@@ -94,11 +84,11 @@ impl Chunk {
         }
     }
 
-    /// The payloads from a position on that are of one term and type.
-    fn row_from(&self, at: usize) -> (Run, &[Bytes]) {
+    /// The positions from one on that are of one term and type.
+    fn row_from(&self, at: usize) -> (Run, Range<usize>) {
         let next = self.runs.partition_point(|run| run.start <= at);
         let end = self.runs.get(next).map_or(self.len(), |run| run.start);
-        (self.runs[next - 1], &self.payloads[at..end])
+        (self.runs[next - 1], at..end)
     }
 }
 
@@ -133,15 +123,13 @@ impl Chunks {
     pub(crate) fn fitting(&self, range: Range<usize>, index: u64, max_size: u64) -> Entries {
         assert!(range.end <= self.len, "entries are read where there are some");
         let count = self.count_fitting(range.clone(), index, max_size);
-        if count == 1 {
-            let at = self.skipped + range.start;
-            let chunk = self.chunk(at / CHUNK);
-            return Entries::from(chunk.run(at % CHUNK).entry(index, &chunk.payloads[at % CHUNK]));
-        }
         let mut taken = Vec::with_capacity(count);
-        for (run, payloads) in self.rows(range.start..range.start + count) {
-            let indexes = index + taken.len() as u64..;
-            taken.extend(payloads.iter().zip(indexes).map(|(data, index)| run.entry(index, data)));
+        for (run, payloads, places) in self.rows(range.start..range.start + count) {
+            let Run { term, entry_type, .. } = run;
+            payloads.for_each(places, |data| {
+                let index = index + taken.len() as u64;
+                taken.push(Entry { data, term, index, entry_type });
+            });
         }
         Entries::from(taken)
     }
@@ -152,9 +140,9 @@ impl Chunks {
             return range.len();
         }
         let (mut size, mut count) = (0_u64, 0);
-        for (run, payloads) in self.rows(range) {
-            for data in payloads {
-                let entry = encoded_size(run.term, index + count as u64, data.len());
+        for (run, payloads, places) in self.rows(range) {
+            for at in places {
+                let entry = encoded_size(run.term, index + count as u64, payloads.size(at));
                 size = size.saturating_add(entry);
                 if count > 0 && size > max_size {
                     return count;
@@ -165,17 +153,18 @@ impl Chunks {
         count
     }
 
-    /// The payloads at these positions, those of one run and chunk together.
-    fn rows(&self, range: Range<usize>) -> impl Iterator<Item = (Run, &[Bytes])> {
+    /// Where the payloads of these positions are, those of one run and chunk together.
+    fn rows(&self, range: Range<usize>) -> impl Iterator<Item = (Run, &Payloads, Range<usize>)> {
         let (mut at, end) = (self.skipped + range.start, self.skipped + range.end);
         std::iter::from_fn(move || {
             if at == end {
                 return None;
             }
-            let (run, payloads) = self.chunk(at / CHUNK).row_from(at % CHUNK);
-            let payloads = &payloads[..payloads.len().min(end - at)];
-            at += payloads.len();
-            Some((run, payloads))
+            let chunk = self.chunk(at / CHUNK);
+            let (run, places) = chunk.row_from(at % CHUNK);
+            let places = places.start..places.end.min(places.start + end - at);
+            at += places.len();
+            Some((run, &chunk.payloads, places))
         })
     }
 
@@ -204,7 +193,9 @@ impl Chunks {
     #[cold]
     fn close_last(&mut self) {
         // A log that fills one chunk will fill the next.
-        let full = std::mem::replace(&mut self.last, Chunk::with_room(CHUNK));
+        let payloads = self.last.payloads.with_room_like(CHUNK);
+        let mut full = replace(&mut self.last, Chunk { payloads, ..Chunk::default() });
+        full.payloads.close();
         self.full.push_back(Arc::new(full));
     }
 
@@ -245,16 +236,15 @@ impl Chunks {
 mod tests {
     use super::*;
 
-    /// The number is in the payload; the term and type change now and then, as they do in a log.
+    /// The number is in the payload, which is large here and there; the term and type change now
+    /// and then, as they do in a log.
     fn entries(range: Range<u64>) -> Vec<Entry> {
-        let entry = |number: u64| Entry {
-            term: number / 100,
-            entry_type: if number.is_multiple_of(17) {
-                EntryType::ConfChange
-            } else {
-                EntryType::Normal
-            },
-            ..Entry::normal(number.to_be_bytes().to_vec())
+        let entry = |number: u64| {
+            let mut payload = number.to_be_bytes().to_vec();
+            payload.resize(if (number / 1000).is_multiple_of(2) { 8 } else { 400 }, 0);
+            let is_change = number.is_multiple_of(17);
+            let entry_type = if is_change { EntryType::ConfChange } else { EntryType::Normal };
+            Entry { term: number / 100, entry_type, ..Entry::normal(payload) }
         };
         range.map(entry).collect()
     }
@@ -262,7 +252,7 @@ mod tests {
     /// The numbers, after everything else was found to belong to them.
     fn numbers(chunks: &Chunks) -> Vec<u64> {
         let read = |(position, found): (usize, Entry)| {
-            let number = u64::from_be_bytes(found.data[..].try_into().unwrap());
+            let number = u64::from_be_bytes(found.data[..8].try_into().unwrap());
             let index = 1000 + position as u64;
             let expected = Entry { index, ..entries(number..number + 1).remove(0) };
             assert_eq!(found, expected, "at position {position}");
@@ -277,7 +267,7 @@ mod tests {
     fn chunks_hold_what_a_plain_row_holds() {
         let mut chunks = Chunks::default();
         let mut row: VecDeque<u64> = VecDeque::new();
-        let mut next = 1;
+        let (mut next, mut packed) = (1, 0);
         for step in 0..200_u64 {
             let appended = step * 37 % 301;
             chunks.extend(entries(next..next + appended).into());
@@ -291,6 +281,26 @@ mod tests {
             row.truncate(kept);
             assert!(numbers(&chunks).iter().eq(&row), "step {step}");
             assert_eq!(chunks.term(row.len()), None, "nothing behind the end");
+            packed += chunks
+                .full
+                .iter()
+                .filter(|chunk| matches!(chunk.payloads, Payloads::Packed { .. }))
+                .count();
+        }
+        assert!(packed > 0, "some chunks were packed");
+    }
+
+    #[test]
+    fn as_many_entries_are_read_as_fit() {
+        for size in [8, 400] {
+            let mut chunks = Chunks::default();
+            chunks.extend((0..CHUNK + 9).map(|_| Entry::normal(vec![7; size])).collect());
+            let limit = 10 * encoded_size(0, 1000, size);
+            for (max_size, count) in [(0, 1), (limit - 1, 9), (limit, 10), (limit + 1, 10)] {
+                let first = CHUNK - 5;
+                let entries = chunks.fitting(first..CHUNK + 9, 1000, max_size);
+                assert_eq!(entries.len(), count, "in {max_size} bytes, of {size} each");
+            }
         }
     }
 

@@ -131,6 +131,7 @@ mod memory;
 mod message;
 mod message_serde;
 mod output;
+mod payloads;
 mod progress;
 mod quorum;
 mod raft;
