@@ -64,15 +64,6 @@ impl Entries {
         self.len() == 0
     }
 
-    /// The entry, if there is one alone and it is not shared.
-    #[inline]
-    pub(crate) fn only(&self) -> Option<&Entry> {
-        match &self.0 {
-            Held::One(entry) => Some(entry),
-            Held::Row(_) => None,
-        }
-    }
-
     /// The entry itself, if there is one alone and it is not shared.
     #[inline]
     pub(crate) fn into_only(self) -> Result<Entry, Self> {
@@ -110,30 +101,29 @@ impl Entries {
         self.part(count.min(self.len())..self.len())
     }
 
-    /// Puts more entries behind these where nobody else looks at them; gives them back otherwise.
-    /// Memory of entries that a part left out does not grow further.
-    pub(crate) fn try_append(&mut self, more: Self) -> Result<(), Self> {
-        match &mut self.0 {
-            Held::One(first) => {
-                let mut all = Vec::with_capacity(1 + more.len());
-                all.push(std::mem::take(first));
-                more.move_into(&mut all);
-                *self = Self::from(all);
+    /// The entries themselves, if they are all of a row and nobody shares it.
+    pub(crate) fn into_vec(self) -> Result<Vec<Entry>, Self> {
+        match self.0 {
+            Held::Row(Row { all: Some(all), start: 0, end }) if all.len() == end as usize => {
+                let shared = |all| Self(Held::Row(Row { all: Some(all), start: 0, end }));
+                Arc::try_unwrap(all).map_err(shared)
             }
-            Held::Row(Row { all: None, .. }) => *self = more,
-            Held::Row(Row { all: Some(all), start: 0, end }) => match Arc::get_mut(all) {
-                Some(all) if all.len() == *end as usize => {
-                    more.move_into(all);
-                    *end = bound(all.len());
-                }
-                _ => return Err(more),
-            },
-            Held::Row(_) => return Err(more),
+            held @ (Held::One(_) | Held::Row(_)) => Err(Self(held)),
         }
-        Ok(())
     }
 
-    fn move_into(self, row: &mut Vec<Entry>) {
+    /// Puts the entry behind others, if there is one alone and it is not shared.
+    #[inline]
+    pub(crate) fn move_only_into(self, row: &mut Vec<Entry>) -> Result<(), Self> {
+        if let Held::One(entry) = self.0 {
+            row.push(entry);
+            return Ok(());
+        }
+        Err(self)
+    }
+
+    /// Puts them behind others; without copying if nobody shares them.
+    pub(crate) fn move_into(self, row: &mut Vec<Entry>) {
         match self.0 {
             Held::One(entry) => row.push(entry),
             Held::Row(Row { all: None, .. }) => {}
@@ -331,28 +321,31 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_put_behind_those_that_nobody_shares() {
-        for (count, more) in [(0, 2), (1, 0), (1, 1), (1, 3), (2, 1), (3, 3)] {
-            let mut both = row(count);
-            both.extend(row(more));
-            let mut entries = Entries::from(row(count));
-            entries.try_append(Entries::from(row(more))).expect("nobody shares them");
-            assert_eq!(entries, both, "{more} behind {count}");
+    fn entries_that_nobody_shares_are_moved() {
+        for count in 0..4 {
+            let mut behind = row(2);
+            Entries::from(row(count)).move_into(&mut behind);
+            assert_eq!(behind[2..], row(count), "{count} entries");
         }
-        let mut entries = Entries::from(row(4));
+        let entries = Entries::from(row(4));
+        let first = entries.as_ptr();
+        let vec = entries.into_vec().expect("nobody shares them");
+        assert_eq!((vec.as_ptr(), &vec), (first, &row(4)), "not copied");
+        let entries = Entries::from(vec);
         let clone = entries.clone();
-        let refused = entries.try_append(Entries::from(row(2))).expect_err("they are shared");
-        assert_eq!((&entries[..], &refused[..]), (&clone[..], &row(2)[..]), "nothing changed");
-        drop(clone);
+        let entries = entries.into_vec().expect_err("they are shared");
+        let mut behind = Vec::new();
+        entries.move_into(&mut behind);
+        assert_eq!((&behind, &clone[..]), (&row(4), &row(4)[..]), "copied");
         for range in [0..3, 1..4] {
-            let mut part = std::mem::take(&mut entries).part(range);
-            let refused = part.try_append(Entries::from(row(1)));
-            refused.expect_err("what a part left out is not kept for longer");
-            entries = Entries::from(row(4));
+            let entries = Entries::from(row(4));
+            let part = entries.part(range.clone());
+            drop(entries);
+            let part = part.into_vec().expect_err("the vector has more than the part");
+            let mut behind = Vec::new();
+            part.move_into(&mut behind);
+            assert_eq!(behind, row(4)[range], "of a part, the part alone");
         }
-        let lasting = Entries::from(row(3));
-        entries.try_append(lasting.clone()).expect("these are not shared, the others may be");
-        assert_eq!((entries.len(), lasting), (7, Entries::from(row(3))), "copied");
     }
 
     #[test]

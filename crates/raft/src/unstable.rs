@@ -6,8 +6,9 @@
 //!  applying     durable  being written    not yet handed out
 //! ```
 
-use std::mem::swap;
+use std::mem::replace;
 
+use crate::config::NO_LIMIT;
 use crate::entries::Entries;
 use crate::logger::{Logger, log};
 use crate::storage::{fitting, position};
@@ -16,23 +17,27 @@ use crate::types::{Entry, EntryId, Snapshot};
 /// Entries, and perhaps a snapshot below them, that storage does not have yet; behind entries that
 /// it has and that were not yet handed out for applying.
 ///
-/// Entries stay in pieces as they came, and what was handed out is never moved, so that a piece
-/// goes on to storage and to every member without being copied. What comes before the last piece
-/// was handed out becomes part of it.
+/// Entries come into a row. What leaves it one by one is cloned; once several are handed out
+/// together, to storage, to members or to be applied, all that are there become a piece, which is
+/// shared from then on and never moved or copied.
 ///
-/// Invariants: the pieces are not empty and follow one another from `kept` to just before `end`;
-/// `kept <= offset <= offset_in_progress <= end`; with a snapshot, `offset` is one beyond it; a snapshot
-/// is in progress only if there is one.
+/// Invariants: the pieces are not empty; they, and the row behind them, follow one another from `kept`
+/// to just before `end`; `kept <= offset <= offset_in_progress <= end`; with a snapshot, `offset` is
+/// one beyond it; a snapshot is in progress only if there is one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unstable {
     snapshot: Option<Snapshot>,
     snapshot_in_progress: bool,
     pieces: Vec<Entries>,
+    row: Vec<Entry>,
     kept: u64,
     offset: u64,
     end: u64,
     offset_in_progress: u64,
 }
+
+/// Entries for which there is room in a new row, if the one before had so many.
+const ROOM: usize = 64;
 
 impl Unstable {
     pub(crate) fn new(offset: u64) -> Self {
@@ -74,32 +79,43 @@ impl Unstable {
         if index < self.kept || index >= self.end {
             return None;
         }
+        if let Some(at) = index.checked_sub(self.row_start()) {
+            return self.row.get(position(at));
+        }
         let (piece, at) = self.locate(index);
-        self.pieces[piece].get(at)
+        piece.get(at)
     }
 
-    /// The piece that holds the entry at `index`, which must be here, and where in it.
+    fn row_start(&self) -> u64 {
+        self.end - self.row.len() as u64
+    }
+
+    /// The piece that holds the entry at `index`, which must be in one, and where in it.
+    fn locate(&self, index: u64) -> (&Entries, usize) {
+        let number = self.pieces.partition_point(|piece| piece[0].index <= index) - 1;
+        let piece = &self.pieces[number];
+        (piece, position(index - piece[0].index))
+    }
+
+    /// The entry at `index`, if it is the last one and not shared.
     #[inline]
-    fn locate(&self, index: u64) -> (usize, usize) {
-        // Most often everything is in one piece.
-        let at = position(index - self.kept);
-        if self.pieces.len() == 1 || at < self.pieces[0].len() {
-            return (0, at);
-        }
-        let piece = self.pieces.partition_point(|piece| piece[0].index <= index) - 1;
-        (piece, position(index - self.pieces[piece][0].index))
+    pub(crate) fn last_at(&self, index: u64) -> Option<&Entry> {
+        self.row.last().filter(|entry| entry.index == index)
     }
 
     /// Entries that were not yet handed out for writing.
-    #[inline]
-    pub(crate) fn next_entries(&self) -> Entries {
-        self.slice(self.offset_in_progress, self.end, u64::MAX)
+    pub(crate) fn next_entries(&mut self) -> Entries {
+        self.share();
+        self.slice(self.offset_in_progress, self.end, NO_LIMIT)
     }
 
-    /// The entry at `index`, if it is the last one and in a piece of its own.
-    #[inline]
-    pub(crate) fn only_from(&self, index: u64) -> Option<&Entry> {
-        self.pieces.last()?.only().filter(|entry| entry.index == index)
+    /// Several entries are handed out: what is in the row is shared from now on.
+    pub(crate) fn share(&mut self) {
+        if self.row.is_empty() {
+            return;
+        }
+        let room = Vec::with_capacity(self.row.len().min(ROOM));
+        self.pieces.push(Entries::from(replace(&mut self.row, room)));
     }
 
     pub(crate) fn has_next_entries(&self) -> bool {
@@ -170,14 +186,11 @@ impl Unstable {
     /// Gives away the entry at `lo`, to be applied, if it is durable and nothing else is here or
     /// wanted.
     #[inline]
-    pub(crate) fn give_only(&mut self, lo: u64, hi: u64, to: &mut Entries) -> bool {
+    pub(crate) fn give_only(&mut self, lo: u64, hi: u64) -> Option<Entry> {
         let is_only = lo == self.kept && hi == lo + 1 && hi == self.end && hi <= self.offset;
-        if is_only {
-            self.kept = hi;
-            swap(&mut self.pieces[0], to);
-            self.pieces.clear();
-        }
-        is_only
+        let entry = self.row.pop_if(|_| is_only)?;
+        self.kept = hi;
+        Some(entry)
     }
 
     /// Entries up to `index` were handed out for applying.
@@ -205,6 +218,7 @@ impl Unstable {
         self.end = self.offset;
         self.offset_in_progress = self.offset;
         self.pieces.clear();
+        self.row.clear();
         self.snapshot = Some(snapshot);
         self.snapshot_in_progress = false;
     }
@@ -216,14 +230,41 @@ impl Unstable {
             self.truncate(from, logger);
         }
         self.end = from + entries.len() as u64;
-        match self.pieces.last_mut() {
-            None => self.pieces.push(entries),
-            Some(last) => {
-                let apart = last.try_append(entries).err();
-                self.pieces.extend(apart);
-            }
-        }
+        self.push(entries);
         self.check();
+    }
+
+    #[inline]
+    fn push(&mut self, entries: Entries) {
+        if !self.pieces.is_empty() {
+            self.reopen();
+        }
+        let several = entries.move_only_into(&mut self.row);
+        if let Err(entries) = several {
+            self.push_several(entries);
+        }
+    }
+
+    #[inline(never)]
+    fn push_several(&mut self, entries: Entries) {
+        if self.row.is_empty() {
+            self.pieces.push(entries);
+        } else {
+            entries.move_into(&mut self.row);
+        }
+    }
+
+    /// Makes the last piece a row again, so that more becomes part of it, if it was not yet handed out
+    /// to anyone.
+    #[inline(never)]
+    fn reopen(&mut self) {
+        let next = self.offset_in_progress;
+        let Some(last) = self.pieces.pop_if(|piece| piece[0].index >= next) else { return };
+        match last.into_vec() {
+            Ok(row) if self.row.is_empty() => self.row = row,
+            Ok(row) => self.pieces.push(Entries::from(row)),
+            Err(piece) => self.pieces.push(piece),
+        }
     }
 
     fn truncate(&mut self, from: u64, logger: &impl Logger) {
@@ -241,22 +282,22 @@ impl Unstable {
 
     /// Drops entries before `kept`, which is within the log or at its end.
     fn drop_front(&mut self, kept: u64) {
-        self.kept = kept;
-        if kept == self.end {
-            self.pieces.clear();
-            return;
-        }
+        let in_row = kept.saturating_sub(self.row_start());
+        self.row.drain(..position(in_row));
         let dropped = self.pieces.partition_point(|piece| piece[piece.len() - 1].index < kept);
         self.pieces.drain(..dropped);
-        let piece = &mut self.pieces[0];
-        let first = piece[0].index;
-        if first < kept {
-            *piece = piece.part(position(kept - first)..piece.len());
+        self.kept = kept;
+        if let Some(piece) = self.pieces.first_mut()
+            && let Some(count @ 1..) = kept.checked_sub(piece[0].index)
+        {
+            *piece = piece.after(position(count));
         }
     }
 
     /// Drops entries from `end` on.
     fn drop_back(&mut self, end: u64) {
+        let in_row = end.saturating_sub(self.row_start());
+        self.row.truncate(position(in_row));
         self.end = end;
         while let Some(piece) = self.pieces.last_mut() {
             let kept = position(end.saturating_sub(piece[0].index));
@@ -271,27 +312,17 @@ impl Unstable {
         }
     }
 
-    /// Entries `lo..hi`, all of which must be here, as far as they fit in `max_size`, at least one.
+    /// Entries `lo..hi`, all of which must be here, as far as they fit in `max_size`, at least one:
+    /// shared if all are in one piece.
     pub(crate) fn slice(&self, lo: u64, hi: u64, max_size: u64) -> Entries {
-        if lo == hi {
-            return Entries::default();
-        }
-        assert!(
-            self.kept <= lo && lo < hi && hi <= self.end,
-            "unstable.slice[{lo},{hi}) out of bound [{},{}]",
-            self.kept,
-            self.end
-        );
-        let (piece, start) = self.locate(lo);
-        let piece = &self.pieces[piece];
-        let end = start + position(hi - lo);
-        if piece.len() == 1 && end == 1 {
-            return piece.clone();
-        }
-        if end <= piece.len() {
-            return piece.part(start..start + fitting(piece[start..end].iter(), max_size));
-        }
         let range = self.range(lo, hi);
+        if lo < self.row_start() {
+            let (piece, start) = self.locate(lo);
+            let end = start + position(hi - lo);
+            if end <= piece.len() {
+                return piece.part(start..start + fitting(piece[start..end].iter(), max_size));
+            }
+        }
         range.clone().take(fitting(range, max_size)).cloned().collect()
     }
 
@@ -303,9 +334,8 @@ impl Unstable {
             kept <= lo && hi <= upper,
             "unstable.slice[{lo},{hi}) out of bound [{kept},{upper}]"
         );
-        let (first, skipped) = if lo < upper { self.locate(lo) } else { (self.pieces.len(), 0) };
-        let pieces = self.pieces[first..].iter();
-        pieces.flat_map(|piece| piece.iter()).skip(skipped).take(position(hi - lo))
+        let all = self.pieces.iter().flat_map(|piece| piece.iter()).chain(&self.row);
+        all.skip(position(lo - kept)).take(position(hi - lo))
     }
 
     fn check(&self) {
@@ -315,10 +345,13 @@ impl Unstable {
                 && self.offset_in_progress <= self.end,
             "writing is in progress only within the unstable log"
         );
-        if let (Some(first), Some(last)) = (self.pieces.first(), self.pieces.last()) {
-            debug_assert_eq!(first[0].index, self.kept, "the first entry is the first one kept");
-            debug_assert_eq!(last[last.len() - 1].index + 1, self.end, "the log has no gap");
-        }
+        let ends = self.pieces.iter().map(|piece| (&piece[0], &piece[piece.len() - 1]));
+        let ends = ends.chain(self.row.first().zip(self.row.last()));
+        let next = ends.fold(self.kept, |next, (first, last)| {
+            debug_assert_eq!(first.index, next, "pieces and row follow one another");
+            last.index + 1
+        });
+        debug_assert_eq!(next, self.end, "up to the end");
     }
 }
 

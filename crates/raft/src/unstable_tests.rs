@@ -34,7 +34,7 @@ fn ids(entries: &[Entry]) -> Vec<(u64, u64)> {
 }
 
 fn all(unstable: &Unstable) -> Vec<(u64, u64)> {
-    unstable.pieces.iter().flatten().map(|entry| (entry.term, entry.index)).collect()
+    unstable.range(unstable.kept, unstable.end).map(|entry| (entry.term, entry.index)).collect()
 }
 
 #[test]

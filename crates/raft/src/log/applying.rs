@@ -34,10 +34,14 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         );
         let max_size = self.max_applying_size - self.applying_size;
         let (lo, hi) = (self.applying + 1, self.max_appliable(allow_unstable) + 1);
-        if self.unstable.give_only(lo, hi, entries) {
+        if let Some(entry) = self.unstable.give_only(lo, hi) {
+            *entries = entry.into();
             return Ok(());
         }
         *entries = if lo >= self.unstable.kept() {
+            if hi - lo > 1 {
+                self.unstable.share();
+            }
             self.unstable.slice(lo, hi, max_size)
         } else {
             self.stored_committed(lo, hi, max_size)?

@@ -10,8 +10,9 @@ use crate::types::Entry;
 impl<S: Storage, L: Logger> RaftLog<S, L> {
     /// Puts entries that were not yet handed out for writing into `entries`.
     #[inline]
-    pub(crate) fn next_entries_into(&self, entries: &mut Entries) {
-        if let Some(entry) = self.unstable.only_from(self.unstable.offset_in_progress()) {
+    pub(crate) fn next_entries_into(&mut self, entries: &mut Entries) {
+        // Most often it is one, which is cloned to where it shall be.
+        if let Some(entry) = self.unstable.last_at(self.unstable.offset_in_progress()) {
             *entries = entry.clone().into();
         } else {
             *entries = self.unstable.next_entries();
@@ -21,15 +22,15 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     /// Puts entries from `index` to the end, as far as they fit in `max_size`, into `entries`.
     #[inline]
     pub(crate) fn entries_into(
-        &self,
+        &mut self,
         index: u64,
         max_size: u64,
         entries: &mut Entries,
     ) -> Result<()> {
-        // Most often it is one, which is cloned to where it shall be without a stop in between.
-        if let Some(entry) = self.unstable.only_from(index) {
+        if let Some(entry) = self.unstable.last_at(index) {
             *entries = entry.clone().into();
         } else {
+            self.unstable.share();
             *entries = self.entries(index, max_size)?;
         }
         Ok(())
