@@ -47,10 +47,10 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     /// Takes one message, local or not; what the node keeps of it is taken out.
     pub(crate) fn step(&mut self, message: &mut Message) -> Result<()> {
         match message.msg_type {
-            MessageType::StorageAppendResp => return self.stored(Stored::of(message)),
+            MessageType::StorageAppendResp => return self.stored(&Stored::of(message)),
             MessageType::StorageApplyResp => {
-                return Applied::of(&message.entries)
-                    .map_or(Ok(()), |applied| self.applied(applied));
+                let applied = Applied::of(&message.entries).unwrap_or_default();
+                return self.applied(&applied);
             }
             _ => {}
         }

@@ -25,14 +25,17 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     pub(crate) fn step_follower(&mut self, message: &mut Message) -> Result<()> {
         match message.msg_type {
             MessageType::Prop => self.forward_proposal(take(message)),
-            MessageType::App | MessageType::Heartbeat | MessageType::Snap => {
-                self.election_elapsed = 0;
+            MessageType::App => {
                 self.lead = message.from;
-                match message.msg_type {
-                    MessageType::App => self.handle_append(message),
-                    MessageType::Heartbeat => self.handle_heartbeat(message),
-                    _ => self.handle_snapshot(message),
-                }
+                self.handle_append(message)
+            }
+            MessageType::Heartbeat => {
+                self.lead = message.from;
+                self.handle_heartbeat(message)
+            }
+            MessageType::Snap => {
+                self.lead = message.from;
+                self.handle_snapshot(message)
             }
             MessageType::TransferLeader => {
                 self.forward_to_leader(take(message), "leader transfer");
@@ -144,7 +147,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         self.read_states.push(ReadState { index: message.index, request_context });
     }
 
-    fn handle_append(&mut self, message: &mut Message) -> Result<()> {
+    pub(crate) fn handle_append(&mut self, message: &mut Message) -> Result<()> {
+        self.election_elapsed = 0;
         if message.index < self.log.committed {
             self.acknowledge(message.from, self.log.committed);
             return Ok(());
@@ -187,7 +191,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         Ok(())
     }
 
-    fn handle_heartbeat(&mut self, message: &mut Message) -> Result<()> {
+    pub(crate) fn handle_heartbeat(&mut self, message: &mut Message) -> Result<()> {
+        self.election_elapsed = 0;
         self.log.commit_to(message.commit)?;
         let (to, from, term) = (message.from, self.id, self.term);
         let response = push_built(&mut self.messages, move || Message {
@@ -203,6 +208,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     fn handle_snapshot(&mut self, message: &mut Message) -> Result<()> {
+        self.election_elapsed = 0;
         let attachment = take(&mut message.attachment);
         let snapshot = attachment.and_then(|attachment| attachment.snapshot).unwrap_or_default();
         let EntryId { term, index } = snapshot.id();

@@ -100,38 +100,40 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             );
             return Err(Error::ProposalDropped);
         }
-        self.admit_conf_changes(entries.make_mut())?;
+        let last = self.log.last_index();
+        for (entry, index) in entries.make_mut().iter_mut().zip(last + 1..) {
+            if entry.entry_type != EntryType::Normal {
+                self.admit_conf_change(entry, index)?;
+            }
+            entry.term = self.term;
+            entry.index = index;
+        }
         if !self.append_entries(entries)? {
             return Err(Error::ProposalDropped);
         }
         self.broadcast_append()
     }
 
-    /// Configuration changes that may not be made now become empty entries.
-    fn admit_conf_changes(&mut self, entries: &mut [Entry]) -> Result<()> {
-        let last = self.log.last_index();
-        for (entry, index) in entries.iter_mut().zip(last + 1..) {
-            if entry.entry_type == EntryType::Normal {
-                continue;
+    /// A configuration change that may not be made now becomes an empty entry.
+    #[inline(never)]
+    fn admit_conf_change(&mut self, entry: &mut Entry, index: u64) -> Result<()> {
+        let change = AnyConfChange::of_entry(entry)
+            .map_err(|error| Error::InvalidMessage(error.to_string()))?;
+        let simple = change.clone().into();
+        validate::check_change(&simple)?;
+        match self.refusal(&simple) {
+            Some(reason) => {
+                log!(
+                    self.log.logger,
+                    Info,
+                    "{:x} ignoring conf change {} at config {}: {reason}",
+                    self.id,
+                    ProtoText(&change),
+                    self.tracker.config
+                );
+                *entry = Entry::default();
             }
-            let change = AnyConfChange::of_entry(entry)
-                .map_err(|error| Error::InvalidMessage(error.to_string()))?;
-            let simple = change.clone().into();
-            validate::check_change(&simple)?;
-            match self.refusal(&simple) {
-                Some(reason) => {
-                    log!(
-                        self.log.logger,
-                        Info,
-                        "{:x} ignoring conf change {} at config {}: {reason}",
-                        self.id,
-                        ProtoText(&change),
-                        self.tracker.config
-                    );
-                    *entry = Entry::default();
-                }
-                None => self.pending_conf_index = index,
-            }
+            None => self.pending_conf_index = index,
         }
         Ok(())
     }

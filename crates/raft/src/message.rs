@@ -22,8 +22,6 @@ const RESPONSE: u8 = 2;
 pub(crate) const REQUEST: u8 = 4;
 /// Vouches for something that must be durable first.
 pub(crate) const PROMISE: u8 = 8;
-/// What a leader and its followers say to each other all the time.
-pub(crate) const ROUTINE: u8 = 16;
 
 /// What a message asks or answers, in the order of etcd's own numbers.
 #[derive(
@@ -110,12 +108,14 @@ impl MessageType {
             | Self::StorageAppend
             | Self::StorageApply => LOCAL,
             Self::Prop | Self::TransferLeader | Self::ReadIndex | Self::ForgetLeader => REQUEST,
-            Self::App | Self::Heartbeat => ROUTINE,
-            Self::AppResp => RESPONSE | PROMISE | ROUTINE,
-            Self::HeartbeatResp => RESPONSE | ROUTINE,
-            Self::Snap | Self::TimeoutNow | Self::Vote | Self::PreVote => 0,
-            Self::VoteResp | Self::PreVoteResp => RESPONSE | PROMISE,
-            Self::ReadIndexResp => RESPONSE,
+            Self::App
+            | Self::Heartbeat
+            | Self::Snap
+            | Self::TimeoutNow
+            | Self::Vote
+            | Self::PreVote => 0,
+            Self::AppResp | Self::VoteResp | Self::PreVoteResp => RESPONSE | PROMISE,
+            Self::HeartbeatResp | Self::ReadIndexResp => RESPONSE,
             Self::Unreachable | Self::StorageAppendResp | Self::StorageApplyResp => {
                 LOCAL | RESPONSE
             }

@@ -8,7 +8,7 @@ use crate::config::Randomness;
 use crate::error::Result;
 use crate::logger::Logger;
 use crate::raw_node::RawNode;
-use crate::ready::{Applied, Ready, must_sync, storage_apply};
+use crate::ready::{Applied, Ready, Stored, must_sync, storage_apply};
 use crate::storage::Storage;
 use crate::types::{HardState, NONE};
 
@@ -94,14 +94,13 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         }
         move_all(&mut raft.read_states, &mut ready.read_states);
         raft.log.unstable.accept_in_progress();
-        let applied = Applied::of(&ready.committed_entries);
         if !raft.async_storage_writes {
-            self.stored = raft.stored_when_written(ready);
-            self.applied = applied;
+            self.stored = raft.stored_when_written(ready).unwrap_or_default();
             move_all(&mut raft.own_answers, &mut self.own_answers);
         }
-        if let Some(Applied { index, encoded_size, .. }) = applied {
-            raft.log.accept_applying(index, encoded_size, allow_unstable);
+        if let Some(applied) = Applied::of(&ready.committed_entries) {
+            raft.log.accept_applying(applied.index, applied.encoded_size, allow_unstable);
+            self.applied = applied;
         }
         Ok(())
     }
@@ -138,20 +137,19 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         if !self.own_answers.is_empty() {
             self.step_own_answers()?;
         }
-        if let Some(stored) = self.stored.take() {
-            self.raft.stored(stored)?;
-        }
-        match self.applied.take() {
-            Some(applied) => self.raft.applied(applied),
-            None => Ok(()),
-        }
+        // Looked at where they are: they were written just now, field by field.
+        self.raft.stored(&self.stored)?;
+        self.stored = Stored::default();
+        self.raft.applied(&self.applied)?;
+        self.applied = Applied::default();
+        Ok(())
     }
 
     fn step_own_answers(&mut self) -> Result<()> {
         let mut answers = take(&mut self.own_answers);
         for answer in &mut answers {
-            match self.raft.sender_of_routine(answer) {
-                Some(slot) => self.raft.step_routine(slot, answer)?,
+            match self.raft.routine(answer) {
+                Some(kind) => self.raft.step_routine(kind, answer)?,
                 None => self.raft.step(answer)?,
             }
         }

@@ -293,19 +293,15 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             self.pending_conf_index = self.log.last_index();
         }
         // Raft 8: an entry of the new term, without which earlier ones are not known committed.
-        let accepted = self.append_entries(Entry::default().into())?;
+        let (term, index) = (self.term, self.log.last_index() + 1);
+        let accepted = self.append_entries(Entry { term, index, ..Entry::default() }.into())?;
         assert!(accepted, "an entry without payload is within every limit");
         log!(self.log.logger, Info, "{:x} became leader at term {}", self.id, self.term);
         Ok(())
     }
 
     /// Appends to the leader's own log; refuses what is beyond the limit of uncommitted bytes.
-    pub(crate) fn append_entries(&mut self, mut entries: Entries) -> Result<bool> {
-        let last = self.log.last_index();
-        for (entry, index) in entries.make_mut().iter_mut().zip(last + 1..) {
-            entry.term = self.term;
-            entry.index = index;
-        }
+    pub(crate) fn append_entries(&mut self, entries: Entries) -> Result<bool> {
         if !self.increase_uncommitted_size(&entries) {
             log!(
                 self.log.logger,

@@ -51,9 +51,9 @@ pub struct RawNode<S, R, L = Silent> {
     /// What the node answers itself when the accepted [`Ready`](crate::Ready) was carried out,
     pub(crate) own_answers: Vec<Message>,
     /// what is durable then,
-    pub(crate) stored: Option<Stored>,
+    pub(crate) stored: Stored,
     /// and what is applied.
-    pub(crate) applied: Option<Applied>,
+    pub(crate) applied: Applied,
     /// Whether a [`Ready`](crate::Ready) was accepted and not yet advanced.
     pub(crate) in_advance: bool,
 }
@@ -75,8 +75,8 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             told_hard_state: raft.hard_state(),
             raft,
             own_answers: Vec::new(),
-            stored: None,
-            applied: None,
+            stored: Stored::default(),
+            applied: Applied::default(),
             in_advance: false,
         })
     }
@@ -128,13 +128,14 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
     /// The message may be lent: what the node keeps of it is taken out of it.
     pub fn step(&mut self, mut message: impl BorrowMut<Message>) -> Result<()> {
         let message = message.borrow_mut();
-        match self.raft.sender_of_routine(message) {
-            Some(slot) if message.from != self.raft.id => self.raft.step_routine(slot, message),
+        match self.raft.routine(message) {
+            Some(kind) if message.from != self.raft.id => self.raft.step_routine(kind, message),
             _ => self.step_checked(message),
         }
     }
 
     /// Takes a message of whatever kind, after every check.
+    #[inline(never)]
     fn step_checked(&mut self, message: &mut Message) -> Result<()> {
         let from_thread = is_local_thread(message.from);
         if message.msg_type.is_local() || from_thread {

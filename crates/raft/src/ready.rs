@@ -119,7 +119,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     /// A write is durable.
-    pub(crate) fn stored(&mut self, stored: Stored) -> Result<()> {
+    pub(crate) fn stored(&mut self, stored: &Stored) -> Result<()> {
         // The entries may have been replaced in the meantime; a snapshot was not.
         if stored.last.index != 0 && stored.term < self.term {
             log!(
@@ -141,15 +141,17 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     /// Entries were applied.
-    pub(crate) fn applied(&mut self, applied: Applied) -> Result<()> {
-        self.applied_to(applied.index, applied.encoded_size)?;
-        self.reduce_uncommitted_size(applied.payload_size);
+    pub(crate) fn applied(&mut self, applied: &Applied) -> Result<()> {
+        if applied.index != 0 {
+            self.applied_to(applied.index, applied.encoded_size)?;
+            self.reduce_uncommitted_size(applied.payload_size);
+        }
         Ok(())
     }
 }
 
 /// A node's write, as it will be told that it is durable. Zeros stand for nothing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stored {
     /// The term in which the write began.
     term: u64,
@@ -183,8 +185,8 @@ impl Stored {
     }
 }
 
-/// Entries that were applied: how far, and what of the limits they give back.
-#[derive(Clone, Copy, Debug)]
+/// Entries that were applied: how far, and what of the limits they give back. Zero stands for none.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Applied {
     pub(crate) index: u64,
     pub(crate) encoded_size: u64,

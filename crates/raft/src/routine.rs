@@ -1,38 +1,64 @@
 //! What a group does most of the time: one leader, its followers, one term. Messages of this kind
 //! take the short way to their handlers; it does what the long way ([`Raft::step`]) would do.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "all but a few types of messages take the long way"
+)]
+
 use crate::config::Randomness;
 use crate::error::Result;
 use crate::logger::Logger;
-use crate::message::{Message, MessageType, ROUTINE};
+use crate::message::{Message, MessageType};
 use crate::raft::Raft;
 use crate::storage::Storage;
-use crate::types::Role;
+use crate::types::{NONE, Role};
 use crate::validate;
 
+/// A routine message, as far as it is known before it is taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Routine {
+    /// Entries from the leader.
+    Append,
+    /// The leader is alive.
+    Heartbeat,
+    /// To the leader from the member in this slot.
+    Answer(usize),
+}
+
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
-    /// The slot of who sent the message, if it is routine: of the current term and from a member,
-    /// and neither its fields nor anything attached need a closer look.
+    /// What the message is, if it is routine: of the current term, from a follower to its leader or
+    /// the other way, and neither its fields nor anything attached need a closer look.
     #[inline]
-    pub(crate) fn sender_of_routine(&self, message: &Message) -> Option<usize> {
-        let is_routine = message.msg_type.is(ROUTINE)
-            && message.term == self.term
+    pub(crate) fn routine(&self, message: &Message) -> Option<Routine> {
+        let is_plain = message.term == self.term
             && self.term != 0
             && message.attachment.is_none()
             && validate::are_numbers_in_range(message);
-        if is_routine { self.tracker.progress.slot_of(message.from) } else { None }
+        if !is_plain {
+            return None;
+        }
+        let is_leaders = message.from == self.lead && self.lead != NONE;
+        match (self.role, message.msg_type) {
+            (Role::Leader, MessageType::AppResp | MessageType::HeartbeatResp) => {
+                self.tracker.progress.slot_of(message.from).map(Routine::Answer)
+            }
+            (Role::Follower, MessageType::App) if is_leaders => Some(Routine::Append),
+            (Role::Follower, MessageType::Heartbeat) if is_leaders => Some(Routine::Heartbeat),
+            _ => None,
+        }
     }
 
-    /// Takes a routine message from the member in this slot.
+    /// Takes a message that was found to be routine.
     #[inline]
-    pub(crate) fn step_routine(&mut self, slot: usize, message: &mut Message) -> Result<()> {
-        if message.msg_type == MessageType::App {
-            validate::check_entries(message)?;
-        }
-        match self.role {
-            Role::Leader => self.step_leader_about_member(slot, message),
-            Role::Follower => self.step_follower(message),
-            Role::Candidate | Role::PreCandidate => self.step_candidate(message),
+    pub(crate) fn step_routine(&mut self, kind: Routine, message: &mut Message) -> Result<()> {
+        match kind {
+            Routine::Append => {
+                validate::check_entries(message)?;
+                self.handle_append(message)
+            }
+            Routine::Heartbeat => self.handle_heartbeat(message),
+            Routine::Answer(slot) => self.step_leader_about_member(slot, message),
         }
     }
 }

@@ -84,10 +84,17 @@ pub(crate) fn fitting<'a>(
 }
 
 /// Bytes of all entries, which follow one another, in their encoded form.
+#[inline]
 pub(crate) fn encoded_size(entries: &[Entry]) -> u64 {
-    let [first, .., last] = entries else {
-        return entries.first().map_or(0, Entry::encoded_size);
-    };
+    match entries {
+        [only] => only.encoded_size(),
+        _ => encoded_size_of_several(entries),
+    }
+}
+
+#[inline(never)]
+fn encoded_size_of_several(entries: &[Entry]) -> u64 {
+    let [first, .., last] = entries else { return 0 };
     // Most often they are alike but for their payloads.
     if first.term != last.term || varint_size(first.index) != varint_size(last.index) {
         return entries.iter().map(Entry::encoded_size).sum();
@@ -97,8 +104,12 @@ pub(crate) fn encoded_size(entries: &[Entry]) -> u64 {
 }
 
 /// Bytes of all entries' payloads.
+#[inline]
 pub(crate) fn payload_size(entries: &[Entry]) -> u64 {
-    entries.iter().map(Entry::payload_size).sum()
+    match entries {
+        [only] => only.payload_size(),
+        _ => entries.iter().map(Entry::payload_size).sum(),
+    }
 }
 
 /// A position in a slice from a distance in the log.

@@ -40,15 +40,43 @@ impl fmt::Display for EntryType {
 
 /// One position of the replicated log. Cloning shares the payload.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "SerializedEntry", into = "SerializedEntry")]
+// The payload's handle comes first, so that it is moved by the same loads and stores alone and
+// within its entry: the processor waits where a load does not fit the stores before it.
+#[repr(C)]
 pub struct Entry {
-    /// What `data` is.
-    pub entry_type: EntryType,
+    /// The payload.
+    pub data: Bytes,
     /// The term whose leader created the entry.
     pub term: u64,
     /// The position in the log; the first entry ever has index 1.
     pub index: u64,
-    /// The payload.
-    pub data: Bytes,
+    /// What `data` is.
+    pub entry_type: EntryType,
+}
+
+/// An entry as serde sees it: in the order of etcd's fields, wherever they lie in memory.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Entry")]
+struct SerializedEntry {
+    entry_type: EntryType,
+    term: u64,
+    index: u64,
+    data: Bytes,
+}
+
+impl From<Entry> for SerializedEntry {
+    fn from(entry: Entry) -> Self {
+        let Entry { entry_type, term, index, data } = entry;
+        Self { entry_type, term, index, data }
+    }
+}
+
+impl From<SerializedEntry> for Entry {
+    fn from(entry: SerializedEntry) -> Self {
+        let SerializedEntry { entry_type, term, index, data } = entry;
+        Self { data, term, index, entry_type }
+    }
 }
 
 impl Entry {
