@@ -72,6 +72,17 @@ fn a_single_node_becomes_leader_and_commits_only_through_its_append_thread() {
 }
 
 #[test]
+fn the_append_thread_is_told_the_term_and_the_vote() {
+    let mut node = asynchronous(&[1, 2, 3]);
+    let asks = Message { index: 9, log_term: 4, ..message(MessageType::Vote, 3, 1, 5) };
+    node.step(asks).unwrap();
+    let append = take(&node.ready().unwrap(), MessageType::StorageAppend);
+    let state = append.hard_state().expect("a vote is to be stored");
+    assert_eq!((state.term, state.vote, state.commit), (5, 3, 0), "who got the vote, and when");
+    assert_eq!(append.responses().len(), 1, "the answer, which waits for it");
+}
+
+#[test]
 fn appends_may_overlap() {
     let mut node = asynchronous(&[1]);
     node.campaign().unwrap();

@@ -81,6 +81,24 @@ fn an_entry_of_an_older_term_is_not_committed_by_counting() {
     assert_eq!(group.committed(1), 3, "with an entry of its own term, all before it");
 }
 
+#[test]
+fn what_every_member_has_of_an_older_term_does_not_hide_that_a_quorum_has_more() {
+    let mut group = Group::new(3, |_| {});
+    group.elect(1);
+    group.cut_off.insert(1);
+    group.propose(1, "of term one");
+    group.cut_off.clear();
+    group.at(1).step(heartbeat(3, 1, 5)).unwrap();
+    group.settle();
+    group.win_unheard(1, &[2]);
+    group.drain(1);
+    ack(group.at(1), 2, 2);
+    ack(group.at(1), 3, 2);
+    assert_eq!(group.committed(1), 1, "all three have it, yet it is of term 1");
+    ack(group.at(1), 3, 3);
+    assert_eq!(group.committed(1), 3, "two of three have the entry of the new term");
+}
+
 fn heartbeat(from: u64, to: u64, term: u64) -> Message {
     Message { to, from, term, ..Message::new(MessageType::Heartbeat) }
 }
