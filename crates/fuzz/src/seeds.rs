@@ -31,7 +31,7 @@ pub struct ValidFile {
 pub fn files() -> Vec<ValidFile> {
     let [first, second] = log().try_into().expect("two segments");
     let [tar, gzip, zip, _] = archives().try_into().expect("three archives and a file");
-    let small = database(1024, false, 1);
+    let small = small_database();
     let files = [
         ("first segment", "wal_record", first),
         ("second segment", "wal_record", second),
@@ -163,6 +163,15 @@ fn large_tree() -> V2Store {
 /// A backend with some keys, a deleted one, the buckets that a reader asks for, and one nested
 /// bucket.
 fn database(page_bytes: u32, has_freelist: bool, batches: u64) -> Vec<u8> {
+    database_of(page_bytes, has_freelist, batches, 8)
+}
+
+/// The same with as few pages as there can be.
+fn small_database() -> Vec<u8> {
+    database_of(1024, false, 1, 3)
+}
+
+fn database_of(page_bytes: u32, has_freelist: bool, batches: u64, keys: u64) -> Vec<u8> {
     let mut disk = Disk::new(1 << 24);
     let id = disk.create("/db").expect("an empty disk takes a file");
     let options = DbOptions { page_bytes, has_freelist, grow_bytes: u64::from(page_bytes) };
@@ -179,12 +188,12 @@ fn database(page_bytes: u32, has_freelist: bool, batches: u64) -> Vec<u8> {
         let outer = make(&mut tx, b"outer");
         let nested = tx.create_bucket_if_missing(outer, b"nested").expect("a bucket is made");
         tx.put(nested, b"inner", Bytes::from_static(b"value")).expect("a key is put");
-        for number in 0..8 {
-            let revision = 2 + batch * 8 + number;
+        for number in 0..keys {
+            let revision = 2 + batch * keys + number;
             let (name, value) = pair(revision);
             tx.put(key, &name, value).expect("a key is put");
         }
-        let index = Bytes::copy_from_slice(&(8 * (batch + 1)).to_be_bytes());
+        let index = Bytes::copy_from_slice(&(keys * (batch + 1)).to_be_bytes());
         tx.put(meta, b"consistent_index", index).expect("a key is put");
         commit(&mut db, tx, &mut disk);
     }
