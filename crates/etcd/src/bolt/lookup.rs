@@ -14,6 +14,9 @@ use super::page::{ELEMENT_BYTES, HEADER_BYTES, Header, u32_at, u64_at};
 const BRANCH: u16 = 1;
 const LEAF: u16 = 2;
 
+/// Children that are looked at before all are searched.
+const GUESSES: usize = 4;
+
 /// A page that is not like nearly every other.
 pub(super) struct Unusual;
 
@@ -58,9 +61,7 @@ impl<'a> Finger<'a> {
         let sought = Sought::new(key);
         let leaf = match &mut self.last {
             Some(parent) if parent.leads_to(&sought) => {
-                let first = parent.index;
-                let above = parent.page.partition(first, |other| sought.compare(other).is_ge())?;
-                parent.index = above.saturating_sub(1).max(first);
+                parent.index = parent.page.way(parent.index, &sought)?;
                 parent.from = sought.head;
                 Plain::read(self.file, parent.page.child(parent.index)?)?
             }
@@ -69,8 +70,10 @@ impl<'a> Finger<'a> {
         if !leaf.is_leaf {
             return Err(Unusual);
         }
-        let at = leaf.position(&sought)?;
-        if at == leaf.count { Ok(None) } else { leaf.value(at, key) }
+        match leaf.position(&sought)? {
+            Some(at) => leaf.value(at, key.len()),
+            None => Ok(None),
+        }
     }
 
     fn descend(&mut self, sought: &Sought<'_>) -> Result<Plain<'a>, Unusual> {
@@ -80,11 +83,10 @@ impl<'a> Finger<'a> {
             if page.is_leaf {
                 return Ok(page);
             }
-            let above = page.partition(0, |other| sought.compare(other).is_ge())?;
-            let index = above.saturating_sub(1);
+            let index = page.way(0, &sought)?;
             self.last = Some(Parent { page, index, bound, from: sought.head });
-            if above.max(1) < page.count {
-                bound = Some(page.key(above.max(1))?);
+            if index + 1 < page.count {
+                bound = Some(page.key(index + 1)?);
             }
             page = Plain::read(self.file, page.child(index)?)?;
         }
@@ -113,18 +115,56 @@ impl<'a> Plain<'a> {
         Ok(Plain { bytes, count, is_leaf: header.flags == LEAF })
     }
 
-    /// Where a key is, or would be. Revisions mostly stand in a row: then it is as far from the first
-    /// one as their numbers are.
-    fn position(&self, sought: &Sought<'_>) -> Result<usize, Unusual> {
+    /// The child of a branch in which a key would be, at or behind `first`.
+    fn way(&self, first: usize, sought: &Sought<'_>) -> Result<usize, Unusual> {
+        if let Some(guess) = self.guess(first, sought)? {
+            return Ok(guess);
+        }
+        let above = self.partition(first, |other| sought.compare(other).is_ge())?;
+        Ok(above.saturating_sub(1).max(first))
+    }
+
+    /// The same where pages hold about as many revisions each, as mostly: then the way is as far
+    /// behind the first child as the key is behind its first key.
+    fn guess(&self, first: usize, sought: &Sought<'_>) -> Result<Option<usize>, Unusual> {
+        let last = self.count - 1;
+        let heads = (sought.head, head(self.key(first)?), head(self.key(last)?));
+        let (Some(head), Some(low), Some(high)) = heads else { return Ok(None) };
+        let children = (last - first) as u64;
+        let behind = head.checked_sub(low).and_then(|behind| behind.checked_mul(children));
+        let behind = behind.and_then(|behind| behind.checked_div(high.saturating_sub(low)));
+        let Some(Ok(behind)) = behind.map(|behind| usize::try_from(behind.min(children))) else {
+            return Ok(None);
+        };
+        let mut at = first + behind;
+        for _ in 0..GUESSES {
+            if sought.compare(self.key(at)?).is_lt() {
+                if at == first {
+                    break;
+                }
+                at -= 1;
+            } else if at < last && sought.compare(self.key(at + 1)?).is_ge() {
+                at += 1;
+            } else {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where a key is in a leaf. Revisions mostly stand in a row: then it is as far from the first one
+    /// as their numbers are.
+    fn position(&self, sought: &Sought<'_>) -> Result<Option<usize>, Unusual> {
         if self.count > 0
-            && let Some((head, first)) = sought.head.zip(head(self.key(0)?))
+            && let (Some(head), Some(first)) = (sought.head, head(self.key(0)?))
             && let Ok(guess) = usize::try_from(head.wrapping_sub(first))
             && guess < self.count
             && self.key(guess)? == sought.key
         {
-            return Ok(guess);
+            return Ok(Some(guess));
         }
-        self.partition(0, |other| sought.compare(other).is_gt())
+        let at = self.partition(0, |other| sought.compare(other).is_gt())?;
+        Ok(if at < self.count && self.key(at)? == sought.key { Some(at) } else { None })
     }
 
     /// How many elements are below, those before `first` included.
@@ -154,12 +194,13 @@ impl<'a> Plain<'a> {
         slice(self.bytes, at, pos, size)
     }
 
-    fn value(&self, index: usize, key: &[u8]) -> Result<Option<&'a [u8]>, Unusual> {
+    /// What an element of a leaf holds, unless that is a bucket.
+    fn value(&self, index: usize, key_bytes: usize) -> Result<Option<&'a [u8]>, Unusual> {
         let at = element_at(index);
-        if self.key(index)? != key || u32_at(self.bytes, at) & 1 != 0 {
+        if u32_at(self.bytes, at) & 1 != 0 {
             return Ok(None);
         }
-        let pos = u64::from(u32_at(self.bytes, at + 4)) + key.len() as u64;
+        let pos = u64::from(u32_at(self.bytes, at + 4)) + key_bytes as u64;
         slice(self.bytes, at, pos, u32_at(self.bytes, at + 12).into()).map(Some)
     }
 }

@@ -75,8 +75,13 @@ pub(crate) fn number(bytes: &[u8], tag: u8) -> Option<(i64, &[u8])> {
 
 #[inline]
 fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    if first < 0x80 { Some((first.into(), rest)) } else { long_varint(bytes) }
+    match bytes {
+        [first, rest @ ..] if *first < 0x80 => Some(((*first).into(), rest)),
+        [first, second, rest @ ..] if *second < 0x80 => {
+            Some((u64::from(first & 0x7f) | u64::from(*second) << 7, rest))
+        }
+        bytes => long_varint(bytes),
+    }
 }
 
 fn long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
