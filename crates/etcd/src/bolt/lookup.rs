@@ -83,7 +83,7 @@ impl<'a> Finger<'a> {
             if page.is_leaf {
                 return Ok(page);
             }
-            let index = page.way(0, &sought)?;
+            let index = page.way(0, sought)?;
             self.last = Some(Parent { page, index, bound, from: sought.head });
             if index + 1 < page.count {
                 bound = Some(page.key(index + 1)?);
