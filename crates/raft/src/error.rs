@@ -1,5 +1,7 @@
 //! What can go wrong in the core, and for whom.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::storage::StorageError;
@@ -37,8 +39,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Leaves the function with [`Error::Fatal`].
 macro_rules! fatal {
     ($($arg:tt)+) => {
-        return Err($crate::error::Error::Fatal(format!($($arg)+)))
+        return Err($crate::error::fatal_error(format_args!($($arg)+)))
     };
 }
 
 pub(crate) use fatal;
+
+/// Apart, so that what never happens takes no room among what always does.
+#[cold]
+pub(crate) fn fatal_error(message: fmt::Arguments<'_>) -> Error {
+    Error::Fatal(message.to_string())
+}

@@ -36,6 +36,7 @@ impl Inflights {
     }
 
     /// A message was sent whose last entry has this index.
+    #[inline]
     pub(crate) fn add(&mut self, index: u64, bytes: u64) {
         assert!(!self.is_full(), "cannot add into a Full inflights");
         assert!(
@@ -47,6 +48,7 @@ impl Inflights {
     }
 
     /// Everything up to `index` arrived.
+    #[inline]
     pub(crate) fn free_to(&mut self, index: u64) {
         while let Some((last, bytes)) = self.window.front().copied()
             && last <= index

@@ -196,6 +196,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         self.send_append(slot)
     }
 
+    #[inline]
     fn handle_append_accepted(&mut self, slot: usize, message: &Message) -> Result<()> {
         let index = message.index;
         // A leader that restarted may have lost what it sent before it wrote it: only a leader can
@@ -311,6 +312,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     /// Tells every follower what is new, at once or with the next `Ready`.
+    #[inline]
     pub(crate) fn broadcast_append(&mut self) -> Result<()> {
         if self.coalesce_appends {
             self.appends_due = true;

@@ -170,6 +170,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     /// Raft 5.3: takes entries that follow `previous` if the log has that one; gives the index of
     /// the last new entry. Entries that are there already are not touched, so that a late message
     /// does not cut the log.
+    #[inline]
     pub(crate) fn maybe_append(
         &mut self,
         previous: EntryId,
@@ -203,6 +204,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     }
 
     /// Appends behind the committed part; gives the last index.
+    #[inline]
     pub(crate) fn append(&mut self, entries: Entries) -> Result<u64> {
         let [first, ..] = &entries[..] else { return Ok(self.last.index) };
         if first.index <= self.committed {

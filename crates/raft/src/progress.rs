@@ -104,6 +104,7 @@ impl Progress {
     }
 
     /// An append with that many entries was sent.
+    #[inline]
     pub(crate) fn sent_entries(&mut self, entries: u64, bytes: u64) {
         match self.state {
             ProgressState::Replicate => {
@@ -128,6 +129,7 @@ impl Progress {
     }
 
     /// The follower has everything up to `index`; says whether that is news.
+    #[inline]
     pub(crate) fn maybe_update(&mut self, index: u64) -> bool {
         if index <= self.match_index {
             return false;

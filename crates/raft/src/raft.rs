@@ -301,6 +301,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     /// Appends to the leader's own log; refuses what is beyond the limit of uncommitted bytes.
+    #[inline]
     pub(crate) fn append_entries(&mut self, entries: Entries) -> Result<bool> {
         if !self.increase_uncommitted_size(&entries) {
             log!(
@@ -340,6 +341,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     }
 
     /// Raft 5.3, 5.4.2: commits what a quorum has, if it is of the current term.
+    #[inline]
     pub(crate) fn maybe_commit(&mut self) -> Result<bool> {
         let Some(index) = self.tracker.committed_beyond(self.log.committed) else {
             return Ok(false);
@@ -353,6 +355,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     /// Entries up to `index` were applied; the leader then leaves a joint configuration that is
     /// to be left automatically.
+    #[inline]
     pub(crate) fn applied_to(&mut self, index: u64, size: u64) -> Result<()> {
         let index = index.max(self.log.applied);
         self.log.applied_to(index, size)?;

@@ -75,6 +75,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
             || index < self.max_appliable(allow_unstable);
     }
 
+    #[inline]
     pub(crate) fn applied_to(&mut self, index: u64, size: u64) -> Result<()> {
         let (applied, committed) = (self.applied, self.committed);
         if committed < index || index < applied {
