@@ -154,8 +154,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             return Ok(());
         }
         let previous = EntryId { term: message.log_term, index: message.index };
-        let entries = take(&mut message.entries);
-        match self.log.maybe_append(previous, entries, message.commit)? {
+        match self.log.maybe_append(previous, &mut message.entries, message.commit)? {
             Some(index) => {
                 self.acknowledge(message.from, index);
                 Ok(())

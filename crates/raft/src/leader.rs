@@ -40,12 +40,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
     }
 
-    #[inline]
-    pub(crate) fn step_leader_about_member(
-        &mut self,
-        slot: usize,
-        message: &Message,
-    ) -> Result<()> {
+    fn step_leader_about_member(&mut self, slot: usize, message: &Message) -> Result<()> {
         match message.msg_type {
             MessageType::AppResp if message.reject => self.handle_append_rejected(slot, message),
             MessageType::AppResp => self.handle_append_accepted(slot, message),
@@ -196,8 +191,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         self.send_append(slot)
     }
 
-    #[inline]
-    fn handle_append_accepted(&mut self, slot: usize, message: &Message) -> Result<()> {
+    pub(crate) fn handle_append_accepted(&mut self, slot: usize, message: &Message) -> Result<()> {
         let index = message.index;
         // A leader that restarted may have lost what it sent before it wrote it: only a leader can
         // tell that an answer is wrong.
@@ -261,7 +255,11 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         Ok(())
     }
 
-    fn handle_heartbeat_response(&mut self, slot: usize, message: &Message) -> Result<()> {
+    pub(crate) fn handle_heartbeat_response(
+        &mut self,
+        slot: usize,
+        message: &Message,
+    ) -> Result<()> {
         let last = self.log.last_index();
         let progress = self.tracker.progress.at_mut(slot);
         progress.recent_active = true;
@@ -371,6 +369,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             let append = Message::new(MessageType::App);
             Message { to, from, term, log_term, index, commit, ..append }
         });
+        let (mut count, mut bytes) = (0, 0);
         if !is_empty {
             let max_size = self.max_message_size;
             if let Err(error) = self.log.entries_into(index + 1, max_size, &mut append.entries) {
@@ -380,8 +379,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                     error => Err(error),
                 };
             }
+            (count, bytes) = (append.entries.len() as u64, payload_size(&append.entries));
         }
-        let (count, bytes) = (append.entries.len() as u64, payload_size(&append.entries));
         let progress = self.tracker.progress.at_mut(slot);
         progress.sent_entries(count, bytes);
         progress.set_sent_commit(commit);

@@ -8,6 +8,7 @@ mod applying;
 mod reading;
 
 use std::fmt;
+use std::mem::take;
 
 use crate::entries::Entries;
 use crate::error::{Error, Result, fatal};
@@ -167,14 +168,14 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         (last.term, last.index) >= (self.last.term, self.last.index)
     }
 
-    /// Raft 5.3: takes entries that follow `previous` if the log has that one; gives the index of
+    /// Raft 5.3: takes the entries, which follow `previous`, if the log has that one; gives the index of
     /// the last new entry. Entries that are there already are not touched, so that a late message
     /// does not cut the log.
     #[inline]
     pub(crate) fn maybe_append(
         &mut self,
         previous: EntryId,
-        entries: Entries,
+        entries: &mut Entries,
         committed: u64,
     ) -> Result<Option<u64>> {
         if !self.matches(previous)? {
@@ -183,9 +184,9 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         let last_new = previous.index + entries.len() as u64;
         // Most often they come next.
         if previous.index != self.last.index {
-            self.append_unknown(entries)?;
+            self.append_unknown(take(entries))?;
         } else if !entries.is_empty() {
-            self.append(entries)?;
+            self.append(take(entries))?;
         }
         self.commit_to(committed.min(last_new))?;
         Ok(Some(last_new))

@@ -154,13 +154,13 @@ fn log_maybe_append() {
     for ((term, index), new, commit, last, expected, committed) in cases {
         let mut log = split(&[], &[1, 2, 3]);
         log.committed = 1;
-        let actual = log.maybe_append(id(term, index), entries(new, index + 1), commit);
+        let actual = log.maybe_append(id(term, index), &mut entries(new, index + 1), commit);
         assert_eq!(actual, Ok(last), "{new:?} after ({term}, {index})");
         assert_eq!((&terms(&log)[..], log.committed), (expected, committed), "{new:?}");
     }
     let mut log = split(&[], &[1, 2, 3]);
     log.committed = 1;
-    let overwrites = log.maybe_append(id(0, 0), entries(&[4], 1), 1);
+    let overwrites = log.maybe_append(id(0, 0), &mut entries(&[4], 1), 1);
     assert!(is_fatal(&overwrites), "what is committed is not overwritten");
 }
 

@@ -154,7 +154,8 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
             }
         }
         answers.clear();
-        self.own_answers = answers;
+        // Their memory is used again.
+        swap(&mut self.own_answers, &mut answers);
         Ok(())
     }
 

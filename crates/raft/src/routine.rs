@@ -22,8 +22,10 @@ pub(crate) enum Routine {
     Append,
     /// The leader is alive.
     Heartbeat,
-    /// To the leader from the member in this slot.
-    Answer(usize),
+    /// The member in this slot has entries.
+    Acknowledgement(usize),
+    /// The member in this slot heard that the leader is alive.
+    HeartbeatAnswer(usize),
 }
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
@@ -40,8 +42,11 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
         let is_leaders = message.from == self.lead && self.lead != NONE;
         match (self.role, message.msg_type) {
-            (Role::Leader, MessageType::AppResp | MessageType::HeartbeatResp) => {
-                self.tracker.progress.slot_of(message.from).map(Routine::Answer)
+            (Role::Leader, MessageType::AppResp) if !message.reject => {
+                self.tracker.progress.slot_of(message.from).map(Routine::Acknowledgement)
+            }
+            (Role::Leader, MessageType::HeartbeatResp) => {
+                self.tracker.progress.slot_of(message.from).map(Routine::HeartbeatAnswer)
             }
             (Role::Follower, MessageType::App) if is_leaders => Some(Routine::Append),
             (Role::Follower, MessageType::Heartbeat) if is_leaders => Some(Routine::Heartbeat),
@@ -58,7 +63,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
                 self.handle_append(message)
             }
             Routine::Heartbeat => self.handle_heartbeat(message),
-            Routine::Answer(slot) => self.step_leader_about_member(slot, message),
+            Routine::Acknowledgement(slot) => self.handle_append_accepted(slot, message),
+            Routine::HeartbeatAnswer(slot) => self.handle_heartbeat_response(slot, message),
         }
     }
 }
