@@ -33,12 +33,17 @@ fn main() {
     consensus::run::<Group, MemoryLog>(&filter, options, effort, report);
 }
 
+/// One raft-rs node.
+struct Member {
+    node: RawNode<MemStorage>,
+    applied: u64,
+    /// Whether it has heard anything since it last had no work.
+    is_awake: bool,
+}
+
 /// A group of raft-rs nodes.
 struct Group {
-    nodes: Vec<RawNode<MemStorage>>,
-    applied: Vec<u64>,
-    /// Which nodes have heard anything since they last had no work.
-    awake: Vec<bool>,
+    members: Vec<Member>,
     cut: Option<u64>,
     wire: Vec<Message>,
 }
@@ -51,37 +56,46 @@ fn entry(payload: &[u8]) -> Entry {
     Entry { data: payload.to_vec().into(), ..Entry::default() }
 }
 
-impl Group {
-    /// Carries out all that one node wants done.
-    fn work(&mut self, slot: usize) {
-        let node = &mut self.nodes[slot];
+impl Member {
+    /// Carries out all that the node wants done.
+    fn work(&mut self, wire: &mut Vec<Message>) {
+        let node = &mut self.node;
         while node.has_ready() {
             let store = node.store().clone();
             let mut ready = node.ready();
-            self.wire.extend(ready.take_messages());
-            self.applied[slot] += ready.take_committed_entries().len() as u64;
+            wire.extend(ready.take_messages());
+            self.applied += ready.take_committed_entries().len() as u64;
             if !ready.entries().is_empty() {
                 store.wl().append(ready.entries()).expect("entries follow one another");
             }
             if let Some(state) = ready.hs() {
                 store.wl().set_hardstate(state.clone());
             }
-            self.wire.extend(ready.take_persisted_messages());
+            wire.extend(ready.take_persisted_messages());
             let mut light = node.advance(ready);
             if let Some(commit) = light.commit_index() {
                 store.wl().mut_hard_state().set_commit(commit);
             }
-            self.wire.extend(light.take_messages());
-            self.applied[slot] += light.take_committed_entries().len() as u64;
+            wire.extend(light.take_messages());
+            self.applied += light.take_committed_entries().len() as u64;
             node.advance_apply();
         }
+    }
+}
+
+impl Group {
+    /// The node, which has work from now on.
+    fn wake(&mut self, id: u64) -> &mut RawNode<MemStorage> {
+        let member = &mut self.members[slot(id)];
+        member.is_awake = true;
+        &mut member.node
     }
 }
 
 impl Cluster for Group {
     fn start(setup: Setup) -> Self {
         let voters: Vec<u64> = (1..=setup.nodes).collect();
-        let node = |id| {
+        let member = |id| {
             let config = Config {
                 id,
                 election_tick: 1 << 30,
@@ -95,26 +109,20 @@ impl Cluster for Group {
             let state = ConfState { voters: voters.clone(), ..ConfState::default() };
             let storage = MemStorage::new_with_conf_state(state);
             let logger = Logger::root(Discard, o!());
-            RawNode::new(&config, storage, &logger).expect("the configuration makes sense")
+            let node = RawNode::new(&config, storage, &logger);
+            let node = node.expect("the configuration makes sense");
+            Member { node, applied: 0, is_awake: true }
         };
-        Self {
-            nodes: (1..=setup.nodes).map(node).collect(),
-            applied: voters.iter().map(|_| 0).collect(),
-            awake: voters.iter().map(|_| true).collect(),
-            cut: None,
-            wire: Vec::new(),
-        }
+        Self { members: (1..=setup.nodes).map(member).collect(), cut: None, wire: Vec::new() }
     }
 
     fn campaign(&mut self, node: u64) {
-        self.awake[slot(node)] = true;
-        self.nodes[slot(node)].campaign().expect("the node may campaign");
+        self.wake(node).campaign().expect("the node may campaign");
     }
 
     fn propose(&mut self, payload: &[u8]) {
         let payload = payload.to_vec();
-        self.awake[0] = true;
-        self.nodes[0].propose(Vec::new(), payload).expect("the leader takes proposals");
+        self.wake(1).propose(Vec::new(), payload).expect("the leader takes proposals");
     }
 
     fn propose_together(&mut self, payload: &[u8], count: usize) {
@@ -122,20 +130,18 @@ impl Cluster for Group {
         message.set_msg_type(MessageType::MsgPropose);
         message.from = 1;
         message.set_entries((0..count).map(|_| entry(payload)).collect::<Vec<_>>().into());
-        self.awake[0] = true;
-        self.nodes[0].step(message).expect("the leader takes proposals");
+        self.wake(1).step(message).expect("the leader takes proposals");
     }
 
     fn tick(&mut self) {
-        self.awake[0] = true;
-        self.nodes[0].tick();
+        self.wake(1).tick();
     }
 
     fn settle(&mut self) {
         loop {
-            for slot in 0..self.nodes.len() {
-                if std::mem::take(&mut self.awake[slot]) {
-                    self.work(slot);
+            for member in &mut self.members {
+                if std::mem::take(&mut member.is_awake) {
+                    member.work(&mut self.wire);
                 }
             }
             if self.wire.is_empty() {
@@ -145,9 +151,9 @@ impl Cluster for Group {
                 let is_cut =
                     self.cut.is_some_and(|node| message.from == node || message.to == node);
                 if !is_cut {
-                    let to = slot(message.to);
-                    self.awake[to] = true;
-                    self.nodes[to].step(message).expect("messages make sense");
+                    let to = &mut self.members[slot(message.to)];
+                    to.is_awake = true;
+                    to.node.step(message).expect("messages make sense");
                 }
             }
         }
@@ -158,15 +164,15 @@ impl Cluster for Group {
     }
 
     fn applied(&self, node: u64) -> u64 {
-        self.applied[slot(node)]
+        self.members[slot(node)].applied
     }
 
     fn is_leader(&self, node: u64) -> bool {
-        self.nodes[slot(node)].raft.state == StateRole::Leader
+        self.members[slot(node)].node.raft.state == StateRole::Leader
     }
 
     fn compact(&mut self) {
-        for (node, applied) in self.nodes.iter().zip(&self.applied) {
+        for Member { node, applied, .. } in &self.members {
             let store = node.store();
             if *applied > store.first_index().expect("a log in memory answers") + 16 {
                 store.wl().compact(applied - 8).expect("what was applied is in the log");

@@ -45,12 +45,17 @@ impl Payloads {
     }
 }
 
+/// One of our nodes.
+struct Member {
+    node: Node,
+    applied: u64,
+    /// Whether it has heard anything since it last had no work.
+    is_awake: bool,
+}
+
 /// A group of our nodes.
 pub struct Group {
-    nodes: Vec<Node>,
-    applied: Vec<u64>,
-    /// Which nodes have heard anything since they last had no work.
-    awake: Vec<bool>,
+    members: Vec<Member>,
     cut: Option<u64>,
     wire: Vec<Message>,
     arriving: Vec<Message>,
@@ -63,11 +68,10 @@ fn slot(id: u64) -> usize {
     usize::try_from(id - 1).expect("a group is small")
 }
 
-impl Group {
-    /// Carries out all that one node wants done: write, send, apply, in the documented order.
-    fn work(&mut self, slot: usize) {
-        let node = &mut self.nodes[slot];
-        let ready = &mut self.ready;
+impl Member {
+    /// Carries out all that the node wants done: write, send, apply, in the documented order.
+    fn work(&mut self, ready: &mut Ready, wire: &mut Vec<Message>) {
+        let node = &mut self.node;
         while node.ready_into(ready).expect("the storage answers") {
             let storage = node.storage_mut();
             if !ready.entries.is_empty() {
@@ -76,21 +80,30 @@ impl Group {
             if let Some(state) = ready.hard_state {
                 storage.set_hard_state(state);
             }
-            if self.wire.is_empty() {
-                swap(&mut self.wire, &mut ready.messages);
+            if wire.is_empty() {
+                swap(wire, &mut ready.messages);
             } else {
-                self.wire.append(&mut ready.messages);
+                wire.append(&mut ready.messages);
             }
-            self.applied[slot] += ready.committed_entries.len() as u64;
+            self.applied += ready.committed_entries.len() as u64;
             node.advance().expect("nothing is wrong");
         }
+    }
+}
+
+impl Group {
+    /// The node, which has work from now on.
+    fn wake(&mut self, id: u64) -> &mut Node {
+        let member = &mut self.members[slot(id)];
+        member.is_awake = true;
+        &mut member.node
     }
 }
 
 impl Cluster for Group {
     fn start(setup: Setup) -> Self {
         let voters: Vec<u64> = (1..=setup.nodes).collect();
-        let node = |id| {
+        let member = |id| {
             let config = Config {
                 election_tick: 1 << 30,
                 pre_vote: setup.pre_vote,
@@ -99,12 +112,12 @@ impl Cluster for Group {
                 ..Config::new(id)
             };
             let storage = MemoryStorage::with_conf_state(ConfState::of_voters(voters.clone()));
-            RawNode::new(config, storage, Fixed).expect("the configuration makes sense")
+            let node = RawNode::new(config, storage, Fixed);
+            let node = node.expect("the configuration makes sense");
+            Member { node, applied: 0, is_awake: true }
         };
         Self {
-            nodes: (1..=setup.nodes).map(node).collect(),
-            applied: voters.iter().map(|_| 0).collect(),
-            awake: voters.iter().map(|_| true).collect(),
+            members: (1..=setup.nodes).map(member).collect(),
             cut: None,
             wire: Vec::new(),
             arriving: Vec::new(),
@@ -114,33 +127,29 @@ impl Cluster for Group {
     }
 
     fn campaign(&mut self, node: u64) {
-        self.awake[slot(node)] = true;
-        self.nodes[slot(node)].campaign().expect("the node may campaign");
+        self.wake(node).campaign().expect("the node may campaign");
     }
 
     fn propose(&mut self, payload: &[u8]) {
         let payload = self.payloads.copy(payload);
-        self.awake[0] = true;
-        self.nodes[0].propose(payload).expect("the leader takes proposals");
+        self.wake(1).propose(payload).expect("the leader takes proposals");
     }
 
     fn propose_together(&mut self, payload: &[u8], count: usize) {
         let entries = (0..count).map(|_| Entry::normal(self.payloads.copy(payload))).collect();
         let message = Message { entries, from: 1, ..Message::new(MessageType::Prop) };
-        self.awake[0] = true;
-        self.nodes[0].step(message).expect("the leader takes proposals");
+        self.wake(1).step(message).expect("the leader takes proposals");
     }
 
     fn tick(&mut self) {
-        self.awake[0] = true;
-        self.nodes[0].tick().expect("time may pass");
+        self.wake(1).tick().expect("time may pass");
     }
 
     fn settle(&mut self) {
         loop {
-            for slot in 0..self.nodes.len() {
-                if take(&mut self.awake[slot]) {
-                    self.work(slot);
+            for member in &mut self.members {
+                if take(&mut member.is_awake) {
+                    member.work(&mut self.ready, &mut self.wire);
                 }
             }
             if self.wire.is_empty() {
@@ -151,9 +160,9 @@ impl Cluster for Group {
                 self.cut.is_some_and(|node| message.from == node || message.to == node)
             };
             for message in self.arriving.iter_mut().filter(|message| !is_cut(message)) {
-                let to = slot(message.to);
-                self.awake[to] = true;
-                self.nodes[to].step(message).expect("messages make sense");
+                let to = &mut self.members[slot(message.to)];
+                to.is_awake = true;
+                to.node.step(message).expect("messages make sense");
             }
             self.arriving.clear();
         }
@@ -164,15 +173,15 @@ impl Cluster for Group {
     }
 
     fn applied(&self, node: u64) -> u64 {
-        self.applied[slot(node)]
+        self.members[slot(node)].applied
     }
 
     fn is_leader(&self, node: u64) -> bool {
-        self.nodes[slot(node)].basic_status().soft_state.role == Role::Leader
+        self.members[slot(node)].node.basic_status().soft_state.role == Role::Leader
     }
 
     fn compact(&mut self) {
-        for node in &mut self.nodes {
+        for Member { node, .. } in &mut self.members {
             let applied = node.basic_status().applied;
             let storage = node.storage_mut();
             if applied > storage.sentinel().index + 16 {
