@@ -174,7 +174,7 @@ impl Chunks {
             Ok(entry) => self.last.push(entry),
             Err(entries) => self.extend_last(&entries),
         }
-        if (self.skipped + self.len).is_multiple_of(CHUNK) && self.last.len() == CHUNK {
+        if self.last.len() == CHUNK {
             self.close_last();
         }
     }
