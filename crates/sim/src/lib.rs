@@ -8,7 +8,8 @@
 //!    ├ machine   power, a disk, a server process on it (`Process`; one adapter an engine)
 //!    ├ network   streams between servers with latency, rules and cuts
 //!    ├ fault     what breaks and mends, one file a kind; plans that draw them
-//!    ├ client    the console and loads; acknowledged, failed or unknown
+//!    ├ client    requests on their way; acknowledged, failed or unknown
+//!    ├ workload  clients that work on their own, one file a kind
 //!    ├ judge     what was expected
 //!    ├ check     what the cluster promises, looked at after every event
 //!    └ trace     what happened, and the fingerprint over it
@@ -54,6 +55,7 @@ pub mod scenario;
 pub mod trace;
 pub mod trails;
 pub mod view;
+pub mod workload;
 pub mod world;
 
 pub use fault::Fault;

@@ -33,12 +33,8 @@ pub(crate) enum Due {
     ReplyArrival { request: u64 },
     /// A client stops waiting.
     RequestTimeout { request: u64 },
-    /// A load sends its next request.
-    LoadTurn { client: u32 },
-    /// A client of a mixed load sends its next request.
-    SessionTurn { client: u32 },
-    /// An operator looks at the cluster and does something.
-    OperatorTurn { client: u32 },
+    /// A client of a workload does something.
+    Turn { client: u32 },
     /// A lease that a client keeps alive is renewed.
     KeepAlive { lease: i64 },
     /// A watcher connects to its server.
@@ -117,9 +113,7 @@ impl Queue {
             | Due::RequestArrival { .. }
             | Due::ReplyArrival { .. }
             | Due::RequestTimeout { .. }
-            | Due::LoadTurn { .. }
-            | Due::SessionTurn { .. }
-            | Due::OperatorTurn { .. }
+            | Due::Turn { .. }
             | Due::KeepAlive { .. }
             | Due::WatchConnect { .. }
             | Due::WatchArrival { .. }

@@ -179,10 +179,10 @@ fn a_load_ends_after_its_count_or_its_time() {
     let mut counted = world(&text);
     let tally = Tally::of(&mut counted, 10 * SECOND_NS);
     assert_eq!(tally.count("put", "acknowledged"), 40);
-    assert_eq!(counted.clients().mixes().count(), 0, "it is over");
+    assert_eq!(counted.clients().workloads().count(), 0, "it is over");
     let mut timed = world(&text.replace("count=40", "for=2s"));
     timed.run_until(4 * SECOND_NS);
-    assert_eq!(timed.clients().mixes().count(), 0, "it is over");
+    assert_eq!(timed.clients().workloads().count(), 0, "it is over");
 }
 
 #[test]
@@ -199,5 +199,5 @@ fn sessions_go_on_after_a_reload_as_if_memory_had_stayed() {
         run_for(world, 8);
     }
     assert_eq!(stayed.fingerprint(), resumed.fingerprint());
-    assert!(stayed.clients().mixes().all(|mix| mix.begun > 100), "it went on");
+    assert!(stayed.clients().workloads().all(|mix| mix.begun > 100), "it went on");
 }

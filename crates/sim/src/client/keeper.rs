@@ -35,8 +35,7 @@ impl Keepers {
 impl Clients {
     /// Somebody keeps a lease alive from now on; gives the client's number.
     pub(crate) fn keep(&mut self, now_ns: u64, lease: i64) -> u32 {
-        let client = self.next_client;
-        self.next_client += 1;
+        let client = self.take_numbers(1);
         let keeper = Keeper { client, next_ns: now_ns + RETRY_NS };
         self.keepers.kept.insert(lease, keeper);
         client

@@ -1,4 +1,4 @@
-//! Clients: the console and loads. Every operation ends as acknowledged, failed or unknown.
+//! Clients: the console and workloads. Every operation ends as acknowledged, failed or unknown.
 //!
 //! A request travels to its server and its reply back with the cluster's latency. A server that is
 //! not there refuses (failed); one that goes away with the request in hand leaves it unknown, as
@@ -6,13 +6,7 @@
 //! change nothing either way.
 
 mod keeper;
-mod load;
-mod mix;
-mod operator;
-mod seen;
-mod session;
 mod watch;
-mod zipf;
 
 use ordered::Map;
 use std::collections::VecDeque;
@@ -20,16 +14,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use load::{LOADS_MAX, RunningLoad};
-pub use mix::RunningMix;
-pub(crate) use mix::SessionTurn;
-pub use operator::RunningOperator;
-pub(crate) use operator::Scene;
 pub use watch::{WATCHERS_MAX, Watcher};
 
 use keeper::Keepers;
-use mix::MixHead;
-use operator::OperatorHead;
 use watch::WatcherHead;
 
 use crate::machine::{Answer, AnswerBody, Certainty};
@@ -37,6 +24,7 @@ use crate::queue::Key;
 use crate::rng::{Consumer, Stream};
 use crate::scenario::{ClientCommand, ClusterSpec, Node, SECOND_NS, Span};
 use crate::view::Outcome;
+use crate::workload::{Shown, WorkloadHead, Workloads};
 
 /// etcdctl's `--command-timeout`.
 pub const PATIENCE_NS: u64 = 5 * SECOND_NS;
@@ -117,9 +105,7 @@ pub(crate) struct ClientsHead {
     next_client: u32,
     /// Requests without an answer: id, and whether they are reads.
     pending: Vec<(u64, bool)>,
-    loads: Vec<RunningLoad>,
-    mixes: Vec<MixHead>,
-    operators: Vec<OperatorHead>,
+    workloads: Vec<WorkloadHead>,
     operations: Operations,
     turn: u64,
     watchers: Vec<WatcherHead>,
@@ -131,7 +117,6 @@ pub(crate) struct ClientsHead {
 /// All clients.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    seed: u64,
     nodes: u32,
     stream: Stream,
     latency: Span,
@@ -143,9 +128,7 @@ pub struct Clients {
     ended: VecDeque<Arc<Ended>>,
     /// Of the console alone: an answer must not be swept away by loads.
     console_ended: VecDeque<Arc<Ended>>,
-    loads: Map<u32, RunningLoad>,
-    mixes: Map<u32, RunningMix>,
-    operators: Map<u32, RunningOperator>,
+    pub(crate) workloads: Workloads,
     operations: Operations,
     turn: u64,
     pub(crate) keepers: Keepers,
@@ -165,9 +148,7 @@ impl Clients {
             next_request: 1,
             next_client: CONSOLE + 1,
             pending: Vec::new(),
-            loads: Vec::new(),
-            mixes: Vec::new(),
-            operators: Vec::new(),
+            workloads: Vec::new(),
             operations: Operations::default(),
             turn: 0,
             watchers: Vec::new(),
@@ -186,9 +167,7 @@ impl Clients {
             next_request: self.next_request,
             next_client: self.next_client,
             pending: self.orphans.iter().copied().chain(pending).collect(),
-            loads: self.loads.values().cloned().collect(),
-            mixes: self.mixes.values().map(RunningMix::head).collect(),
-            operators: self.operators.values().map(RunningOperator::head).collect(),
+            workloads: self.workloads.head(),
             operations: self.operations,
             turn: self.turn,
             watchers: self.watchers.values().map(Watcher::head).collect(),
@@ -200,11 +179,7 @@ impl Clients {
 
     pub(crate) fn resume(spec: &ClusterSpec, head: ClientsHead) -> Clients {
         let watchers = head.watchers.into_iter().map(Watcher::resume);
-        let mixes = head.mixes.into_iter().map(|head| RunningMix::resume(spec.seed, head));
-        let operators = head.operators.into_iter();
-        let operators = operators.map(|head| RunningOperator::resume(spec.seed, head));
         Clients {
-            seed: spec.seed,
             nodes: spec.nodes,
             stream: Stream::at(spec.seed, Consumer::Clients, head.position),
             latency: spec.latency,
@@ -214,9 +189,7 @@ impl Clients {
             orphans: head.pending,
             ended: VecDeque::new(),
             console_ended: VecDeque::new(),
-            loads: head.loads.into_iter().map(|load| (load.client, load)).collect(),
-            mixes: mixes.map(|mix| (mix.first_client, mix)).collect(),
-            operators: operators.map(|one| (one.client, one)).collect(),
+            workloads: Workloads::resume(spec.seed, head.workloads),
             operations: head.operations,
             turn: head.turn,
             watchers: watchers.map(|one| (one.watcher, one)).collect(),
@@ -255,6 +228,35 @@ impl Clients {
             timeout: None,
         };
         self.pending.get_or_insert_with(request, || operation)
+    }
+
+    /// So many client numbers in a row; gives the first.
+    pub(crate) fn take_numbers(&mut self, clients: u32) -> u32 {
+        let first = self.next_client;
+        self.next_client += clients;
+        first
+    }
+
+    /// What clients that share one draw from.
+    pub(crate) fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
+    /// The next of these servers in turn.
+    pub(crate) fn next_of(&mut self, up: &[Node]) -> Option<Node> {
+        let place = self.turn.checked_rem(up.len() as u64)?;
+        self.turn += 1;
+        up.get(usize::try_from(place).ok()?).copied()
+    }
+
+    /// How many operations of a client have no answer yet.
+    pub(crate) fn under_way(&self, client: u32) -> usize {
+        self.pending.values().filter(|one| one.client == client).count()
+    }
+
+    /// An operation that had ended so is tried again.
+    pub(crate) fn goes_on(&mut self, ended: Outcome) {
+        self.operations.goes_on(ended);
     }
 
     fn travel_ns(&mut self) -> u64 {
@@ -362,6 +364,17 @@ impl Clients {
     /// Operations of the console that ended lately, newest last.
     pub fn console_ended(&self) -> impl DoubleEndedIterator<Item = &Arc<Ended>> {
         self.console_ended.iter()
+    }
+
+    /// Workloads that run.
+    pub fn workloads(&self) -> impl Iterator<Item = Shown> {
+        self.workloads.shown()
+    }
+
+    /// The client that stands for this one in pictures: the first of its workload, the console for
+    /// whoever renews its leases.
+    pub fn shown_as(&self, client: u32) -> u32 {
+        self.workloads.first_of(client).unwrap_or(CONSOLE)
     }
 
     /// How all operations so far ended.

@@ -23,10 +23,8 @@ mod client;
 mod cluster;
 pub(crate) mod error;
 mod expect;
-mod load;
-mod mix;
 pub(crate) mod node;
-mod operator;
+mod pattern;
 mod quantity;
 pub(crate) mod verb;
 pub(crate) mod word;
@@ -36,6 +34,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use crate::fault::Fault;
+pub use crate::workload::{
+    CLIENTS_MAX, Distribution, Load, LoadCommand, LoadEnd, Mix, Operator, RATE_MAX, Weights,
+    ZIPF_KEYS_MAX,
+};
 pub use client::{
     ClientAction, ClientCommand, Compare, CompareResult, CompareTarget, Delete, Get, Keys,
     LeaseCommand, Maintenance, MemberCommand, Order, Print, Put, SortBy, TXN_OPS_MAX, Txn,
@@ -45,10 +47,8 @@ pub(crate) use cluster::small;
 pub use cluster::{ClusterSpec, Count, Engine, NODES_MAX, PreVote, Span};
 pub use error::ParseError;
 pub use expect::{Expectation, Expected};
-pub use load::{KeyPattern, Load, LoadCommand, LoadEnd, RATE_MAX, VALUE_BYTES_MAX};
-pub use mix::{CLIENTS_MAX, Distribution, Mix, Weights, ZIPF_KEYS_MAX};
 pub use node::{Context, Node, Target};
-pub use operator::Operator;
+pub use pattern::{KeyPattern, VALUE_BYTES_MAX};
 pub use quantity::{
     MILLISECOND_NS, SECOND_NS, TIME_MAX_NS, parse_time, print_share, print_size, print_time,
 };

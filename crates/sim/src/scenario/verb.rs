@@ -1,13 +1,15 @@
 //! The one table of verbs: reading, `help` and completion all go through it.
 //!
 //! A new verb is one row in the `VERBS` of its family's file; a new family is one row in
-//! [`client::FAMILIES`]. A fault's verb stands in the fault's own file ([`KINDS`]).
+//! [`client::FAMILIES`]. A fault's verb stands in the fault's own file
+//! ([`KINDS`]), the grammar of a workload in the workloads' table.
 
 use super::error::Problem;
 use super::node::Context;
 use super::word::Words;
-use super::{Action, bug, client, expect, load};
+use super::{Action, bug, client, expect};
 use crate::fault::KINDS;
+use crate::workload;
 
 /// A command of the language.
 #[derive(Debug)]
@@ -66,7 +68,7 @@ pub fn verbs() -> impl Iterator<Item = &'static Verb> {
         let verbs = KINDS.iter().filter_map(|kind| kind.verb.as_ref());
         verbs.filter(move |verb| verb.group == group)
     });
-    let clients = client::FAMILIES.into_iter().chain([load::VERBS]).flatten();
+    let clients = client::FAMILIES.into_iter().chain([workload::VERBS]).flatten();
     clients.chain(faults).chain(expect::VERBS).chain(bug::VERBS)
 }
 

@@ -10,7 +10,8 @@ use crate::client::{Clients, Ended, Operation, Stage, Watcher};
 use crate::judge::Judgement;
 use crate::machine::{Power, print_event};
 use crate::network::Flight;
-use crate::scenario::{Action, LoadCommand, Node};
+use crate::scenario::{Action, Node};
+use crate::workload::Shown;
 use crate::world::World;
 
 const PENDING_SHOWN: usize = 64;
@@ -204,20 +205,12 @@ fn watcher(watcher: &Watcher) -> WatcherView {
 }
 
 fn loads(clients: &Clients) -> Vec<LoadView> {
-    let view = |client, begun, command| {
-        let command = Action::Load(command).to_string();
-        LoadView { client, command, begun }
+    let view = |one: Shown| LoadView {
+        client: one.client,
+        command: Action::Load(one.load).to_string(),
+        begun: one.begun,
     };
-    let even = clients.loads().map(|running| {
-        view(running.client, running.begun, LoadCommand::Start(running.load.clone()))
-    });
-    let mixed = clients.mixes().map(|running| {
-        view(running.first_client, running.begun, LoadCommand::Mix((*running.mix).clone()))
-    });
-    let operators = clients.operators().map(|running| {
-        view(running.client, running.begun, LoadCommand::Operator(running.operator.clone()))
-    });
-    even.chain(mixed).chain(operators).collect()
+    clients.workloads().map(view).collect()
 }
 
 fn operation(operation: &Operation) -> OperationView {

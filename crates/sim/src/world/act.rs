@@ -7,8 +7,8 @@ use crate::judge::Judgement;
 use crate::machine::{Fatal, KILLED, Rate};
 use crate::queue::{Due, Scheduled};
 use crate::scenario::{
-    Action, ClientAction, ClientCommand, Expectation, Fault, LeaseCommand, Line, LoadCommand, Mix,
-    Node, Statement, Target, Watch,
+    Action, ClientAction, ClientCommand, Expectation, Fault, LeaseCommand, Line, Node, Statement,
+    Target,
 };
 use crate::trace::TraceEvent;
 
@@ -27,16 +27,7 @@ impl World {
                 let node = self.addressee(on, &command);
                 self.console(id, node, command);
             }
-            Action::Load(LoadCommand::Stop) => self.clients.stop_loads(),
-            Action::Load(LoadCommand::Start(load)) => {
-                if let Some(running) = self.clients.start_load(self.now_ns, load) {
-                    self.queue.push(running.next_ns, Due::LoadTurn { client: running.client });
-                }
-            }
-            Action::Load(LoadCommand::Mix(mix)) => {
-                self.start_mix(mix);
-            }
-            Action::Load(LoadCommand::Operator(operator)) => self.start_operator(operator),
+            Action::Load(command) => self.load(command),
             Action::Fault(fault) => self.fault(fault),
             Action::Expect(expectation) => self.expect(line, expectation),
             Action::Bug(toggle) => {
@@ -58,23 +49,6 @@ impl World {
             self.clients.keep(self.now_ns, lease);
         }
         self.ask(CONSOLE, id, node, command, PATIENCE_NS);
-    }
-
-    fn start_mix(&mut self, mix: Mix) {
-        let (quick, slow, keys) = (mix.watches, mix.slow_watches, mix.all_keys());
-        let turns = self.clients.start_mix(self.now_ns, mix);
-        let Some(&(first_client, _)) = turns.first() else { return };
-        for (client, at_ns) in turns {
-            self.queue.push(at_ns, Due::SessionTurn { client });
-        }
-        for number in 0..quick + slow {
-            let node = Node(1 + number % self.founders);
-            let watch = Watch { keys: keys.clone(), prev_kv: true, ..Watch::default() };
-            let watcher = self.watch(first_client, 0, node, watch);
-            if let Some(watcher) = watcher.filter(|_| number >= quick) {
-                self.clients.slow_down(watcher);
-            }
-        }
     }
 
     /// Whom a command of the console goes to. Only a leader hands over, and only its clock counts
@@ -182,21 +156,14 @@ impl World {
                 self.queue.push(self.now_ns + 1, Due::Boot(node));
             }
         }
-        for load in self.clients.loads() {
-            let at_ns = load.next_ns.max(self.now_ns + 1);
-            self.queue.push(at_ns, Due::LoadTurn { client: load.client });
-        }
         for again in self.clients.reconnect_all(self.now_ns) {
             self.queue.push(again.at_ns, Due::WatchConnect { watcher: again.watcher });
         }
         for (lease, at_ns) in self.clients.keepers.turns() {
             self.queue.push(at_ns.max(self.now_ns + 1), Due::KeepAlive { lease });
         }
-        for (client, at_ns) in self.clients.wake_sessions(self.now_ns) {
-            self.queue.push(at_ns.max(self.now_ns + 1), Due::SessionTurn { client });
-        }
-        for (client, at_ns) in self.clients.wake_operators(self.now_ns) {
-            self.queue.push(at_ns.max(self.now_ns + 1), Due::OperatorTurn { client });
+        for (client, at_ns) in self.clients.workloads.wake(self.now_ns) {
+            self.turn_at(client, at_ns.max(self.now_ns + 1));
         }
         for &expectation in &self.open {
             let deadline_ns = self.judgements[expectation].deadline_ns();

@@ -27,7 +27,7 @@ impl World {
     }
 
     /// The server whose store is asked: the leader, else the one that applied most.
-    pub(super) fn witness(&self) -> Option<Node> {
+    pub(crate) fn witness(&self) -> Option<Node> {
         let most =
             || self.up().max_by_key(|node| self.status(*node).map_or(0, |status| status.applied));
         self.leader().or_else(most)

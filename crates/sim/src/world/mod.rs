@@ -14,7 +14,6 @@ mod act;
 mod disks;
 mod find;
 mod messages;
-mod operate;
 mod run;
 mod watch;
 
@@ -26,7 +25,7 @@ pub use run::Fate;
 use crate::bugs::{self, Toggle};
 use crate::check::history::Asked;
 use crate::check::{Checks, PATIENCE_ELECTIONS};
-use crate::client::{CONSOLE, Clients, Ended, Operation, PATIENCE_NS, SessionTurn};
+use crate::client::{CONSOLE, Clients, Ended, Operation, PATIENCE_NS};
 use crate::fault::{Names, Survivors};
 use crate::judge::Judgement;
 use crate::machine::{Certainty, Effects, Input, Machine, Stepped};
@@ -72,11 +71,13 @@ pub struct World {
 
 /// Who sends a request, and as what.
 #[derive(Clone, Copy)]
-struct Asking {
-    client: u32,
-    action: u64,
-    retry_of: Option<u64>,
-    patience_ns: u64,
+pub(crate) struct Asking {
+    pub(crate) client: u32,
+    /// The action that it came from; 0 for a workload.
+    pub(crate) action: u64,
+    /// The first request for the same operation, if this is another try.
+    pub(crate) retry_of: Option<u64>,
+    pub(crate) patience_ns: u64,
 }
 
 /// An action that was taken up.
@@ -204,9 +205,7 @@ impl World {
             Due::RequestTimeout { request } => {
                 self.give_up(request, Certainty::Unknown, "context deadline exceeded");
             }
-            Due::LoadTurn { client } => self.load_turn(client),
-            Due::SessionTurn { client } => self.session_turn(client),
-            Due::OperatorTurn { client } => self.operator_turn(client),
+            Due::Turn { client } => self.work(client),
             Due::KeepAlive { lease } => self.keep_alive(lease),
             Due::WatchConnect { watcher } => self.watch_connects(watcher),
             Due::WatchArrival { stream, node, said } => self.watch_arrives(stream, node, said),
@@ -359,7 +358,7 @@ impl World {
 
     // ---- clients ----
 
-    fn ask(
+    pub(crate) fn ask(
         &mut self,
         client: u32,
         action: u64,
@@ -372,7 +371,12 @@ impl World {
     }
 
     /// Sends a request; one that asks again for what an earlier one asked for names it.
-    fn send_request(&mut self, asking: Asking, node: Node, command: &Arc<ClientCommand>) {
+    pub(crate) fn send_request(
+        &mut self,
+        asking: Asking,
+        node: Node,
+        command: &Arc<ClientCommand>,
+    ) {
         let Asking { client, action, retry_of, patience_ns } = asking;
         let (now_ns, command) = (self.now_ns, Arc::clone(command));
         let operation = self.clients.begin(now_ns, client, action, node, Arc::clone(&command));
@@ -425,42 +429,35 @@ impl World {
             self.queue.push(at_ns, Due::KeepAlive { lease });
         }
         let careless = bugs::retries(&self.bugs);
-        if let Some(at_ns) = self.clients.session_ended(self.now_ns, ended, careless) {
-            let client = ended.operation.client;
-            self.queue.push(at_ns, Due::SessionTurn { client });
-        } else if careless {
+        if careless && !self.clients.workloads.tries_again(ended.operation.client) {
             self.ask_again(ended);
         }
-        if let Some(at_ns) = self.clients.operator_ended(self.now_ns, ended) {
-            let client = ended.operation.client;
-            self.queue.push(at_ns, Due::OperatorTurn { client });
-        }
+        self.work_ended(ended, careless);
     }
 
     /// A known bug of clients that do not try again by themselves: a write that may have happened is
     /// sent again as if it had not.
     fn ask_again(&mut self, ended: &Ended) {
         let Operation { request, client, action, command, .. } = &ended.operation;
-        let up: Vec<Node> = self.up().collect();
         if ended.answer.certainty != Certainty::Unknown || command.is_read() {
             return;
         }
-        if let Some(node) = self.clients.next_of(&up) {
+        if let Some(node) = self.next_server() {
             let (client, action, retry_of) = (*client, *action, Some(*request));
             let asking = Asking { client, action, retry_of, patience_ns: PATIENCE_NS };
             self.send_request(asking, node, command);
         }
     }
 
-    fn load_turn(&mut self, client: u32) {
-        let Some(turn) = self.clients.load_turn(self.now_ns, client) else { return };
-        self.queue.push(turn.next_ns, Due::LoadTurn { client });
+    /// The servers that are up, in turn.
+    pub(crate) fn next_server(&mut self) -> Option<Node> {
         let up: Vec<Node> = self.up().collect();
-        if let Some(command) = turn.command
-            && let Some(node) = self.clients.next_of(&up)
-        {
-            self.ask(client, 0, node, command, PATIENCE_NS);
-        }
+        self.clients.next_of(&up)
+    }
+
+    /// A client of a workload does something then.
+    pub(crate) fn turn_at(&mut self, client: u32, at_ns: u64) {
+        self.queue.push(at_ns, Due::Turn { client });
     }
 
     fn keep_alive(&mut self, lease: i64) {
@@ -468,15 +465,6 @@ impl World {
         let command = ClientCommand::Lease(LeaseCommand::KeepAlive { id: lease, once: false });
         let node = self.addressee(None, &command);
         self.ask(client, 0, node, command, PATIENCE_NS);
-    }
-
-    fn session_turn(&mut self, client: u32) {
-        let Some(turn) = self.clients.session_turn(self.now_ns, client) else { return };
-        let SessionTurn { command, tried, patience_ns, .. } = turn;
-        let leader = if command.is_for_leader() { self.leader() } else { None };
-        let retry_of = tried.map(|tried| tried.first);
-        let asking = Asking { client, action: 0, retry_of, patience_ns };
-        self.send_request(asking, leader.unwrap_or(turn.node), &command);
     }
 
     /// For the promise of progress: the servers that are left alone, if they are a quorum.

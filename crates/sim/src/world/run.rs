@@ -16,6 +16,7 @@ use crate::queue::{Due, Queue};
 use crate::scenario::{ClusterSpec, Line, Node, Scenario, Statement};
 use crate::trace::Trace;
 use crate::trails::Trails;
+use crate::workload::Workloads;
 
 /// What became of a client command.
 #[derive(Clone, Debug)]
@@ -149,6 +150,19 @@ impl World {
     /// Clients and their operations.
     pub fn clients(&self) -> &Clients {
         &self.clients
+    }
+
+    pub(crate) fn clients_mut(&mut self) -> &mut Clients {
+        &mut self.clients
+    }
+
+    pub(crate) fn workloads_mut(&mut self) -> &mut Workloads {
+        &mut self.clients.workloads
+    }
+
+    /// How many servers the cluster began with.
+    pub(crate) fn founders(&self) -> u32 {
+        self.founders
     }
 
     /// How operations ended.

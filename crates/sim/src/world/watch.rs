@@ -11,7 +11,7 @@ use crate::trace::TraceEvent;
 
 impl World {
     /// A client begins to watch; gives the watcher's number, unless there are too many.
-    pub(super) fn watch(
+    pub(crate) fn watch(
         &mut self,
         client: u32,
         action: u64,

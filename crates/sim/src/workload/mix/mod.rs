@@ -8,21 +8,29 @@
 //! while (a closed loop; `load put` is the open one). The numbers after `put`, `get` and the others
 //! are weights: what is not named is not done, and without any of them all are 1.
 
+mod running;
+mod seen;
+mod session;
+mod zipf;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::client::{Keys, Until};
-use super::cluster::{Span, small};
-use super::error::Problem;
-use super::load::{KeyPattern, LoadEnd, VALUE_BYTES_MAX};
-use super::quantity::{MILLISECOND_NS, SECOND_NS, print_size, print_time};
-use super::word::{Word, Words, quoted};
+use super::{LoadEnd, Workload};
+use crate::scenario::error::Problem;
+use crate::scenario::word::{Word, Words, quoted};
+use crate::scenario::{
+    KeyPattern, Keys, MILLISECOND_NS, SECOND_NS, Span, Until, VALUE_BYTES_MAX, print_size,
+    print_time, small,
+};
+use crate::world::World;
+use running::RunningMix;
 
 /// Most clients of one load.
 pub const CLIENTS_MAX: u32 = 64;
 /// Most tries after the first, clientv3's.
-pub(super) const RETRIES_MAX: u32 = 100;
+const RETRIES_MAX: u32 = 100;
 /// Most keys that an uneven distribution is drawn from.
 pub const ZIPF_KEYS_MAX: u64 = 100_000;
 
@@ -107,30 +115,48 @@ const SETTINGS: [&str; 11] = [
     "count",
 ];
 
-pub(super) fn parse(words: &mut Words) -> Result<Mix, Problem> {
-    let mut mix = Mix {
-        clients: 3,
-        key: KeyPattern { prefix: "k/".into(), range: Some((0, 9)), suffix: String::new() },
-        distribution: Distribution::Even,
-        value_bytes: 16,
-        think: Span::milliseconds(5, 50),
-        timeout_ns: 5 * SECOND_NS,
-        retries: RETRIES,
-        weights: Weights::default(),
-        watches: 0,
-        slow_watches: 0,
-        until: LoadEnd::Never,
-    };
-    let mut weights = [0; 8];
-    while let Some(word) = words.take() {
-        let (name, value) = word.key_value("`clients=3`")?;
-        match Weights::NAMES.iter().position(|known| *known == name) {
-            Some(place) => weights[place] = small(value.number_in(0, 1_000, "a weight")?),
-            None => mix.set(name, &value, &word)?,
+impl Workload for Mix {
+    type Running = RunningMix;
+
+    fn parse(words: &mut Words) -> Result<Mix, Problem> {
+        let mut mix = Mix::default();
+        let mut weights = [0; 8];
+        while let Some(word) = words.take() {
+            let (name, value) = word.key_value("`clients=3`")?;
+            match Weights::NAMES.iter().position(|known| *known == name) {
+                Some(place) => weights[place] = small(value.number_in(0, 1_000, "a weight")?),
+                None => mix.set(name, &value, &word)?,
+            }
+        }
+        mix.weights = Weights::of(if weights == [0; 8] { [1; 8] } else { weights });
+        Ok(mix)
+    }
+
+    fn clients(&self) -> u32 {
+        self.clients
+    }
+
+    fn start(self, world: &mut World, client: u32) -> RunningMix {
+        RunningMix::start(self, world, client)
+    }
+}
+
+impl Default for Mix {
+    fn default() -> Mix {
+        Mix {
+            clients: 3,
+            key: KeyPattern { prefix: "k/".into(), range: Some((0, 9)), suffix: String::new() },
+            distribution: Distribution::Even,
+            value_bytes: 16,
+            think: Span::milliseconds(5, 50),
+            timeout_ns: 5 * SECOND_NS,
+            retries: RETRIES,
+            weights: Weights::default(),
+            watches: 0,
+            slow_watches: 0,
+            until: LoadEnd::Never,
         }
     }
-    mix.weights = Weights::of(if weights == [0; 8] { [1; 8] } else { weights });
-    Ok(mix)
 }
 
 impl Mix {

@@ -14,14 +14,14 @@ use ordered::Map;
 
 use serde::{Deserialize, Serialize};
 
-use super::mix::SessionTurn;
 use super::zipf::Zipf;
-use super::{Ended, Operation};
+use super::{Mix, Weights};
+use crate::client::{Ended, Operation};
 use crate::machine::{Answer, AnswerBody, Certainty};
 use crate::rng::{Consumer, Stream};
 use crate::scenario::{
     ClientCommand, Compare, CompareResult, CompareTarget, Delete, Get, KeyPattern, Keys,
-    LeaseCommand, MILLISECOND_NS, Mix, Node, Put, Span, Txn, TxnRequest, Weights,
+    LeaseCommand, MILLISECOND_NS, Node, Put, Span, Txn, TxnRequest,
 };
 use crate::view::Outcome;
 
@@ -75,6 +75,15 @@ pub(crate) struct Tried {
     pub(crate) first: u64,
     /// How the operation would have ended with the last one.
     pub(crate) outcome: Outcome,
+}
+
+/// What a session does in its turn.
+pub(super) struct SessionTurn {
+    pub(super) node: Node,
+    pub(super) command: Arc<ClientCommand>,
+    /// If it tries again.
+    pub(super) tried: Option<Tried>,
+    pub(super) patience_ns: u64,
 }
 
 /// A lease that a session was granted, or asked for.

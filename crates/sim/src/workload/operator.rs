@@ -1,18 +1,31 @@
-//! Operators that run: what they do next, from what they see of the cluster.
+//! An operator: somebody who changes the cluster while it runs.
+//!
+//! ```text
+//! load operator think=1s..5s for=30s
+//! ```
+//!
+//! Does one thing after the other, as a mixed load does: adds machines that are no members and
+//! starts them, as learners or with a vote, promotes learners, removes members, hands leadership
+//! over. The machine of a removed member gets an empty disk after a while and may join again.
 //!
 //! An operator takes the word of the cluster for a removal: a machine gets an empty disk only when
 //! its removal was acknowledged, or when its own server ended because of it. Whatever it asked for
 //! and got no answer to, it looks at again in its next turn.
 
+use std::fmt;
+
 use ordered::Map;
 use serde::{Deserialize, Serialize};
 
-use super::{Clients, Ended};
+use super::{LoadCommand, LoadEnd, Quota, Running, Stored, Workload};
+use crate::client::Ended;
+use crate::machine::{DATA_DIR, Power, members};
 use crate::rng::{Consumer, Stream};
-use crate::scenario::{
-    ClientCommand, LoadEnd, MILLISECOND_NS, MemberCommand, Node, Operator, Span,
-};
+use crate::scenario::error::Problem;
+use crate::scenario::word::Words;
+use crate::scenario::{ClientCommand, MILLISECOND_NS, MemberCommand, Node, SECOND_NS, Span};
 use crate::view::Outcome;
+use crate::world::World;
 
 /// How long a removed server lingers before its machine is replaced.
 const LINGERS: Span = Span::milliseconds(1_000, 9_000);
@@ -21,29 +34,93 @@ const STARTS_MAX: u32 = 8;
 /// How long an operator waits for an answer.
 const TIMEOUT_NS: u64 = 7_000 * MILLISECOND_NS;
 
-/// What an operator sees.
-pub(crate) struct Scene {
-    /// Members as the best server knows them, and whether they have a vote.
-    pub(crate) members: Vec<(Node, bool)>,
-    pub(crate) leader: Option<Node>,
-    pub(crate) up: Vec<Node>,
-    /// Machines without a log.
-    pub(crate) empty: Vec<Node>,
-    /// Machines whose server ended because it was removed.
-    pub(crate) removed: Vec<Node>,
+/// See the module's head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operator {
+    /// Time from an answer to the next change.
+    pub think: Span,
+    /// When it ends.
+    pub until: LoadEnd,
 }
 
-/// What an operator does in its turn.
-#[derive(Default)]
-pub(crate) struct OperatorTurn {
-    /// Machines that get an empty disk.
-    pub(crate) replaced: Vec<Node>,
-    pub(crate) started: Option<Node>,
-    /// What it asks, and whom.
-    pub(crate) asked: Option<(Node, ClientCommand)>,
-    pub(crate) timeout_ns: u64,
-    /// When its next turn is, if it asks nothing.
-    pub(crate) next_ns: u64,
+const SETTINGS: [&str; 3] = ["think", "for", "count"];
+
+impl Workload for Operator {
+    type Running = RunningOperator;
+
+    fn parse(words: &mut Words) -> Result<Operator, Problem> {
+        let think = Span { low_ns: SECOND_NS, high_ns: 5 * SECOND_NS };
+        let mut operator = Operator { think, until: LoadEnd::Never };
+        while let Some(word) = words.take() {
+            let (name, value) = word.key_value("`think=1s..5s`")?;
+            match name {
+                "think" => {
+                    let (low_ns, high_ns) = value.time_span()?;
+                    operator.think = Span { low_ns, high_ns };
+                }
+                "for" | "count" => operator.until.set(name, &value, &word)?,
+                _ => {
+                    let expected = format!("one of {}", SETTINGS.join(", "));
+                    return Err(word.problem("unknown setting", &expected).suggest(name, SETTINGS));
+                }
+            }
+        }
+        Ok(operator)
+    }
+
+    fn start(self, world: &mut World, client: u32) -> RunningOperator {
+        let mut running = RunningOperator {
+            quota: Quota::new(world.now_ns(), self.until),
+            operator: self,
+            client,
+            stream: Stream::new(world.spec().seed, Consumer::Session(client)),
+            memory: Memory::default(),
+            next_ns: None,
+        };
+        running.think(world);
+        running
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "load operator think={}", self.think)?;
+        self.until.print(f)
+    }
+}
+
+/// What an operator sees.
+struct Scene {
+    /// Members as the best server knows them, and whether they have a vote.
+    members: Vec<(Node, bool)>,
+    leader: Option<Node>,
+    up: Vec<Node>,
+    /// Machines without a log.
+    empty: Vec<Node>,
+    /// Machines whose server ended because it was removed.
+    removed: Vec<Node>,
+}
+
+impl Scene {
+    fn of(world: &World) -> Scene {
+        let witness = world.witness().and_then(|witness| world.machine(witness).server());
+        let nodes_where = |is_so: &dyn Fn(Node) -> bool| {
+            (0..world.machines().len()).map(Node::at).filter(|node| is_so(*node)).collect()
+        };
+        let has_log =
+            |node: Node| world.machine(node).disk.exists(&format!("{DATA_DIR}/member/wal"));
+        let was_removed = |node: Node| {
+            let removed = etcd::server::REMOVED;
+            matches!(world.machine(node).power(), Power::Failed(fatal) if fatal.reason == removed)
+        };
+        Scene {
+            members: witness.map(members).unwrap_or_default(),
+            leader: world.leader(),
+            up: world.up().collect(),
+            empty: nodes_where(&|node| !has_log(node)),
+            removed: nodes_where(&was_removed),
+        }
+    }
 }
 
 /// What an operator knows.
@@ -57,16 +134,13 @@ struct Memory {
 
 /// An operator that runs.
 #[derive(Clone, Debug)]
-pub struct RunningOperator {
-    /// What it does.
-    pub operator: Operator,
-    /// Its client number.
-    pub client: u32,
-    /// Changes asked for.
-    pub begun: u64,
-    ends_ns: u64,
+pub(crate) struct RunningOperator {
+    operator: Operator,
+    client: u32,
+    quota: Quota,
     stream: Stream,
     memory: Memory,
+    /// When it acts next; `None` while it waits for an answer.
     next_ns: Option<u64>,
 }
 
@@ -75,59 +149,98 @@ pub struct RunningOperator {
 pub(crate) struct OperatorHead {
     operator: Operator,
     client: u32,
-    begun: u64,
-    ends_ns: u64,
+    quota: Quota,
     position: u128,
     memory: Memory,
     next_ns: Option<u64>,
 }
 
-impl RunningOperator {
-    pub(crate) fn head(&self) -> OperatorHead {
+impl Running for RunningOperator {
+    fn payload(&self) -> LoadCommand {
+        LoadCommand::Operator(self.operator.clone())
+    }
+
+    fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    fn clients(&self) -> (u32, u32) {
+        (self.client, 1)
+    }
+
+    fn turn(&mut self, world: &mut World, client: u32) {
+        let scene = Scene::of(world);
+        let replaced = self.replace(world.now_ns(), &scene);
+        let started = self.start(&scene);
+        let asked = self.ask(&scene);
+        for node in replaced {
+            world.replace(node);
+        }
+        if let Some(node) = started {
+            world.start_soon(node);
+        }
+        match asked {
+            Some((node, command)) => {
+                self.quota.begin();
+                self.next_ns = None;
+                world.ask(client, 0, node, command, TIMEOUT_NS);
+            }
+            None => self.think(world),
+        }
+    }
+
+    fn ended(&mut self, world: &mut World, ended: &Ended, _careless: bool) {
+        let command = &*ended.operation.command;
+        if let ClientCommand::Member(MemberCommand::Remove { node }) = command
+            && ended.outcome == Outcome::Acknowledged
+        {
+            let at_ns = world.now_ns() + self.stream.within(LINGERS);
+            self.memory.gone.insert(*node, at_ns);
+        }
+        self.think(world);
+    }
+
+    /// One whose question nobody will answer thinks, and goes on.
+    fn wake(&mut self, now_ns: u64) -> Vec<(u32, u64)> {
+        let next_ns = match self.next_ns {
+            Some(next_ns) => next_ns,
+            None => self.thinks_until(now_ns),
+        };
+        vec![(self.client, next_ns)]
+    }
+}
+
+impl Stored for RunningOperator {
+    type Head = OperatorHead;
+
+    fn head(&self) -> OperatorHead {
         OperatorHead {
             operator: self.operator.clone(),
             client: self.client,
-            begun: self.begun,
-            ends_ns: self.ends_ns,
+            quota: self.quota,
             position: self.stream.position(),
             memory: self.memory.clone(),
             next_ns: self.next_ns,
         }
     }
 
-    pub(crate) fn resume(seed: u64, head: OperatorHead) -> RunningOperator {
-        RunningOperator {
-            stream: Stream::at(seed, Consumer::Session(head.client), head.position),
-            operator: head.operator,
-            client: head.client,
-            begun: head.begun,
-            ends_ns: head.ends_ns,
-            memory: head.memory,
-            next_ns: head.next_ns,
-        }
+    fn resume(seed: u64, head: OperatorHead) -> RunningOperator {
+        let OperatorHead { operator, client, quota, position, memory, next_ns } = head;
+        let stream = Stream::at(seed, Consumer::Session(client), position);
+        RunningOperator { operator, client, quota, stream, memory, next_ns }
+    }
+}
+
+impl RunningOperator {
+    fn think(&mut self, world: &mut World) {
+        let next_ns = self.thinks_until(world.now_ns());
+        world.turn_at(self.client, next_ns);
     }
 
-    fn is_over(&self, now_ns: u64) -> bool {
-        let counted = matches!(self.operator.until, LoadEnd::Count(count) if self.begun >= count);
-        counted || now_ns >= self.ends_ns
-    }
-
-    fn think(&mut self, now_ns: u64) -> u64 {
+    fn thinks_until(&mut self, now_ns: u64) -> u64 {
         let next_ns = now_ns + self.stream.within(self.operator.think).max(1);
         self.next_ns = Some(next_ns);
         next_ns
-    }
-
-    fn turn(&mut self, now_ns: u64, scene: &Scene) -> OperatorTurn {
-        let replaced = self.replace(now_ns, scene);
-        let started = self.start(scene);
-        let asked = self.ask(scene);
-        if asked.is_some() {
-            self.begun += 1;
-            self.next_ns = None;
-        }
-        let next_ns = if asked.is_some() { 0 } else { self.think(now_ns) };
-        OperatorTurn { replaced, started, asked, timeout_ns: TIMEOUT_NS, next_ns }
     }
 
     fn replace(&mut self, now_ns: u64, scene: &Scene) -> Vec<Node> {
@@ -238,79 +351,5 @@ impl RunningOperator {
         let bound = nodes.len() as u64;
         let drawn = (bound > 0).then(|| self.stream.below(bound))?;
         nodes.get(usize::try_from(drawn).ok()?).copied()
-    }
-
-    fn ended(&mut self, now_ns: u64, ended: &Ended) -> u64 {
-        let command = &*ended.operation.command;
-        if let ClientCommand::Member(MemberCommand::Remove { node }) = command
-            && ended.outcome == Outcome::Acknowledged
-        {
-            let at_ns = now_ns + self.stream.within(LINGERS);
-            self.memory.gone.insert(*node, at_ns);
-        }
-        self.think(now_ns)
-    }
-}
-
-impl Clients {
-    /// One more operator, unless there are [`super::LOADS_MAX`]; gives its client number and first
-    /// turn.
-    pub(crate) fn start_operator(&mut self, now_ns: u64, operator: Operator) -> Option<(u32, u64)> {
-        if self.operators.len() == super::LOADS_MAX {
-            return None;
-        }
-        let client = self.next_client;
-        self.next_client += 1;
-        let ends_ns = match operator.until {
-            LoadEnd::For(time_ns) => now_ns + time_ns,
-            LoadEnd::Never | LoadEnd::Count(_) => u64::MAX,
-        };
-        let mut running = RunningOperator {
-            operator,
-            client,
-            begun: 0,
-            ends_ns,
-            stream: Stream::new(self.seed, Consumer::Session(client)),
-            memory: Memory::default(),
-            next_ns: None,
-        };
-        let next_ns = running.think(now_ns);
-        self.operators.insert(client, running);
-        Some((client, next_ns))
-    }
-
-    /// An operator's turn. `None` when it has ended.
-    pub(crate) fn operator_turn(
-        &mut self,
-        now_ns: u64,
-        client: u32,
-        scene: &Scene,
-    ) -> Option<OperatorTurn> {
-        let running = self.operators.get_mut(&client)?;
-        if running.is_over(now_ns) {
-            self.operators.remove(&client);
-            return None;
-        }
-        Some(running.turn(now_ns, scene))
-    }
-
-    /// What an operator asked for ended; gives when its next turn is.
-    pub(crate) fn operator_ended(&mut self, now_ns: u64, ended: &Ended) -> Option<u64> {
-        let running = self.operators.get_mut(&ended.operation.client)?;
-        Some(running.ended(now_ns, ended))
-    }
-
-    /// After a reload: operators whose question nobody will answer think, and go on.
-    pub(crate) fn wake_operators(&mut self, now_ns: u64) -> Vec<(u32, u64)> {
-        let turn = |running: &mut RunningOperator| match running.next_ns {
-            Some(next_ns) => next_ns,
-            None => running.think(now_ns),
-        };
-        self.operators.values_mut().map(|running| (running.client, turn(running))).collect()
-    }
-
-    /// Operators that run.
-    pub fn operators(&self) -> impl Iterator<Item = &RunningOperator> {
-        self.operators.values()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::{Distribution, ZIPF_KEYS_MAX};
 use crate::rng::Stream;
-use crate::scenario::{Distribution, ZIPF_KEYS_MAX};
 
 /// The weight of the first thing.
 const WHOLE: u64 = 1 << 32;
