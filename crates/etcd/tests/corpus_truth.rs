@@ -415,6 +415,8 @@ fn an_export_keeps_the_keys_of_the_second_api_and_lists_what_it_leaves_out() {
     let exported = directory.export(ExportAs::Directory, 0, Vec::new()).unwrap();
     let left_out = exported.given_up.iter().find(|what| what.contains("requests of the v2 API"));
     assert!(left_out.is_some(), "{:?}", exported.given_up);
+    let exported = directory.export(ExportAs::Snapshot, 0, Vec::new()).unwrap();
+    assert!(exported.given_up.iter().any(|what| what.contains("keys of the v2 API")), "no tree");
 }
 
 /// The `Item`s of a bucket of the backend.

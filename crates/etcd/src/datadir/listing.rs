@@ -21,8 +21,7 @@ use crate::request::{Range, RangeReply};
 #[derive(Debug, Clone)]
 pub struct Listing {
     state: State,
-    /// What is still to be told.
-    rest: Option<Range>,
+    pages: Pages,
 }
 
 impl Listing {
@@ -36,14 +35,36 @@ impl Listing {
         let state = state.of_file(source.path())?;
         let is_compacted = (1..state.store().compact_revision()).contains(&range.revision);
         let past = is_compacted.then(|| past::history(directory, &state, range)).flatten();
-        Ok(Listing { state: past.unwrap_or(state), rest: Some(range.clone()) })
+        Ok(Listing { state: past.unwrap_or(state), pages: Pages::new(range.clone()) })
     }
 
     /// Up to `keys` more keys; `None` when all were told. The count is of all keys that are left.
     pub fn next_page(&mut self, keys: i64) -> Result<Option<RangeReply>, StateError> {
+        self.pages.next(&self.state, keys)
+    }
+}
+
+/// How far a range was told.
+#[derive(Debug, Clone)]
+pub(super) struct Pages {
+    /// What is still to be told.
+    rest: Option<Range>,
+}
+
+impl Pages {
+    pub(super) fn new(range: Range) -> Pages {
+        Pages { rest: Some(range) }
+    }
+
+    /// Up to `keys` more keys of a state; `None` when all were told.
+    pub(super) fn next(
+        &mut self,
+        state: &State,
+        keys: i64,
+    ) -> Result<Option<RangeReply>, StateError> {
         let Some(rest) = self.rest.take() else { return Ok(None) };
-        let reply = self.state.range(&Range { limit: keys, ..rest.clone() })?;
-        if let Some(problem) = self.state.problem() {
+        let reply = state.range(&Range { limit: keys, ..rest.clone() })?;
+        if let Some(problem) = state.problem() {
             return Err(problem);
         }
         let last = reply.kvs.last().filter(|_| reply.more);

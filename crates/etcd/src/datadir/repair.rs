@@ -177,6 +177,7 @@ fn rebuilt(
     let tail: Vec<raft::Entry> =
         following.into_iter().filter(|entry| entry.index > applied).collect();
     let identity = identity.at(applied, &entries, tail);
+    given_up.extend(identity.passed_over());
     let last = state.store().revision();
     let files = export::write(&state, &state, &identity, ExportAs::Directory, last, store)?;
     done.push(format!("backend, log and snapshot are written anew as of entry {applied}"));

@@ -75,6 +75,11 @@ impl V2Store {
         self.not_applied
     }
 
+    /// Whether users of API 2 have keys.
+    pub fn has_keys(&self) -> bool {
+        self.get(KEYS_PREFIX).is_some_and(|keys| keys.children().next().is_some())
+    }
+
     /// The node at an absolute path.
     pub fn get(&self, path: &str) -> Option<&Node> {
         components(path).try_fold(&self.root, |node, name| node.child(name))

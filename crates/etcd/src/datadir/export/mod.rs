@@ -25,10 +25,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::inspect::Contents;
 use super::kind::{SNAP_DIRECTORY, WAL_DIRECTORY};
+use super::listing::Pages;
 use super::{BackendError, DataDir, DataFile, Kind, State, StateError, members, past};
 use crate::bolt::{BuildError, PIECE_BYTES, PageStore, Paged};
 use crate::membership::{self, Cluster, Member, join_context, promote_context};
-use crate::mvcc::MvccError;
+use crate::mvcc::{Backend as _, Bucket, MvccError};
 use crate::proto::etcdserverpb::Metadata;
 use crate::request::Range;
 use crate::snap::{SnapName, encode};
@@ -36,6 +37,11 @@ use crate::wal::{Encoder, SegmentName, SnapshotMark};
 
 /// Length of a new segment in real servers.
 const SEGMENT_BYTES: u64 = 64_000_000;
+
+/// All keys from one on.
+const FROM_KEY: Bytes = Bytes::from_static(b"\0");
+/// Keys in memory at a time.
+const PAGE_KEYS: i64 = 256;
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,10 +123,13 @@ pub(super) fn export_state(
         ));
     }
     let is_compacted = (1..state.store().compact_revision()).contains(&revision);
-    let all = Range { range_end: Bytes::from_static(b"\0"), ..Range::default() };
+    let all = Range { range_end: FROM_KEY, ..Range::default() };
     let past = is_compacted.then(|| past::history(directory, state, &all)).flatten();
     let history = past.as_ref().unwrap_or(state);
     let last = bound(history, revision, &mut given_up)?;
+    if last < history.store().revision() {
+        given_up.extend(ended_leases(history, state, last)?);
+    }
     let identity = identity(directory, state, form, &mut given_up)?;
     let exported = write(state, history, &identity, form, last, store)?;
     Ok(Exported { files: exported, revision: last, given_up })
@@ -142,6 +151,22 @@ fn bound(state: &State, revision: i64, given_up: &mut Vec<String>) -> Result<i64
     Ok(revision)
 }
 
+/// Leases that keys had at a revision, and that are no more: such keys stay for good.
+fn ended_leases(history: &State, state: &State, at: i64) -> Result<Vec<String>, StateError> {
+    let mut keys: BTreeMap<i64, u64> = BTreeMap::new();
+    let mut pages = Pages::new(Range { revision: at, range_end: FROM_KEY, ..Range::default() });
+    while let Some(page) = pages.next(history, PAGE_KEYS)? {
+        for kv in page.kvs.iter().filter(|kv| kv.lease != 0) {
+            *keys.entry(kv.lease).or_default() += 1;
+        }
+    }
+    let backend = state.store().backend();
+    let ended = |lease: &i64| backend.get(Bucket::Lease, &lease.to_be_bytes()).is_none();
+    let words =
+        |(lease, count)| format!("lease {lease:x} has ended since; keys that had it: {count}");
+    Ok(keys.into_iter().filter(|(lease, _)| ended(lease)).map(words).collect())
+}
+
 /// The member of the source alone; of a snapshot file the one that `etcdctl` would restore.
 fn identity(
     directory: &DataDir,
@@ -158,6 +183,9 @@ fn identity(
     let id = metadata.node_id;
     let term = log.last_term_at(index);
     if form == ExportAs::Snapshot {
+        if cluster.v2().has_keys() || cluster.v2().not_applied() > 0 {
+            given_up.push("keys of the v2 API: a snapshot of the database has none of them".into());
+        }
         // A snapshot tells of all members; whoever restores it names new ones.
         let cluster_id = metadata.cluster_id;
         return Ok(Identity::lone(id, cluster_id, cluster, term, index));
@@ -177,11 +205,9 @@ fn identity(
         let promoted = cluster.add(id, promote_context(id).as_bytes());
         promoted.map_err(|error| ExportError::Members(error.to_string()))?;
     }
-    if cluster.v2().not_applied() > 0 {
-        let count = cluster.v2().not_applied();
-        given_up.push(format!("{count} requests of the v2 API: keys of that API are not kept"));
-    }
-    Ok(Identity::lone(id, metadata.cluster_id, cluster, term, index))
+    let identity = Identity::lone(id, metadata.cluster_id, cluster, term, index);
+    given_up.extend(identity.passed_over());
+    Ok(identity)
 }
 
 /// The members after the entries up to an index.
@@ -341,6 +367,13 @@ impl Identity {
             // What cannot be applied says nothing.
             let _ = members::apply(entry, &mut self.cluster);
         }
+    }
+
+    /// What entries of the log would have changed below `/1` of the v2 store.
+    pub(super) fn passed_over(&self) -> Option<String> {
+        let count = self.cluster.v2().not_applied();
+        let words = || format!("{count} requests of the v2 API: what they changed is not kept");
+        (count > 0).then(words)
     }
 
     fn conf_state(&self) -> raft::ConfState {

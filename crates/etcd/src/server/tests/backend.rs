@@ -6,7 +6,9 @@ use disk::DiskError;
 use super::lab::Lab;
 use crate::datadir::{DataDir, DataFile, ExportAs};
 use crate::mvcc::Backend as _;
-use crate::request::{Compact, DeleteRange, KeyValue, Range, Reply, Request, RequestError};
+use crate::request::{
+    Compact, DeleteRange, KeyValue, LeaseGrant, Put, Range, Reply, Request, RequestError,
+};
 use crate::server::{Input, ServerConfig};
 
 const DB: &str = "/var/lib/etcd/member/snap/db";
@@ -121,6 +123,27 @@ fn a_log_that_does_not_begin_or_tells_of_other_keys_makes_no_revision_again() {
     let alone = own.files().iter().filter(|file| !is_log(file)).cloned();
     let alone = DataDir::from_files(alone).unwrap();
     assert_eq!(listed(&alone, revision), compacted, "no log");
+}
+
+#[test]
+fn an_export_of_the_past_lists_the_leases_that_have_ended_since() {
+    let mut lab = Lab::new(1);
+    lab.elect();
+    for id in [7, 8] {
+        lab.call(0, Request::LeaseGrant(LeaseGrant { ttl: 600, id })).unwrap();
+        let put = Put { key: format!("key{id}").into(), lease: id, ..Put::default() };
+        lab.call(0, Request::Put(put)).unwrap();
+    }
+    let revision = lab.view(0).store().unwrap().revision();
+    lab.call(0, Request::LeaseRevoke { id: 7 }).unwrap();
+    lab.ticks(5);
+    let directory = DataDir::from_disk(&lab.machines[0].disk, "/var/lib/etcd").unwrap();
+    let exported = |revision| {
+        let exported = directory.export(ExportAs::Directory, revision, Vec::new()).unwrap();
+        exported.given_up.into_iter().filter(|what| what.contains("lease")).collect::<Vec<_>>()
+    };
+    assert_eq!(exported(revision), ["lease 7 has ended since; keys that had it: 1"]);
+    assert_eq!(exported(0), [""; 0], "now nothing is missing");
 }
 
 #[test]
