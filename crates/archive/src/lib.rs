@@ -12,6 +12,7 @@
 mod error;
 mod sparse;
 
+use std::cell::Cell;
 use std::io::{self, BufReader, Cursor, Read, Seek};
 
 use etcd::datadir::DataFile;
@@ -47,6 +48,8 @@ impl Default for Limits {
 
 /// Bytes that tell the format: a header of tar.
 const HEAD_BYTES: u64 = 512;
+/// Bytes of a tar in front of a file's own: its headers, which are read whole, a long name among them.
+const HEADERS_BYTES_MAX: u64 = 1 << 20;
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -76,6 +79,22 @@ pub fn is_database(path: &str) -> bool {
 fn is_read_whole(path: &str) -> bool {
     let extension = path.rsplit('.').next();
     matches!(extension, Some("wal" | "snap"))
+}
+
+/// A source of which only so many bytes may be read.
+struct Metered<'a, R> {
+    source: R,
+    left: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(into)?;
+        let left = self.left.get().checked_sub(read as u64);
+        let left = left.ok_or_else(|| io::Error::other("headers of more than 1 MiB"))?;
+        self.left.set(left);
+        Ok(read)
+    }
 }
 
 /// What the first bytes of a file say.
@@ -234,9 +253,12 @@ impl Collector {
     }
 
     fn tar(&mut self, source: impl Read) -> Result<(), ArchiveError> {
-        let mut archive = tar::Archive::new(source);
-        let entries = archive.entries().map_err(|error| self.damaged("", &error))?;
-        for entry in entries {
+        let left = Cell::new(HEADERS_BYTES_MAX);
+        let mut archive = tar::Archive::new(Metered { source, left: &left });
+        let mut entries = archive.entries().map_err(|error| self.damaged("", &error))?;
+        loop {
+            left.set(HEADERS_BYTES_MAX);
+            let Some(entry) = entries.next() else { return Ok(()) };
             let mut entry = entry.map_err(|error| self.damaged("", &error))?;
             let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             self.count()?;
@@ -246,10 +268,11 @@ impl Collector {
                 return Err(self.damaged(&path, &LINK));
             }
             if kind.is_file() || kind.is_gnu_sparse() {
+                // What comes out is counted instead.
+                left.set(u64::MAX);
                 self.add(&path, &mut entry)?;
             }
         }
-        Ok(())
     }
 
     fn zip(&mut self, source: impl Read + Seek) -> Result<(), ArchiveError> {

@@ -94,6 +94,29 @@ fn the_size_in_a_zips_table_of_contents_is_not_believed() {
     assert!(matches!(error, ArchiveError::TooLarge { .. }), "{error}");
 }
 
+/// Names are read whole: one that swells as files may do is refused.
+#[test]
+fn a_name_in_a_tar_takes_no_more_memory_than_names_do() {
+    let long = |bytes: usize| {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNULongName);
+        header.set_path("././@LongLink").unwrap();
+        header.set_size(bytes as u64);
+        header.set_cksum();
+        builder.append(&header, &vec![b'n'; bytes][..]).unwrap();
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_size(3);
+        header.set_cksum();
+        builder.append(&header, &b"abc"[..]).unwrap();
+        builder.into_inner().unwrap()
+    };
+    let files = read("x.tar", &long(300)).unwrap();
+    assert_eq!((files[0].path.len(), files[0].len()), (300, 3), "a long name");
+    let error = refusal(&long(3_000_000));
+    assert_eq!(error, "x.tar: headers of more than 1 MiB");
+}
+
 #[test]
 fn a_zip_that_leads_out_or_links_is_refused() {
     let options = zip::write::SimpleFileOptions::default();
