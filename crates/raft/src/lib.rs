@@ -71,6 +71,9 @@
 //! | what goes in and what comes out | `raw_node.rs`, `output.rs`, `ready.rs` |
 //! | elections, votes, terms: Raft 5.2, 5.4.1, thesis 4.2.3, 9.6 | `election.rs` |
 //! | replication and commit: Raft 5.3, 5.4.2 | `leader.rs`, `follower.rs`, `log.rs` |
+//! | the short way of the messages that come all the time | `routine.rs` |
+//! | the log's end that is not durable yet | `unstable.rs` |
+//! | a log in memory | `memory.rs`, `chunks.rs`, `payloads.rs` |
 //! | what a leader knows of a member, flow control | `progress.rs`, `inflights.rs` |
 //! | joint quorums: Raft 6 | `quorum.rs` |
 //! | changes of the configuration: Raft 6, thesis 4 | `changer.rs`, `membership.rs` |

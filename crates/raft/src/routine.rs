@@ -1,10 +1,7 @@
 //! What a group does most of the time: one leader, its followers, one term. Messages of this kind
 //! take the short way to their handlers; it does what the long way ([`Raft::step`]) would do.
 
-#![allow(
-    clippy::wildcard_enum_match_arm,
-    reason = "all but a few types of messages take the long way"
-)]
+#![allow(clippy::wildcard_enum_match_arm, reason = "all other types of messages take the long way")]
 
 use crate::config::Randomness;
 use crate::error::Result;

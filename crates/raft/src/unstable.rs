@@ -17,9 +17,9 @@ use crate::types::{Entry, EntryId, Snapshot};
 /// Entries, and perhaps a snapshot below them, that storage does not have yet; behind entries that
 /// it has and that were not yet handed out for applying.
 ///
-/// Entries come into a row. What leaves it one by one is cloned; once several are handed out
-/// together, to storage, to members or to be applied, all that are there become a piece, which is
-/// shared from then on and never moved or copied.
+/// Entries come into a row. One that is handed out alone is cloned; once several are handed out
+/// together, to storage, to members or to be applied, the row becomes a piece, which is shared from
+/// then on and never moved or copied.
 ///
 /// Invariants: the pieces are not empty; they, and the row behind them, follow one another from `kept`
 /// to just before `end`; `kept <= offset <= offset_in_progress <= end`; with a snapshot, `offset` is
@@ -236,7 +236,7 @@ impl Unstable {
 
     #[inline]
     fn push(&mut self, entries: Entries) {
-        if !self.pieces.is_empty() {
+        if self.row.is_empty() && !self.pieces.is_empty() {
             self.reopen();
         }
         let several = entries.move_only_into(&mut self.row);
@@ -254,15 +254,14 @@ impl Unstable {
         }
     }
 
-    /// Makes the last piece a row again, so that more becomes part of it, if it was not yet handed out
-    /// to anyone.
+    /// Makes the last piece the row again, so that more becomes part of it, if it was not yet handed
+    /// out to anyone.
     #[inline(never)]
     fn reopen(&mut self) {
         let next = self.offset_in_progress;
         let Some(last) = self.pieces.pop_if(|piece| piece[0].index >= next) else { return };
         match last.into_vec() {
-            Ok(row) if self.row.is_empty() => self.row = row,
-            Ok(row) => self.pieces.push(Entries::from(row)),
+            Ok(row) => self.row = row,
             Err(piece) => self.pieces.push(piece),
         }
     }

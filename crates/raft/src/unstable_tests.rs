@@ -169,3 +169,73 @@ fn unstable_truncate_and_append() {
         assert_eq!(all(&unstable), expected, "{terms:?}, then {new:?}");
     }
 }
+
+/// Whatever is shared, handed out, cut and appended: entries are read as from a plain row.
+#[test]
+fn unstable_entries_are_those_of_a_plain_row() {
+    let mut state = 7_u64;
+    let mut below = |bound: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) % bound
+    };
+    let (mut unstable, mut row) = (Unstable::new(1), Vec::new());
+    let mut largest = 0;
+    for step in 1..=1500 {
+        let (kept, end) = (unstable.kept, unstable.end);
+        match below(8) {
+            0..=2 => {
+                // Behind the last one, or in place of some.
+                let lowest = unstable.offset.max(end.saturating_sub(3));
+                let first = if below(4) == 0 { lowest + below(end - lowest + 1) } else { end };
+                let count = if below(2) == 0 { 1 } else { 1 + below(5) };
+                let new: Vec<_> = (first..first + count).map(|index| entry(step, index)).collect();
+                row.retain(|entry: &Entry| entry.index < first);
+                row.extend(new.iter().cloned());
+                unstable.truncate_and_append(new.into(), &Silent);
+            }
+            3 => unstable.share(),
+            4 => {
+                let from = unstable.offset_in_progress;
+                let next: Vec<_> =
+                    row.iter().filter(|entry| entry.index >= from).cloned().collect();
+                assert_eq!(unstable.next_entries(), next, "step {step}: to be written");
+                unstable.accept_in_progress();
+            }
+            5 if unstable.offset < unstable.offset_in_progress => {
+                let index = unstable.offset + below(unstable.offset_in_progress - unstable.offset);
+                let term = unstable.entry(index).unwrap().term;
+                unstable.stable_to(EntryId { term, index }, &Silent);
+            }
+            6 => {
+                let index = kept + below(end - kept + 1);
+                unstable.handed_out(index);
+            }
+            _ => {
+                if let Some(only) = unstable.give_only(kept, kept + 1) {
+                    assert_eq!((&only, end), (&row[0], kept + 1), "step {step}: the only one");
+                }
+            }
+        }
+        row.retain(|entry| entry.index >= unstable.kept);
+        largest = largest.max(row.len());
+        assert_eq!(all(&unstable), ids(&row), "step {step}");
+        for (at, expected) in row.iter().enumerate() {
+            assert_eq!(unstable.entry(expected.index), Some(expected), "step {step}");
+            let rest = unstable.slice(expected.index, unstable.end, u64::MAX);
+            assert_eq!(rest[..], row[at..], "step {step}: from {} on", expected.index);
+        }
+        let last = row.last().filter(|_| !unstable.row.is_empty());
+        assert_eq!(unstable.last_at(unstable.end - 1), last, "step {step}: the last one");
+    }
+    assert!(largest > 10, "there were many at a time: {largest}");
+}
+
+#[test]
+fn unstable_entries_that_were_handed_out_are_not_copied() {
+    let mut unstable = of(&[1, 1, 1]);
+    let written = unstable.next_entries();
+    unstable.accept_in_progress();
+    unstable.truncate_and_append(entry(1, 8).into(), &Silent);
+    let sent = unstable.slice(5, 8, u64::MAX);
+    assert_eq!(written.as_ptr(), sent.as_ptr(), "the same memory");
+}

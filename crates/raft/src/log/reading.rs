@@ -11,7 +11,7 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
     /// Puts entries that were not yet handed out for writing into `entries`.
     #[inline]
     pub(crate) fn next_entries_into(&mut self, entries: &mut Entries) {
-        // Most often it is one, which is cloned to where it shall be.
+        // Most often it is one.
         if let Some(entry) = self.unstable.last_at(self.unstable.offset_in_progress()) {
             *entries = entry.clone().into();
         } else {
@@ -30,7 +30,9 @@ impl<S: Storage, L: Logger> RaftLog<S, L> {
         if let Some(entry) = self.unstable.last_at(index) {
             *entries = entry.clone().into();
         } else {
-            self.unstable.share();
+            if index >= self.unstable.kept() {
+                self.unstable.share();
+            }
             *entries = self.entries(index, max_size)?;
         }
         Ok(())
