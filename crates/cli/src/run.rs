@@ -155,7 +155,7 @@ fn write_record(out: &mut impl Write, record: &Record) -> std::io::Result<()> {
 
 impl Report {
     fn of(world: &World, scenario: &Scenario) -> Report {
-        let operations = world.operations();
+        let operations = world.operations_at_end();
         let found = world.checks().found();
         Report {
             fingerprint: format!("{:016x}", world.fingerprint()),

@@ -65,7 +65,7 @@ pub fn run(scenario: &Scenario, seed: u64, until_broken: &[Promise]) -> Run {
         events: world.event(),
         virtual_ns: world.now_ns(),
         violations: found.violations().to_vec(),
-        operations: world.operations(),
+        operations: world.operations_at_end(),
         undecided: found.undecided_ones().map(|(one, why)| (one, why.to_owned())).collect(),
         unfired: world.faults_drawn().without(&world.faults_fired()),
     }

@@ -7,6 +7,7 @@ mod support;
 
 use sim::check::Promise;
 use sim::machine::Message;
+use sim::network::LossReason;
 use sim::scenario::{MILLISECOND_NS, SECOND_NS};
 use sim::trace::{Record, TraceEvent};
 use sim::{Node, World};
@@ -54,6 +55,37 @@ fn deaths(records: &[Record]) -> Vec<String> {
         _ => None,
     };
     records.iter().filter_map(death).collect()
+}
+
+/// Losses of messages that found a full queue, and reports that a peer cannot be reached.
+fn full_queues(records: &[Record]) -> (usize, usize) {
+    let full = |record: &&Record| {
+        matches!(record.what, TraceEvent::Lost { reason: LossReason::QueueFull, .. })
+    };
+    let told = |record: &&Record| matches!(record.what, TraceEvent::Unreachable(..));
+    (records.iter().filter(full).count(), records.iter().filter(told).count())
+}
+
+#[test]
+fn a_full_queue_drops_and_the_peer_is_reported_unreachable() {
+    let head = "nodes=3 seed=4 tick=1ms election=100";
+    for fault in ["2s clog n1<->n2\n2s clog n2<->n3\n", "2s pause n2\n"] {
+        let (_, before) = told(head, fault, 3);
+        assert_eq!(full_queues(&before).0, 0, "{fault}: there is room");
+        let (_, records) = told(head, fault, 12);
+        let (full, reported) = full_queues(&records);
+        assert!(full > 0 && reported > 0, "{fault}: {full} lost, {reported} reports");
+    }
+}
+
+#[test]
+fn a_fault_of_a_disk_names_its_file_in_one_way_and_excuses_nothing_if_there_is_none() {
+    let (flipped, _) = told("nodes=3 seed=4", "2s flip n2 wal 0x40\n", 3);
+    assert!(flipped.faults_fired().contain("flip"), "`wal` is the newest segment");
+    let lines = "2s flip n2 nosuch 5\n2s disk forget n2 nosuch 0\n";
+    let (missed, _) = told("nodes=3 seed=4", lines, 3);
+    assert!(!missed.faults_fired().contain("flip"), "there is no such file");
+    assert!(missed.faults_drawn().contain("flip"), "it was in play all the same");
 }
 
 #[test]

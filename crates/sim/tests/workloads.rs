@@ -174,6 +174,25 @@ cluster etcd nodes=3 seed=11
 }
 
 #[test]
+fn an_operator_who_finds_nothing_to_do_lets_time_pass() {
+    let mut world = world("cluster etcd nodes=3 seed=1\n2s load operator think=0s\n3s crash all\n");
+    world.run_until(3 * SECOND_NS);
+    let before = world.event();
+    world.run_until(4 * SECOND_NS);
+    assert!(world.event() - before < 2_000, "{} events in a dead second", world.event() - before);
+}
+
+#[test]
+fn what_is_under_way_at_the_end_is_unknown_and_a_read_has_failed() {
+    let lines = "4s partition n1 | n2 | n3\n6s put k v\n6s get k\n7s end\n";
+    let mut world = world(&format!("cluster etcd nodes=3 seed=1\n{lines}"));
+    world.run_until(7 * SECOND_NS);
+    let (now, at_end) = (world.operations(), world.operations_at_end());
+    assert_eq!((now.unknown, now.failed), (0, 0), "both are under way");
+    assert_eq!((at_end.unknown, at_end.failed), (1, 1), "nobody will know");
+}
+
+#[test]
 fn a_load_ends_after_its_count_or_its_time() {
     let text = MIXED.replace("think=1ms..20ms", "think=1ms..20ms put=1 count=40");
     let mut counted = world(&text);

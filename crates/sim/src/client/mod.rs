@@ -366,6 +366,16 @@ impl Clients {
         self.console_ended.iter()
     }
 
+    /// As [`operations`](Self::operations) would be if nothing under way were answered any more.
+    pub fn operations_at_end(&self) -> Operations {
+        let mut operations = self.operations;
+        let pending = self.pending.values().map(|one| one.command.is_read());
+        for is_read in self.orphans.iter().map(|(_, is_read)| *is_read).chain(pending) {
+            operations.count(outcome(Certainty::Unknown, is_read));
+        }
+        operations
+    }
+
     /// Workloads that run.
     pub fn workloads(&self) -> impl Iterator<Item = Shown> {
         self.workloads.shown()

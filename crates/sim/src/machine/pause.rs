@@ -15,10 +15,10 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
+    /// Messages wait as far as there [is room](Machine::has_room).
     fn push(&mut self, input: Input) {
         match &input {
             Input::Tick if std::mem::replace(&mut self.has_tick, true) => return,
-            Input::Message(_) if self.messages == STREAM_MESSAGES_MAX => return,
             Input::Message(_) => self.messages += 1,
             Input::Tick
             | Input::Boot
@@ -43,6 +43,12 @@ impl Machine {
     /// Whether the process stands still.
     pub fn is_paused(&self) -> bool {
         self.pause.is_some()
+    }
+
+    /// Whether one more message finds room: in front of a process that stands still only so many
+    /// wait.
+    pub(crate) fn has_room(&self) -> bool {
+        self.pause.as_ref().is_none_or(|pause| pause.messages < STREAM_MESSAGES_MAX)
     }
 
     /// The input for a process that runs; of one that stands still it waits.

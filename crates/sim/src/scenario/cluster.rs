@@ -215,16 +215,11 @@ impl ClusterSpec {
             return Err(engine.problem("unknown engine", "`etcd`").suggest(&engine.text, ["etcd"]));
         }
         let mut spec = ClusterSpec::default();
-        let mut seen = Vec::new();
-        while let Some(word) = words.take() {
-            let (key, value) = word.key_value("`nodes=3`")?;
-            if seen.iter().any(|earlier| earlier == key) {
-                return Err(word.problem("given twice:", "each setting once"));
-            }
-            spec.set(key, &value, &word)?;
-            seen.push(key.to_owned());
+        let settings = words.settings("`nodes=3`")?;
+        for (name, value, word) in &settings {
+            spec.set(name, value, word)?;
         }
-        if !seen.iter().any(|key| key == "members") {
+        if !settings.iter().any(|(name, ..)| name == "members") {
             spec.members = Count::of(spec.nodes);
         }
         if spec.members.high > spec.nodes {

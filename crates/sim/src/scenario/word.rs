@@ -66,6 +66,20 @@ impl<'a> Columns<'a> {
 }
 
 impl Words {
+    /// All that is left, as settings such as `nodes=3`, each given once: names, values, and the
+    /// words that they stood in.
+    pub(crate) fn settings(&mut self, example: &str) -> Result<Vec<(String, Word, Word)>, Problem> {
+        let mut settings: Vec<(String, Word, Word)> = Vec::new();
+        while let Some(word) = self.take() {
+            let (name, value) = word.key_value(example)?;
+            if settings.iter().any(|(earlier, ..)| earlier == name) {
+                return Err(word.problem("given twice:", "each setting once"));
+            }
+            settings.push((name.to_owned(), value, word));
+        }
+        Ok(settings)
+    }
+
     /// Splits a line. `#` at the start of a word begins a comment that runs to the end.
     pub(crate) fn split(line: &str) -> Result<Words, Problem> {
         if let Some((byte, found)) = line.char_indices().find(|(_, c)| c.is_control() && *c != '\t')

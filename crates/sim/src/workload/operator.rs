@@ -34,6 +34,9 @@ const STARTS_MAX: u32 = 8;
 /// How long an operator waits for an answer.
 const TIMEOUT_NS: u64 = 7_000 * MILLISECOND_NS;
 
+/// A turn in which there was nothing to ask is followed by a pause of at least this.
+const IDLE_NS: u64 = MILLISECOND_NS;
+
 /// See the module's head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operator {
@@ -51,17 +54,18 @@ impl Workload for Operator {
     fn parse(words: &mut Words) -> Result<Operator, Problem> {
         let think = Span { low_ns: SECOND_NS, high_ns: 5 * SECOND_NS };
         let mut operator = Operator { think, until: LoadEnd::Never };
-        while let Some(word) = words.take() {
-            let (name, value) = word.key_value("`think=1s..5s`")?;
-            match name {
+        for (name, value, word) in words.settings("`think=1s..5s`")? {
+            match name.as_str() {
                 "think" => {
                     let (low_ns, high_ns) = value.time_span()?;
                     operator.think = Span { low_ns, high_ns };
                 }
-                "for" | "count" => operator.until.set(name, &value, &word)?,
+                "for" | "count" => operator.until.set(&name, &value, &word)?,
                 _ => {
                     let expected = format!("one of {}", SETTINGS.join(", "));
-                    return Err(word.problem("unknown setting", &expected).suggest(name, SETTINGS));
+                    return Err(word
+                        .problem("unknown setting", &expected)
+                        .suggest(&name, SETTINGS));
                 }
             }
         }
@@ -238,7 +242,7 @@ impl RunningOperator {
     }
 
     fn thinks_until(&mut self, now_ns: u64) -> u64 {
-        let next_ns = now_ns + self.stream.within(self.operator.think).max(1);
+        let next_ns = now_ns + self.stream.within(self.operator.think).max(IDLE_NS);
         self.next_ns = Some(next_ns);
         next_ns
     }

@@ -20,8 +20,10 @@ use crate::world::World;
 
 /// Largest rate, in operations a second.
 pub const RATE_MAX: u64 = 100_000;
-/// A load holds back while it has this many operations under way.
+/// A load holds back while it has this many operations under way, or operations with this many
+/// bytes: each lies in the servers' queues and logs too.
 const PENDING_MAX: usize = 1_000;
+const PENDING_BYTES_MAX: usize = 16 << 20;
 
 /// See the module's head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,16 +50,17 @@ impl Workload for Load {
             rate: 100,
             until: LoadEnd::Never,
         };
-        while let Some(word) = words.take() {
-            let (name, value) = word.key_value("`rate=200/s`")?;
-            match name {
+        for (name, value, word) in words.settings("`rate=200/s`")? {
+            match name.as_str() {
                 "key" => load.key = KeyPattern::parse(&value)?,
                 "value" => load.value_bytes = small(value.size(VALUE_BYTES_MAX)?),
                 "rate" => load.rate = parse_rate(&value)?,
-                "for" | "count" => load.until.set(name, &value, &word)?,
+                "for" | "count" => load.until.set(&name, &value, &word)?,
                 _ => {
                     let expected = format!("one of {}", SETTINGS.join(", "));
-                    return Err(word.problem("unknown setting", &expected).suggest(name, SETTINGS));
+                    return Err(word
+                        .problem("unknown setting", &expected)
+                        .suggest(&name, SETTINGS));
                 }
             }
         }
@@ -121,10 +124,12 @@ impl Running for RunningLoad {
     fn turn(&mut self, world: &mut World, client: u32) {
         self.next_ns = world.now_ns() + self.load.interval_ns().max(1);
         world.turn_at(client, self.next_ns);
-        if world.clients().under_way(client) >= PENDING_MAX {
+        let (under_way, bytes) =
+            (world.clients().under_way(client), self.load.value_bytes as usize);
+        if under_way >= PENDING_MAX || under_way * bytes >= PENDING_BYTES_MAX {
             return;
         }
-        let value = value_text(self.quota.begin(), self.load.value_bytes as usize);
+        let value = value_text(self.quota.begin(), bytes);
         let key = fill(&self.load.key, world.clients_mut().stream());
         if let Some(node) = world.next_server() {
             let put = ClientCommand::Put(Put { key, value, ..Put::default() });

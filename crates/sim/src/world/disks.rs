@@ -11,10 +11,10 @@ use crate::trace::TraceEvent;
 
 impl World {
     pub(crate) fn flip(&mut self, node: Node, path: &str, offset: u64, bit: u8) {
-        self.checks.excuse(node, Excuse::ForGood);
-        let path = absolute_path(path);
+        let path = self.path(node, path);
         let flipped = self.machine_mut(node).disk.corrupt(&path, offset, 1 << bit);
         if flipped.is_ok() {
+            self.checks.excuse(node, Excuse::ForGood);
             self.fired.insert("flip");
         }
         self.tell(TraceEvent::Flipped { node, ok: flipped.is_ok() });
@@ -41,15 +41,16 @@ impl World {
 
     /// A sector cannot be read any more. Counted once somebody reads there.
     pub(crate) fn spoil(&mut self, node: Node, path: &str, sector: u64) {
-        self.checks.excuse(node, Excuse::UntilMended);
         let path = self.path(node, path);
-        let spoiled = self.machine_mut(node).disk.spoil(&path, sector);
-        self.tell(TraceEvent::DiskTouched { node, ok: spoiled == Ok(true) });
+        let ok = self.machine_mut(node).disk.spoil(&path, sector) == Ok(true);
+        if ok {
+            self.checks.excuse(node, Excuse::UntilMended);
+        }
+        self.tell(TraceEvent::DiskTouched { node, ok });
     }
 
     /// A record of the newest segment of the log does not read back as it was written.
     pub(crate) fn rot(&mut self, node: Node, record: u32) {
-        self.checks.excuse(node, Excuse::UntilMended);
         let path = self.path(node, "wal");
         let machine = self.machine_mut(node);
         machine.mend_disk();
@@ -57,6 +58,7 @@ impl World {
         let ok = rotten.is_some();
         if let Some((offset, mask)) = rotten {
             machine.rot(Rotten { path, offset, mask });
+            self.checks.excuse(node, Excuse::UntilMended);
         }
         self.tell(TraceEvent::DiskTouched { node, ok });
     }
@@ -68,9 +70,11 @@ impl World {
     }
 
     pub(crate) fn forget_page(&mut self, node: Node, path: &str, page: u32) {
-        self.checks.excuse(node, Excuse::ForGood);
         let path = self.path(node, path);
         let forgotten = self.machine_mut(node).disk.forget_page(&path, page);
+        if forgotten == Ok(true) {
+            self.checks.excuse(node, Excuse::ForGood);
+        }
         self.touched(node, "disk forget", &forgotten);
     }
 

@@ -36,6 +36,8 @@ impl World {
         if !self.network.connected(from, to) {
             self.network.cut_took(from, to);
             self.lost(flight, from, to, &arrived.message, LossReason::Partition);
+        } else if !self.machine(to).has_room() {
+            self.lost(flight, from, to, &arrived.message, LossReason::QueueFull);
         } else if self.machine(to).is_up() {
             self.tell(TraceEvent::Delivered { flight, from, to });
             let message = arrived.message.clone();

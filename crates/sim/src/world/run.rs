@@ -62,6 +62,12 @@ impl World {
         self.checks.finish(&self.machines);
     }
 
+    /// How operations ended, at the end of a run: what is under way then is unknown, or a read that
+    /// failed.
+    pub fn operations_at_end(&self) -> Operations {
+        self.clients.operations_at_end()
+    }
+
     /// The promises of the cluster, and what was found of them.
     pub fn checks(&self) -> &Checks {
         &self.checks

@@ -31,6 +31,8 @@ use running::RunningMix;
 pub const CLIENTS_MAX: u32 = 64;
 /// Most tries after the first, clientv3's.
 const RETRIES_MAX: u32 = 100;
+/// Longest time that an operation may take.
+const TIMEOUT_MAX_NS: u64 = 60 * SECOND_NS;
 /// Most keys that an uneven distribution is drawn from.
 pub const ZIPF_KEYS_MAX: u64 = 100_000;
 
@@ -120,15 +122,23 @@ impl Workload for Mix {
 
     fn parse(words: &mut Words) -> Result<Mix, Problem> {
         let mut mix = Mix::default();
-        let mut weights = [0; 8];
-        while let Some(word) = words.take() {
-            let (name, value) = word.key_value("`clients=3`")?;
+        let mut weights = None;
+        for (name, value, word) in words.settings("`clients=3`")? {
             match Weights::NAMES.iter().position(|known| *known == name) {
-                Some(place) => weights[place] = small(value.number_in(0, 1_000, "a weight")?),
-                None => mix.set(name, &value, &word)?,
+                Some(place) => {
+                    let weight = small(value.number_in(0, 1_000, "a weight")?);
+                    weights.get_or_insert(([0; 8], word)).0[place] = weight;
+                }
+                None => mix.set(&name, &value, &word)?,
             }
         }
-        mix.weights = Weights::of(if weights == [0; 8] { [1; 8] } else { weights });
+        mix.weights = match weights {
+            None => Weights::of([1; 8]),
+            Some(([0, 0, 0, 0, 0, 0, 0, 0], word)) => {
+                return Err(word.problem("nothing to do:", "a weight above 0 for some operation"));
+            }
+            Some((weights, _)) => Weights::of(weights),
+        };
         Ok(mix)
     }
 
@@ -172,7 +182,12 @@ impl Mix {
                 let (low_ns, high_ns) = value.time_span()?;
                 self.think = Span { low_ns, high_ns };
             }
-            "timeout" => self.timeout_ns = value.time()?.clamp(MILLISECOND_NS, 60 * SECOND_NS),
+            "timeout" => {
+                self.timeout_ns = value.time()?;
+                if !(MILLISECOND_NS..=TIMEOUT_MAX_NS).contains(&self.timeout_ns) {
+                    return Err(value.problem("out of range:", "a time from 1ms to 60s"));
+                }
+            }
             "retries" => {
                 self.retries = small(value.number_in(0, u64::from(RETRIES_MAX), "retries")?);
             }
