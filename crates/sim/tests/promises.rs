@@ -82,6 +82,21 @@ fn a_healthy_cluster_keeps_its_promises_of_watches_leases_and_pages_in_chaos() {
     }
 }
 
+#[test]
+fn a_history_without_an_order_is_told_at_its_last_answer_with_the_servers_that_gave_it() {
+    let mut chaos = Scenario::parse(CHAOS).expect("it is a scenario");
+    chaos.cluster.seed = 15;
+    let toggle = Toggle::find("index-apart-from-data").expect("it is in the list");
+    let chaos = hunt::with_bugs(&chaos, &[toggle]);
+    let mut world = World::of_scenario(&chaos);
+    world.run_scenario(&chaos, chaos.ends_ns(), &mut |_| {});
+    let all = world.checks().found().violations();
+    let broken = all.iter().find(|one| one.promise == Promise::Linearizable);
+    let broken = broken.expect("no order explains what clients saw");
+    assert!(broken.event < world.event(), "before the end of the run: {broken:?}");
+    assert!(!broken.nodes.is_empty() && broken.requests.len() > 1, "{broken:?}");
+}
+
 /// For each toggle a seed of `chaos.scn` that shows it. What is in play changes with every change
 /// of the message stream, so a few seeds after it may do as well.
 #[test]

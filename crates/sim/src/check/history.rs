@@ -10,7 +10,7 @@ use super::names::Names;
 use super::promise::Promise;
 use super::violation::Found;
 use crate::machine::{Answer, AnswerBody, Certainty, etcd_request};
-use crate::scenario::ClientCommand;
+use crate::scenario::{ClientCommand, Node};
 
 /// Operations that are remembered; a longer history is not searched.
 pub const OPERATIONS_MAX: usize = 50_000;
@@ -65,7 +65,15 @@ enum End {
     /// It did not happen.
     NotDone,
     /// It returned this.
-    Returned { at: u64, answer: Answer },
+    Returned { at: u64, answer: Answer, moment: Moment },
+}
+
+/// When a client had its answer, and of whom.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    event: u64,
+    now_ns: u64,
+    node: Node,
 }
 
 /// See the module's head.
@@ -105,14 +113,15 @@ impl History {
         });
     }
 
-    pub(crate) fn ended(&mut self, request: u64, answer: &Answer) {
+    pub(crate) fn ended(&mut self, node: Node, request: u64, answer: &Answer, found: &Found) {
         self.clock += 1;
+        let moment = Moment { event: found.event, now_ns: found.now_ns, node };
         let Some(did) = self.places.get(&request).and_then(|at| self.operations.get_mut(*at))
         else {
             return;
         };
         did.end = match answer.certainty {
-            Certainty::Done => End::Returned { at: self.clock, answer: answer.clone() },
+            Certainty::Done => End::Returned { at: self.clock, answer: answer.clone(), moment },
             Certainty::NotDone => End::NotDone,
             Certainty::Unknown => End::Open,
         };
@@ -139,8 +148,29 @@ impl History {
                     window.last,
                     window.operations.len()
                 );
-                found.broken(promise, &[], 0, &window.operations, detail);
+                // It was broken when the last of them returned.
+                let (event, now_ns) = (found.event, found.now_ns);
+                if let Some(last) = self.moment_of(window.last) {
+                    (found.event, found.now_ns) = (last.event, last.now_ns);
+                }
+                let moments = window.operations.iter().filter_map(|one| self.moment_of(*one));
+                let mut nodes: Vec<Node> = Vec::new();
+                for moment in moments {
+                    if !nodes.contains(&moment.node) {
+                        nodes.push(moment.node);
+                    }
+                }
+                found.broken(promise, &nodes, 0, &window.operations, detail);
+                (found.event, found.now_ns) = (event, now_ns);
             }
+        }
+    }
+
+    fn moment_of(&self, request: u64) -> Option<Moment> {
+        let did = self.operations.get(*self.places.get(&request)?)?;
+        match did.end {
+            End::Returned { moment, .. } => Some(moment),
+            End::Open | End::NotDone => None,
         }
     }
 

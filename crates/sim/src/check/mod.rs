@@ -309,10 +309,10 @@ impl Checks {
         }
     }
 
-    pub(crate) fn ended(&mut self, request: u64, answer: &Answer) {
+    pub(crate) fn ended(&mut self, node: Node, request: u64, answer: &Answer) {
         self.replay.ended(request, answer);
         self.leases.forget(request);
-        self.history.ended(request, answer);
+        self.history.ended(node, request, answer, &self.found);
     }
 
     /// A client asks to watch, for the first time or again after a break.

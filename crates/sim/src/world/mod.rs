@@ -416,7 +416,7 @@ impl World {
     }
 
     fn ended(&mut self, ended: &Ended) {
-        self.checks.ended(ended.operation.request, &ended.answer);
+        self.checks.ended(ended.operation.node, ended.operation.request, &ended.answer);
         if let Some(timeout) = ended.operation.timeout {
             self.queue.cancel(timeout);
         }
