@@ -11,6 +11,7 @@ use ordered::{SharedMap, SharedSet};
 
 use super::model::{Effect, Model};
 use super::promise::Promise;
+use super::told::Told;
 use super::violation::Found;
 use crate::machine::{Answer, AnswerBody, Certainty};
 use crate::scenario::Node;
@@ -312,12 +313,62 @@ impl Look<'_> {
                 self.node, effect.revision, effect.deleted, floor.revision
             )
         });
+        self.report(Promise::Replay, Told::of(reply).fits(effect.told), found, || {
+            format!("{} tells other keys than those that entry {index} finds", self.node)
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use etcd::proto::etcdserverpb::InternalRaftRequest;
+    use etcd::proto::rpc::{DeleteRangeRequest, PutRequest};
+    use etcd::request::{DeleteRange, DeleteRangeReply, ResponseHeader};
+    use prost::Message;
+
+    /// What is found when a deletion of `k`, which has the value `v`, is answered with this.
+    fn after_deletion(prev_kvs: Vec<KeyValue>) -> Vec<Promise> {
+        let mut replay = Replay::new();
+        let mut found = Found::new();
+        let log = |replay: &mut Replay, index, request: InternalRaftRequest| {
+            let data = Bytes::from(request.encode_to_vec());
+            replay.replay(index, Some(&data), &mut Found::new());
+        };
+        let put = PutRequest { key: "k".into(), value: "v".into(), ..PutRequest::default() };
+        let put = InternalRaftRequest { id: 7, put: Some(put), ..Default::default() };
+        log(&mut replay, 1, put);
+        replay.asked(2, None);
+        replay.proposed(2, 8);
+        let delete = DeleteRangeRequest { key: "k".into(), prev_kv: true, ..Default::default() };
+        let delete =
+            InternalRaftRequest { id: 8, delete_range: Some(delete), ..Default::default() };
+        log(&mut replay, 2, delete);
+        let header = ResponseHeader { revision: 3, ..ResponseHeader::default() };
+        let reply = Reply::DeleteRange(DeleteRangeReply { header, deleted: 1, prev_kvs });
+        let asked = Request::DeleteRange(DeleteRange::default());
+        let body = AnswerBody::Etcd(reply);
+        let answer = Answer { certainty: Certainty::Done, revision: Some(3), body };
+        replay.answered(Node(1), 2, &asked, &answer, &mut found);
+        found.violations().iter().map(|one| one.promise).collect()
+    }
+
+    #[test]
+    fn a_deletion_that_tells_of_other_keys_than_were_there_breaks_the_replay() {
+        let (key, value) = (Bytes::from("k"), Bytes::from("v"));
+        let was = KeyValue {
+            key,
+            value,
+            create_revision: 2,
+            mod_revision: 2,
+            version: 1,
+            ..KeyValue::default()
+        };
+        assert_eq!(after_deletion(vec![was.clone()]), [], "as it was");
+        let other = KeyValue { value: "w".into(), ..was };
+        assert_eq!(after_deletion(vec![other]), [Promise::Replay], "another value");
+        assert_eq!(after_deletion(Vec::new()), [Promise::Replay], "nothing");
+    }
 
     #[test]
     fn a_read_that_is_refused_as_compacted_where_nothing_was_breaks_m3() {

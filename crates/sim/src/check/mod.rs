@@ -37,6 +37,7 @@ mod names;
 mod promise;
 mod shadow;
 mod store;
+mod told;
 mod violation;
 mod watch;
 

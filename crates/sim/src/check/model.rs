@@ -20,6 +20,8 @@ use etcd::proto::rpc::{
 use etcd::request::KeyValue;
 use ordered::{SharedList, SharedMap, SharedSet};
 
+use super::told::{self, Told};
+
 /// The longest lease, seconds.
 const TTL_MAX: i64 = 9_000_000_000;
 
@@ -43,6 +45,8 @@ pub(crate) struct Effect {
     pub(crate) deleted: i64,
     /// Whether a transaction's compares held.
     pub(crate) succeeded: Option<bool>,
+    /// What its answer tells of keys.
+    pub(super) told: Told,
     /// A lease that was made.
     pub(crate) granted: Option<i64>,
     /// A lease that was ended.
@@ -101,16 +105,17 @@ impl Model {
             id => id,
         };
         let before = self.revision;
+        let mut told = Told::nothing();
         let (mut deleted, mut succeeded) = (0, None);
         let (mut granted, mut revoked) = (None, None);
         if let Some(put) = request.put {
             if self.may_put(&put) {
-                self.write(|model, at| model.put(&put, at));
+                self.write(|model, at| model.put(&put, at, &mut told));
             }
         } else if let Some(delete) = request.delete_range {
-            self.write(|model, at| deleted = model.delete(&delete, at));
+            self.write(|model, at| deleted = model.delete(&delete, at, &mut told));
         } else if let Some(txn) = request.txn {
-            succeeded = self.txn(txn);
+            succeeded = self.txn(txn, &mut told);
         } else if let Some(compaction) = request.compaction {
             if compaction.revision > self.compact_revision && compaction.revision <= self.revision {
                 self.compact_revision = compaction.revision;
@@ -130,7 +135,7 @@ impl Model {
         }
         let modified = self.revision > before;
         let revision = self.revision;
-        Some(Effect { proposal, revision, modified, deleted, succeeded, granted, revoked })
+        Some(Effect { proposal, revision, modified, deleted, succeeded, told, granted, revoked })
     }
 
     /// One revision for all that is done in it, if anything is.
@@ -148,8 +153,11 @@ impl Model {
         has_lease && (!keeps || self.latest(&put.key).is_some())
     }
 
-    fn put(&mut self, put: &PutRequest, at: i64) {
+    fn put(&mut self, put: &PutRequest, at: i64, told: &mut Told) {
         let before = self.latest(&put.key).cloned();
+        if put.prev_kv {
+            told.see_all(&before);
+        }
         let kept = before.as_ref();
         let value = KeyValue {
             key: put.key.clone(),
@@ -178,8 +186,11 @@ impl Model {
         history.push_back(version);
     }
 
-    fn delete(&mut self, delete: &DeleteRangeRequest, at: i64) -> i64 {
+    fn delete(&mut self, delete: &DeleteRangeRequest, at: i64, told: &mut Told) -> i64 {
         let now = i64::MAX;
+        if delete.prev_kv {
+            told.see_all(self.range(&delete.key, &delete.range_end, now));
+        }
         let keys: Vec<Bytes> =
             self.range(&delete.key, &delete.range_end, now).map(|kv| kv.key.clone()).collect();
         let count = keys.len();
@@ -197,7 +208,7 @@ impl Model {
         }
     }
 
-    fn txn(&mut self, txn: TxnRequest) -> Option<bool> {
+    fn txn(&mut self, txn: TxnRequest, told: &mut Told) -> Option<bool> {
         let mut chosen = Vec::new();
         let succeeded = self.choose(txn, &mut chosen);
         let is_possible = |operation: &Operation| match operation {
@@ -214,9 +225,13 @@ impl Model {
         self.write(|model, at| {
             for operation in chosen {
                 match operation {
-                    Operation::RequestPut(put) => model.put(&put, at),
-                    Operation::RequestDeleteRange(delete) => _ = model.delete(&delete, at),
-                    Operation::RequestRange(_) | Operation::RequestTxn(_) => {}
+                    Operation::RequestPut(put) => model.put(&put, at, told),
+                    Operation::RequestDeleteRange(delete) => _ = model.delete(&delete, at, told),
+                    Operation::RequestRange(range) if told::is_plain(&range) => {
+                        told.see_all(model.range(&range.key, &range.range_end, i64::MAX));
+                    }
+                    Operation::RequestRange(_) => told.give_up(),
+                    Operation::RequestTxn(_) => {}
                 }
             }
         });
