@@ -6,7 +6,8 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A member of the group. Zero means nobody.
 pub type NodeId = u64;
@@ -39,8 +40,8 @@ impl fmt::Display for EntryType {
 }
 
 /// One position of the replicated log. Cloning shares the payload.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "SerializedEntry", into = "SerializedEntry")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "SerializedEntry")]
 // The payload's handle comes first, so that it is moved by the same loads and stores alone and
 // within its entry: the processor waits where a load does not fit the stores before it.
 #[repr(C)]
@@ -55,8 +56,8 @@ pub struct Entry {
     pub entry_type: EntryType,
 }
 
-/// An entry as serde sees it: in the order of etcd's fields, wherever they lie in memory.
-#[derive(Serialize, Deserialize)]
+/// An entry as serde reads it: in the order of etcd's fields, wherever they lie in memory.
+#[derive(Deserialize)]
 #[serde(rename = "Entry")]
 struct SerializedEntry {
     entry_type: EntryType,
@@ -65,17 +66,22 @@ struct SerializedEntry {
     data: Bytes,
 }
 
-impl From<Entry> for SerializedEntry {
-    fn from(entry: Entry) -> Self {
-        let Entry { entry_type, term, index, data } = entry;
-        Self { entry_type, term, index, data }
-    }
-}
-
 impl From<SerializedEntry> for Entry {
     fn from(entry: SerializedEntry) -> Self {
         let SerializedEntry { entry_type, term, index, data } = entry;
         Self { data, term, index, entry_type }
+    }
+}
+
+/// In the same order.
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Entry", 4)?;
+        fields.serialize_field("entry_type", &self.entry_type)?;
+        fields.serialize_field("term", &self.term)?;
+        fields.serialize_field("index", &self.index)?;
+        fields.serialize_field("data", &self.data)?;
+        fields.end()
     }
 }
 

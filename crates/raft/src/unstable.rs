@@ -333,8 +333,7 @@ impl Unstable {
             kept <= lo && hi <= upper,
             "unstable.slice[{lo},{hi}) out of bound [{kept},{upper}]"
         );
-        let all = self.pieces.iter().flat_map(|piece| piece.iter()).chain(&self.row);
-        all.skip(position(lo - kept)).take(position(hi - lo))
+        (lo..hi).map(|index| self.entry(index).expect("the log has no gap"))
     }
 
     fn check(&self) {
