@@ -221,15 +221,13 @@ impl<B: Backend> Store<B> {
     }
 }
 
-/// Where the revisions are, in their own order: each is one number, so that sorting is quick. The
-/// order only saves work: those of one transaction may be in any.
+/// Where the revisions are, in the order of their main parts: the sub part makes room for the place, so
+/// that this sort is the one that compactions have too. The order only saves work: revisions of one
+/// transaction may be in any.
 fn in_order(revisions: &[Revision]) -> Vec<usize> {
-    let number = |(at, revision): (usize, &Revision)| {
-        let main = u128::from(revision.main.cast_unsigned());
-        main << 64 | at as u128
-    };
-    let mut numbers: Vec<u128> = revisions.iter().enumerate().map(number).collect();
-    numbers.sort_unstable();
-    let place = |number: u128| usize::try_from(number & u128::from(u64::MAX));
-    numbers.into_iter().map(|number| place(number).expect("a place in memory")).collect()
+    let placed = |(revision, at): (&Revision, i64)| Revision::new(revision.main, at);
+    let mut placed: Vec<Revision> = revisions.iter().zip(0..).map(placed).collect();
+    placed.sort_unstable();
+    let place = |revision: Revision| usize::try_from(revision.sub).expect("a place in memory");
+    placed.into_iter().map(place).collect()
 }
