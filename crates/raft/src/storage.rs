@@ -116,3 +116,45 @@ pub(crate) fn payload_size(entries: &[Entry]) -> u64 {
 pub(crate) fn position(distance: u64) -> usize {
     usize::try_from(distance).expect("a log in memory is shorter than the address space")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(term: u64, index: u64, payload: usize) -> Entry {
+        Entry { term, index, data: vec![7; payload].into(), ..Entry::default() }
+    }
+
+    /// Rows whose numbers take as many bytes, and rows whose numbers do not.
+    fn rows() -> Vec<Vec<Entry>> {
+        let row = |terms: [u64; 4], first: u64, payload| {
+            (first..).zip(terms).map(|(index, term)| entry(term, index, payload)).collect()
+        };
+        vec![
+            row([1; 4], 1, 3),
+            row([1, 1, 300, 300], 5, 0),
+            row([1, 127, 128, 128], 125, 200),
+            row([9; 4], 126, 1),
+            row([u64::MAX - 1; 4], u64::MAX - 9, 40),
+        ]
+    }
+
+    #[test]
+    fn the_size_of_a_row_is_that_of_its_entries() {
+        for row in rows() {
+            let one_by_one: u64 = row.iter().map(Entry::encoded_size).sum();
+            assert_eq!(encoded_size(&row), one_by_one, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn as_many_entries_fit_as_their_sizes_say_and_at_least_one() {
+        for row in rows() {
+            for max_size in 0..=encoded_size(&row) + 40 {
+                let fits = |count: &usize| encoded_size(&row[..*count]) <= max_size;
+                let expected = (1..=row.len()).rev().find(fits).unwrap_or(1);
+                assert_eq!(fitting(row.iter(), max_size), expected, "{max_size} for {row:?}");
+            }
+        }
+    }
+}
