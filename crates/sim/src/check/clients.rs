@@ -345,9 +345,9 @@ mod tests {
             InternalRaftRequest { id: 8, delete_range: Some(delete), ..Default::default() };
         log(&mut replay, 2, delete);
         let header = ResponseHeader { revision: 3, ..ResponseHeader::default() };
-        let reply = Reply::DeleteRange(DeleteRangeReply { header, deleted: 1, prev_kvs });
+        let told = Reply::DeleteRange(DeleteRangeReply { header, deleted: 1, prev_kvs });
         let asked = Request::DeleteRange(DeleteRange::default());
-        let body = AnswerBody::Etcd(reply);
+        let body = AnswerBody::Etcd(told);
         let answer = Answer { certainty: Certainty::Done, revision: Some(3), body };
         replay.answered(Node(1), 2, &asked, &answer, &mut found);
         found.violations().iter().map(|one| one.promise).collect()
