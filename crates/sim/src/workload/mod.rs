@@ -1,7 +1,7 @@
 //! Workloads: clients that work on their own, one file a kind.
 //!
-//! A kind has a payload, which is the rest of its `load` line as data ([`Workload`]), and what runs
-//! of it ([`Running`]): whose turn it is and what it then does to the world. The table below is the
+//! A kind has a payload, which is the rest of its `load` line as data (`Workload`), and what runs
+//! of it (`Running`): whose turn it is and what it then does to the world. The table below is the
 //! only other place that knows of it: a new kind is one file and one row (at the end: the rows are
 //! an enum that travels).
 //!
@@ -10,9 +10,9 @@
 //!                                             └ asks nothing: says when its next turn is
 //! ```
 //!
-//! A workload has one client number or several in a row. It ends by itself ([`Quota`]) or by `load
+//! A workload has one client number or several in a row. It ends by itself (`Quota`) or by `load
 //! stop`; requests under way are still answered. After a reload, which answers nothing any more,
-//! every client of it gets a turn again ([`Running::wake`]).
+//! every client of it gets a turn again (`Running::wake`).
 
 mod mix;
 mod operator;
