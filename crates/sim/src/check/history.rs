@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use etcd::request::{OperationReply, Reply, Request};
-use ordered::{SharedList, SharedMap};
+use ordered::{Set, SharedList, SharedMap};
 
 use super::linearizability::{Bounds, Operation, Verdict, decide};
 use super::names::Names;
@@ -71,8 +71,8 @@ enum End {
 /// When a client had its answer, and of whom.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
-    event: u64,
-    now_ns: u64,
+    /// The event and its time.
+    at: (u64, u64),
     node: Node,
 }
 
@@ -115,7 +115,7 @@ impl History {
 
     pub(crate) fn ended(&mut self, node: Node, request: u64, answer: &Answer, found: &Found) {
         self.clock += 1;
-        let moment = Moment { event: found.event, now_ns: found.now_ns, node };
+        let moment = Moment { at: (found.event, found.now_ns), node };
         let Some(did) = self.places.get(&request).and_then(|at| self.operations.get_mut(*at))
         else {
             return;
@@ -148,20 +148,13 @@ impl History {
                     window.last,
                     window.operations.len()
                 );
+                let moment = |request: &u64| self.moment_of(*request);
+                let nodes: Set<Node> =
+                    window.operations.iter().filter_map(moment).map(|one| one.node).collect();
+                let nodes: Vec<Node> = nodes.iter().copied().collect();
                 // It was broken when the last of them returned.
-                let (event, now_ns) = (found.event, found.now_ns);
-                if let Some(last) = self.moment_of(window.last) {
-                    (found.event, found.now_ns) = (last.event, last.now_ns);
-                }
-                let moments = window.operations.iter().filter_map(|one| self.moment_of(*one));
-                let mut nodes: Vec<Node> = Vec::new();
-                for moment in moments {
-                    if !nodes.contains(&moment.node) {
-                        nodes.push(moment.node);
-                    }
-                }
-                found.broken(promise, &nodes, 0, &window.operations, detail);
-                (found.event, found.now_ns) = (event, now_ns);
+                let at = moment(&window.last).map_or((found.event, found.now_ns), |last| last.at);
+                found.broken_at(at, promise, &nodes, 0, &window.operations, detail);
             }
         }
     }

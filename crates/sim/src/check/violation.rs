@@ -100,6 +100,20 @@ impl Found {
         requests: &[u64],
         detail: String,
     ) {
+        self.broken_at((self.event, self.now_ns), promise, nodes, index, requests, detail);
+    }
+
+    /// The promise was broken at an earlier event, at its time.
+    #[cold]
+    pub(super) fn broken_at(
+        &mut self,
+        (event, virtual_ns): (u64, u64),
+        promise: Promise,
+        nodes: &[Node],
+        index: u64,
+        requests: &[u64],
+        detail: String,
+    ) {
         let tally = &mut self.tallies[promise.place()];
         tally.broken += 1;
         if tally.broken > KEPT_A_PROMISE {
@@ -107,8 +121,8 @@ impl Found {
         }
         self.violations.push(Violation {
             promise,
-            event: self.event,
-            virtual_ns: self.now_ns,
+            event,
+            virtual_ns,
             nodes: nodes.to_vec(),
             requests: requests.to_vec(),
             index,
