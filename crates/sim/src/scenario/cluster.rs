@@ -280,10 +280,7 @@ impl ClusterSpec {
                 self.corrupt_check_ns = Some(value.time()?.max(CORRUPT_CHECK_NS_MIN));
             }
             "segment" => self.segment_bytes = value.size(1 << 30)?.max(4_096),
-            _ => {
-                let expected = format!("one of {}", KEYS.join(", "));
-                return Err(word.problem("unknown setting", &expected).suggest(key, KEYS));
-            }
+            _ => return Err(word.unknown_setting(key, &KEYS)),
         }
         Ok(())
     }

@@ -173,6 +173,12 @@ impl Word {
         Ok((key, value))
     }
 
+    /// The problem with a setting of which none of that name is known.
+    pub(crate) fn unknown_setting(&self, name: &str, known: &[&str]) -> Problem {
+        let expected = format!("one of {}", known.join(", "));
+        self.problem("unknown setting", &expected).suggest(name, known.iter().copied())
+    }
+
     /// A whole number, decimal or `0x…`.
     pub(crate) fn number(&self, expected: &str) -> Result<u64, Problem> {
         let parsed = match self.text.strip_prefix("0x") {

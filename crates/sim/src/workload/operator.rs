@@ -61,12 +61,7 @@ impl Workload for Operator {
                     operator.think = Span { low_ns, high_ns };
                 }
                 "for" | "count" => operator.until.set(&name, &value, &word)?,
-                _ => {
-                    let expected = format!("one of {}", SETTINGS.join(", "));
-                    return Err(word
-                        .problem("unknown setting", &expected)
-                        .suggest(&name, SETTINGS));
-                }
+                _ => return Err(word.unknown_setting(&name, &SETTINGS)),
             }
         }
         Ok(operator)

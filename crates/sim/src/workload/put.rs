@@ -56,12 +56,7 @@ impl Workload for Load {
                 "value" => load.value_bytes = small(value.size(VALUE_BYTES_MAX)?),
                 "rate" => load.rate = parse_rate(&value)?,
                 "for" | "count" => load.until.set(&name, &value, &word)?,
-                _ => {
-                    let expected = format!("one of {}", SETTINGS.join(", "));
-                    return Err(word
-                        .problem("unknown setting", &expected)
-                        .suggest(&name, SETTINGS));
-                }
+                _ => return Err(word.unknown_setting(&name, &SETTINGS)),
             }
         }
         Ok(load)

@@ -194,13 +194,7 @@ impl Mix {
             "watches" => self.watches = small(value.number_in(0, 64, "watches")?),
             "slow" => self.slow_watches = small(value.number_in(0, 64, "watches")?),
             "for" | "count" => self.until.set(name, value, word)?,
-            _ => {
-                let known = || SETTINGS.into_iter().chain(Weights::NAMES);
-                let expected = known().collect::<Vec<_>>().join(", ");
-                return Err(word
-                    .problem("unknown setting", &format!("one of {expected}"))
-                    .suggest(name, known()));
-            }
+            _ => return Err(word.unknown_setting(name, &[&SETTINGS[..], &Weights::NAMES].concat())),
         }
         Ok(())
     }
