@@ -323,51 +323,86 @@ impl Look<'_> {
 mod tests {
     use super::*;
     use etcd::proto::etcdserverpb::InternalRaftRequest;
-    use etcd::proto::rpc::{DeleteRangeRequest, PutRequest};
-    use etcd::request::{DeleteRange, DeleteRangeReply, ResponseHeader};
-    use prost::Message;
+    use etcd::proto::rpc::request_op::Request as Operation;
+    use etcd::proto::rpc::{DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest};
+    use etcd::request::{
+        DeleteRange, DeleteRangeReply, OperationReply, Put, PutReply, ResponseHeader, Txn, TxnReply,
+    };
+    use prost::Message as _;
 
-    /// What is found when a deletion of `k`, which has the value `v`, is answered with this.
-    fn after_deletion(prev_kvs: Vec<KeyValue>) -> Vec<Promise> {
+    /// What is found when this request, logged after a put of `v` at `k`, is answered with this.
+    fn after(logged: InternalRaftRequest, asked: &Request, said: Reply) -> Vec<Promise> {
         let mut replay = Replay::new();
         let mut found = Found::new();
-        let log = |replay: &mut Replay, index, request: InternalRaftRequest| {
-            let data = Bytes::from(request.encode_to_vec());
-            replay.replay(index, Some(&data), &mut Found::new());
-        };
         let put = PutRequest { key: "k".into(), value: "v".into(), ..PutRequest::default() };
         let put = InternalRaftRequest { id: 7, put: Some(put), ..Default::default() };
-        log(&mut replay, 1, put);
+        let logged = InternalRaftRequest { id: 8, ..logged };
         replay.asked(2, None);
         replay.proposed(2, 8);
-        let delete = DeleteRangeRequest { key: "k".into(), prev_kv: true, ..Default::default() };
-        let delete =
-            InternalRaftRequest { id: 8, delete_range: Some(delete), ..Default::default() };
-        log(&mut replay, 2, delete);
-        let header = ResponseHeader { revision: 3, ..ResponseHeader::default() };
-        let told = Reply::DeleteRange(DeleteRangeReply { header, deleted: 1, prev_kvs });
-        let asked = Request::DeleteRange(DeleteRange::default());
-        let body = AnswerBody::Etcd(told);
+        for (index, request) in [(1, put), (2, logged)] {
+            replay.replay(index, Some(&request.encode_to_vec().into()), &mut found);
+        }
+        let body = AnswerBody::Etcd(said);
         let answer = Answer { certainty: Certainty::Done, revision: Some(3), body };
-        replay.answered(Node(1), 2, &asked, &answer, &mut found);
+        replay.answered(Node(1), 2, asked, &answer, &mut found);
         found.violations().iter().map(|one| one.promise).collect()
     }
 
-    #[test]
-    fn a_deletion_that_tells_of_other_keys_than_were_there_breaks_the_replay() {
-        let (key, value) = (Bytes::from("k"), Bytes::from("v"));
+    /// `k` as it was, with another value, and not there.
+    fn tellings() -> [(Option<KeyValue>, &'static [Promise]); 3] {
         let was = KeyValue {
-            key,
-            value,
+            key: "k".into(),
+            value: "v".into(),
             create_revision: 2,
             mod_revision: 2,
             version: 1,
             ..KeyValue::default()
         };
-        assert_eq!(after_deletion(vec![was.clone()]), [], "as it was");
-        let other = KeyValue { value: "w".into(), ..was };
-        assert_eq!(after_deletion(vec![other]), [Promise::Replay], "another value");
-        assert_eq!(after_deletion(Vec::new()), [Promise::Replay], "nothing");
+        let other = KeyValue { value: "w".into(), ..was.clone() };
+        [(Some(was), &[]), (Some(other), &[Promise::Replay]), (None, &[Promise::Replay])]
+    }
+
+    const HEADER: ResponseHeader =
+        ResponseHeader { cluster_id: 0, member_id: 0, revision: 3, raft_term: 0 };
+
+    #[test]
+    fn a_deletion_that_tells_of_other_keys_than_were_there_breaks_the_replay() {
+        for (told, broken) in tellings() {
+            let delete =
+                DeleteRangeRequest { key: "k".into(), prev_kv: true, ..Default::default() };
+            let logged = InternalRaftRequest { delete_range: Some(delete), ..Default::default() };
+            let prev_kvs = Vec::from_iter(told);
+            let reply = DeleteRangeReply { header: HEADER, deleted: 1, prev_kvs };
+            let asked = Request::DeleteRange(DeleteRange::default());
+            assert_eq!(after(logged, &asked, Reply::DeleteRange(reply)), broken);
+        }
+    }
+
+    #[test]
+    fn a_put_that_tells_of_another_value_than_was_there_breaks_the_replay() {
+        for (prev_kv, broken) in tellings() {
+            let put = PutRequest { key: "k".into(), prev_kv: true, ..Default::default() };
+            let logged = InternalRaftRequest { put: Some(put), ..Default::default() };
+            let reply = Reply::Put(PutReply { header: HEADER, prev_kv });
+            assert_eq!(after(logged, &Request::Put(Put::default()), reply), broken);
+        }
+    }
+
+    #[test]
+    fn a_transaction_that_reads_what_is_not_there_breaks_the_replay() {
+        for (read, broken) in tellings() {
+            let range = RangeRequest { key: "k".into(), ..RangeRequest::default() };
+            let put = PutRequest { key: "other".into(), ..PutRequest::default() };
+            let operations = [Operation::RequestRange(range), Operation::RequestPut(put)];
+            let success = operations.map(|one| RequestOp { request: Some(one) }).to_vec();
+            let txn = TxnRequest { success, ..TxnRequest::default() };
+            let logged = InternalRaftRequest { txn: Some(txn), ..Default::default() };
+            let range = RangeReply { kvs: Vec::from_iter(read), ..RangeReply::default() };
+            let responses =
+                vec![OperationReply::Range(range), OperationReply::Put(PutReply::default())];
+            let reply = Reply::Txn(TxnReply { header: HEADER, succeeded: true, responses });
+            assert_eq!(after(logged, &Request::Txn(Txn::default()), reply), broken);
+        }
     }
 
     #[test]
