@@ -27,6 +27,32 @@ export const session = [
       }),
   },
   {
+    claim: "pictures that come before the screen is drawn are not drawn one by one, and the newest is",
+    test: (place) =>
+      visit(place, async (visitor) => {
+        const { page } = visitor;
+        await visitor.leader();
+        const { held, after } = await page.evaluate(async () => {
+          const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+          const real = window.requestAnimationFrame.bind(window);
+          const waiting = [];
+          let drawn = 0;
+          const clock = new MutationObserver(() => (drawn += 1));
+          clock.observe(document.querySelector(".clock"), { subtree: true, childList: true, characterData: true });
+          window.requestAnimationFrame = (callback) => waiting.push(callback);
+          await wait(1000);
+          const held = drawn;
+          window.requestAnimationFrame = real;
+          waiting.forEach((callback) => real(callback));
+          await wait(500);
+          clock.disconnect();
+          return { held, after: drawn - held };
+        });
+        check(held <= 3, `${held} pictures were drawn while the screen was not`);
+        check(after >= 1, "and afterwards none");
+      }),
+  },
+  {
     claim: "a crashed leader is replaced, and comes back with what it knew",
     test: (place) =>
       visit(place, async (visitor) => {
