@@ -115,6 +115,9 @@ export const reading = [
         await row.getByRole("button", { name: "Show its bytes" }).click();
         await page.locator(".wal-table tr[aria-selected=true] .crc-bad").waitFor();
         await page.locator(".reading .record .hex").waitFor();
+        await page.locator(".reading").getByRole("tab", { name: "Keys" }).click();
+        await page.locator(".reading .fatal", { hasText: "crc mismatch" }).waitFor();
+        await page.locator(".reading .advice", { hasText: "quorarium repair" }).waitFor();
       }),
   },
   {

@@ -33,6 +33,7 @@ pub(super) fn of(
     Overview {
         name: name.to_owned(),
         kind: kind(inspection.kind).to_owned(),
+        is_repairable: inspection.kind.is_repairable(),
         records,
         files: files_with_pieces,
         topics: topics.map(topic).into_iter().filter(|topic| !topic.facts.is_empty()).collect(),

@@ -118,6 +118,8 @@ pub struct Overview {
     pub name: String,
     /// `etcd data directory` and the like.
     pub kind: String,
+    /// Whether `quorarium repair` takes it.
+    pub is_repairable: bool,
     /// Records of the log; `None` where there is no log.
     pub records: Option<u64>,
     /// Files other than the log whose bytes can be looked at field by field.

@@ -26,6 +26,13 @@ pub enum Kind {
     Zookeeper,
 }
 
+impl Kind {
+    /// Whether `repair` makes a directory or a snapshot file anew of such files.
+    pub fn is_repairable(self) -> bool {
+        matches!(self, Kind::Etcd | Kind::EtcdSnapshot)
+    }
+}
+
 /// The kind, and the prefix of all paths that belong to it.
 pub(super) fn recognise(files: &[DataFile]) -> Result<(Kind, String), DataDirError> {
     let kinds = [(Kind::Etcd, etcd_root as fn(&DataFile) -> _), (Kind::Zookeeper, zookeeper_root)];

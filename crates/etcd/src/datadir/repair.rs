@@ -70,10 +70,11 @@ pub(super) fn repair(
     store: impl PageStore + 'static,
 ) -> Result<Repaired, RepairError> {
     let release = release.unwrap_or_else(|| verify::release_of(directory));
-    match directory.kind() {
-        Kind::Etcd => {}
-        Kind::EtcdSnapshot => return snapshot(directory, store),
-        Kind::Bbolt | Kind::Zookeeper => return Err(RepairError::NotEtcd),
+    if !directory.kind().is_repairable() {
+        return Err(RepairError::NotEtcd);
+    }
+    if directory.kind() == Kind::EtcdSnapshot {
+        return snapshot(directory, store);
     }
     let scan = verify::scan(directory.segments());
     let gentle = cut(directory, &scan);

@@ -18,7 +18,7 @@ pub(super) fn draw(wire: &Wire, directory: &Directory) -> Html {
         <>
             if let Some(why) = &directory.keys_refused {
                 <p class="fatal" role="alert">{ why }</p>
-                if directory.keys.is_none() { <p class="advice">{ words::KEYS_REFUSED }{ " " }<code>{ words::REPAIR }</code></p> }
+                if directory.keys.is_none() && directory.overview.is_repairable { <p class="advice">{ words::KEYS_REFUSED }{ " " }<code>{ words::REPAIR }</code></p> }
             }
             if let Some(keys) = &directory.keys {
                 { head(wire, keys) }
