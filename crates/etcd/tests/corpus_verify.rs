@@ -55,8 +55,8 @@ fn release(text: &str) -> Release {
 
 fn verdict_of(case: &Value) -> Verdict {
     let log = case["key_log"].as_array().unwrap();
-    let is_repairable = log.iter().any(|line| line.as_str().unwrap().contains("repaired WAL"));
-    match (case["serves"] == true, is_repairable) {
+    let is_repaired = log.iter().any(|line| line.as_str().unwrap().contains("repaired WAL"));
+    match (case["serves"] == true, is_repaired) {
         (true, true) => Verdict::Repairs,
         (true, false) => Verdict::Boots,
         (false, _) => Verdict::Refuses,
@@ -193,7 +193,7 @@ fn a_snapshot_file_with_another_digest_is_refused() {
 }
 
 #[test]
-fn keys_of_a_snapshot_file_with_another_digest_are_told_only_once_it_is_repairable() {
+fn keys_of_a_snapshot_file_with_another_digest_are_told_only_once_it_is_repaired() {
     let Some(folder) = corpus::folder() else { return };
     let original = corpus::one_file(&folder, "D_A1_snapshot.db").remove(0);
     let open = |bytes: Vec<u8>| DataDir::from_files([DataFile::new("s.db", bytes, 0)]).unwrap();
@@ -213,7 +213,7 @@ fn keys_of_a_snapshot_file_with_another_digest_are_told_only_once_it_is_repairab
 }
 
 #[test]
-fn every_damaged_directory_is_repairable_with_all_that_can_be_read() {
+fn every_damaged_directory_is_repaired_with_all_that_can_be_read() {
     let Some(folder) = corpus::folder() else { return };
     for (case, truth) in corpus::json(&folder, "E_verdicts.json").as_object().unwrap() {
         let directory = corpus::open(&folder, case);

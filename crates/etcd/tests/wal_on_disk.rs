@@ -226,7 +226,7 @@ fn a_segment_name_lost_in_a_power_cut_costs_nothing_that_was_saved() {
 }
 
 #[test]
-fn a_torn_record_is_repairable_once_and_the_copy_kept() {
+fn a_torn_record_is_repaired_once_and_the_copy_kept() {
     let (mut disk, mut wal) = created();
     wal.save(&mut disk, &[entry(1, 1, 10)], Some(&state(1, 1, 0))).unwrap();
     settle(&mut disk, &mut wal);

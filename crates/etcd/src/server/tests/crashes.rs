@@ -152,7 +152,7 @@ fn log_end(lab: &Lab, node: usize) -> (String, u64) {
 }
 
 #[test]
-fn a_torn_end_is_repairable_once() {
+fn a_torn_end_is_repaired_once() {
     let mut lab = Lab::new(3);
     let leader = lab.elect();
     let victim = (leader + 1) % 3;

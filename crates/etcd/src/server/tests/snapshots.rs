@@ -324,7 +324,7 @@ fn a_backend_behind_the_snapshot_stops_the_boot_with_etcds_words() {
 /// The backend that came with a snapshot takes the place of the old one before the log is read; when
 /// that is torn and mended, the boot goes on with the new one.
 #[test]
-fn a_torn_log_behind_a_backend_that_a_boot_puts_in_place_is_repairable() {
+fn a_torn_log_behind_a_backend_that_a_boot_puts_in_place_is_repaired() {
     let (mut lab, leader, lagging) = with_one_behind();
     lab.elect();
     lab.ticks(5);
