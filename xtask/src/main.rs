@@ -7,6 +7,7 @@
 mod bench;
 mod compare;
 mod dist;
+mod fmt;
 mod instructions;
 mod process;
 mod serve;
@@ -26,6 +27,7 @@ usage: cargo xtask COMMAND
   setup                install what is missing for everything below, and stop
   serve [TRUNK ARGS]   serve the page on http://127.0.0.1:8080
   test [PART]          run every test, or only: native, wasm, page
+  fmt [--check]        format every Rust file, or say which are not
   dist                 build the static site into dist/, and hold its weight against its bounds
   conformance DIR      run upstream's raft cases that DIR holds
   bench AREA           measure raft, etcd or sim beside its peers, or the page: [--json] [--wasm]
@@ -55,6 +57,7 @@ fn run() -> Result<ExitCode, Failure> {
         "setup" => tools::ensure(tools::EVERYTHING).map(|()| ExitCode::SUCCESS),
         "serve" => serve::run(&rest),
         "test" => test::run(&rest),
+        "fmt" => fmt::run(&rest),
         "dist" => dist::run(),
         "conformance" => conformance(&rest),
         "bench" => bench::run(&rest),

@@ -1,48 +1,41 @@
 //! What clients are told, against the order in which entries were applied: `replay`,
 //! `serializable`, `at-most-once`, M3 and M6.
 //!
-//! The committed log is replayed, once, into the [`Model`]. An answer names the revision that it
+//! The committed log is replayed once ([`Replay`]). An answer names the revision that it
 //! belongs to, so the state that it should show is known; and since it also must not be older than
 //! anything that its client could know of when it asked, that order is a linearization.
 
-use bytes::Bytes;
 use etcd::request::{KeyValue, Range, RangeReply, Reply, Request, RequestError};
 use ordered::{SharedMap, SharedSet};
 
-use super::model::{Effect, Model};
+use super::facts::replay::{Placed, Replay, Replayed};
+use super::facts::told::Told;
+use super::facts::{Facts, News};
 use super::promise::Promise;
-use super::told::Told;
 use super::violation::Found;
-use crate::machine::{Answer, AnswerBody, Certainty};
+use super::{Answered, Asked, Check, Ended, Step};
+use crate::machine::{AnswerBody, Certainty, Machine};
 use crate::scenario::Node;
 
 /// What a client could know when it asked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Floor {
     revision: i64,
     compact_revision: i64,
 }
 
-/// An entry's effect and where it is in the log.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Placed {
-    pub(crate) index: u64,
-    pub(crate) effect: Effect,
+impl Default for Floor {
+    fn default() -> Floor {
+        Floor { revision: 0, compact_revision: -1 }
+    }
 }
 
 /// What is remembered of operations.
-#[derive(Clone, Debug)]
-pub(crate) struct Replay {
-    pub(crate) model: Model,
-    /// Entries replayed.
-    replayed: u64,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clients {
     /// The most that any client knows.
     known: Floor,
     floors: SharedMap<u64, Floor>,
-    /// Requests by the proposals that they became.
-    proposals: SharedMap<u64, u64>,
-    by_proposal: SharedMap<u64, u64>,
-    effects: SharedMap<u64, Placed>,
     /// Requests of which the client was told that they did not happen.
     denied: SharedSet<u64>,
     /// The operation of requests that ask again for the same.
@@ -51,101 +44,32 @@ pub(crate) struct Replay {
     operations: SharedMap<u64, u64>,
 }
 
-impl Replay {
-    pub(crate) fn new() -> Replay {
-        Replay {
-            model: Model::new(),
-            replayed: 0,
-            known: Floor { revision: 0, compact_revision: -1 },
-            floors: SharedMap::new(),
-            proposals: SharedMap::new(),
-            by_proposal: SharedMap::new(),
-            effects: SharedMap::new(),
-            denied: SharedSet::new(),
-            retries: SharedMap::new(),
-            operations: SharedMap::new(),
+impl Check for Clients {
+    fn stepped(&mut self, _: &Facts, _: &Step<'_>, news: &News, found: &mut Found) {
+        for replayed in &news.replayed {
+            self.took_effect(replayed, found);
+        }
+        if news.is_lost {
+            found.undecided(Promise::Replay, "an entry was compacted unseen".to_owned());
         }
     }
 
-    pub(crate) fn replayed(&self) -> u64 {
-        self.replayed
-    }
-
-    /// A client asks.
-    pub(crate) fn asked(&mut self, request: u64, retry_of: Option<u64>) {
-        self.floors.insert(request, self.known);
-        if let Some(first) = retry_of {
-            let operation = self.retries.get(&first).copied().unwrap_or(first);
-            self.retries.insert(request, operation);
+    fn asked(&mut self, _: &Facts, asked: &Asked<'_>) {
+        self.floors.insert(asked.request, self.known);
+        if let Some(first) = asked.retry_of {
+            let operation = self.operation_of(first);
+            self.retries.insert(asked.request, operation);
         }
     }
 
-    /// A server proposes what a client asked for.
-    pub(crate) fn proposed(&mut self, request: u64, proposal: u64) {
-        self.proposals.insert(request, proposal);
-        self.by_proposal.insert(proposal, request);
-    }
-
-    /// Where the request's effect is in the log.
-    pub(crate) fn placed(&self, request: u64) -> Option<Placed> {
-        self.effects.get(self.proposals.get(&request)?).copied()
-    }
-
-    /// The next committed entry; gives what it did, if it is a request of the v3 API.
-    pub(crate) fn replay(
-        &mut self,
-        index: u64,
-        data: Option<&Bytes>,
-        found: &mut Found,
-    ) -> Option<Placed> {
-        assert_eq!(index, self.replayed + 1, "entries are replayed in order");
-        self.replayed = index;
-        let effect = data.and_then(|data| self.model.apply(data))?;
-        let placed = Placed { index, effect };
-        self.took_effect(placed, found);
-        Some(placed)
-    }
-
-    fn took_effect(&mut self, placed: Placed, found: &mut Found) {
-        let Placed { index, effect } = placed;
-        let request = self.by_proposal.get(&effect.proposal).copied();
-        if let Some(before) = self.effects.get(&effect.proposal)
-            && effect.modified
-        {
-            let requests = request.as_slice();
-            let detail = format!("entries {} and {index} are one proposal", before.index);
-            found.broken(Promise::AtMostOnce, &[], index, requests, detail);
-        }
-        self.effects.insert(effect.proposal, placed);
-        let Some(request) = request.filter(|_| effect.modified) else { return };
-        let operation = self.retries.get(&request).copied().unwrap_or(request);
-        let first = self.operations.get(&operation).copied();
-        found.look(Promise::AtMostOnce, first.is_none(), &[], index, || {
-            format!(
-                "request {request} asks again for what request {} did; both took effect",
-                first.unwrap_or(operation)
-            )
-        });
-        self.operations.insert(operation, request);
-        if self.denied.contains(&request) {
-            let detail = format!("request {request} failed, and took effect in entry {index}");
-            found.broken(Promise::Replay, &[], index, &[request], detail);
-        }
-    }
-
-    /// A server answers.
-    pub(crate) fn answered(
-        &self,
-        node: Node,
-        request: u64,
-        asked: &Request,
-        answer: &Answer,
-        found: &mut Found,
-    ) {
-        if self.model.lost().is_some() {
+    fn answered(&mut self, facts: &Facts, answered: &Answered<'_>, found: &mut Found) {
+        let Some(asked) = &answered.asked else { return };
+        if facts.replay.model.lost().is_some() {
             return;
         }
-        let look = Look { replay: self, node, request };
+        let Answered { node, request, answer, .. } = *answered;
+        let floor = self.floors.get(&request).copied().unwrap_or_default();
+        let look = Look { replay: &facts.replay, floor, node, request };
         match (asked, &answer.body) {
             (Request::Range(range), AnswerBody::Etcd(Reply::Range(reply))) => {
                 look.read(range, reply, found);
@@ -160,15 +84,15 @@ impl Replay {
         }
     }
 
-    /// The client has the answer, or gave up.
-    pub(crate) fn ended(&mut self, request: u64, answer: &Answer) {
+    fn ended(&mut self, facts: &Facts, ended: &Ended<'_>, _: &mut Found) {
+        let Ended { request, answer, .. } = *ended;
         self.floors.remove(&request);
         match answer.certainty {
             Certainty::Done => {
                 let revision = answer.revision.unwrap_or(0);
                 self.known.revision = self.known.revision.max(revision);
                 if matches!(answer.body, AnswerBody::Etcd(Reply::Compact(_))) {
-                    self.known.compact_revision = self.model.compact_revision();
+                    self.known.compact_revision = facts.replay.model.compact_revision();
                 }
             }
             Certainty::NotDone => {
@@ -177,20 +101,53 @@ impl Replay {
             Certainty::Unknown => {}
         }
     }
+
+    fn at_end(&mut self, facts: &Facts, _: &[Machine], found: &mut Found) {
+        if let Some(why) = facts.replay.model.lost() {
+            for promise in [Promise::Replay, Promise::Serializable] {
+                found.undecided(promise, why.to_owned());
+            }
+        }
+    }
+}
+
+impl Clients {
+    /// The first request of the operation that a request is for.
+    fn operation_of(&self, request: u64) -> u64 {
+        self.retries.get(&request).copied().unwrap_or(request)
+    }
+
+    fn took_effect(&mut self, replayed: &Replayed, found: &mut Found) {
+        let Replayed { placed: Placed { index, effect }, request, twin, .. } = *replayed;
+        if let Some(before) = twin.filter(|_| effect.modified) {
+            let detail = format!("entries {before} and {index} are one proposal");
+            found.broken(Promise::AtMostOnce, &[], index, request.as_slice(), detail);
+        }
+        let Some(request) = request.filter(|_| effect.modified) else { return };
+        let operation = self.operation_of(request);
+        let first = self.operations.insert(operation, request);
+        found.look(Promise::AtMostOnce, first.is_none(), &[], index, || {
+            format!(
+                "request {request} asks again for what request {} did; both took effect",
+                first.unwrap_or(operation)
+            )
+        });
+        if self.denied.contains(&request) {
+            let detail = format!("request {request} failed, and took effect in entry {index}");
+            found.broken(Promise::Replay, &[], index, &[request], detail);
+        }
+    }
 }
 
 /// One answer under the eye.
 struct Look<'a> {
     replay: &'a Replay,
+    floor: Floor,
     node: Node,
     request: u64,
 }
 
 impl Look<'_> {
-    fn floor(&self) -> Floor {
-        self.replay.floors.get(&self.request).copied().unwrap_or_default()
-    }
-
     fn report(&self, promise: Promise, holds: bool, found: &mut Found, say: impl Fn() -> String) {
         if holds {
             found.looked(promise);
@@ -200,7 +157,7 @@ impl Look<'_> {
     }
 
     fn read(&self, range: &Range, reply: &RangeReply, found: &mut Found) {
-        let (revision, floor) = (reply.header.revision, self.floor());
+        let (revision, floor) = (reply.header.revision, self.floor);
         let promise = if range.serializable { Promise::Serializable } else { Promise::Replay };
         let is_fresh = range.serializable || revision >= floor.revision;
         self.report(promise, is_fresh, found, || {
@@ -287,7 +244,7 @@ impl Look<'_> {
         if !is_write {
             return;
         }
-        let (revision, floor) = (reply.header().revision, self.floor());
+        let (revision, floor) = (reply.header().revision, self.floor);
         let Some(Placed { index, effect }) = self.replay.placed(self.request) else {
             let detail = format!("{} acknowledges a write that is not committed", self.node);
             found.broken(Promise::Replay, &[self.node], 0, &[self.request], detail);
@@ -330,21 +287,24 @@ mod tests {
     };
     use prost::Message as _;
 
+    use crate::machine::Answer;
+
     /// What is found when this request, logged after a put of `v` at `k`, is answered with this.
     fn after(logged: InternalRaftRequest, asked: &Request, said: Reply) -> Vec<Promise> {
-        let mut replay = Replay::new();
-        let mut found = Found::new();
+        let (mut facts, mut clients, mut found) =
+            (Facts::new(&[]), Clients::default(), Found::new());
         let put = PutRequest { key: "k".into(), value: "v".into(), ..PutRequest::default() };
         let put = InternalRaftRequest { id: 7, put: Some(put), ..Default::default() };
         let logged = InternalRaftRequest { id: 8, ..logged };
-        replay.asked(2, None);
-        replay.proposed(2, 8);
-        for (index, request) in [(1, put), (2, logged)] {
-            replay.replay(index, Some(&request.encode_to_vec().into()), &mut found);
+        facts.replay.link(2, 8);
+        for request in [put, logged] {
+            facts.replay.next(1, Some(&request.encode_to_vec().into()));
         }
         let body = AnswerBody::Etcd(said);
-        let answer = Answer { certainty: Certainty::Done, revision: Some(3), body };
-        replay.answered(Node(1), 2, asked, &answer, &mut found);
+        let answer = &Answer { certainty: Certainty::Done, revision: Some(3), body };
+        let asked = Some(asked.clone());
+        let answered = Answered { node: Node(1), request: 2, asked, is_read: false, answer };
+        clients.answered(&facts, &answered, &mut found);
         found.violations().iter().map(|one| one.promise).collect()
     }
 
@@ -407,13 +367,13 @@ mod tests {
 
     #[test]
     fn a_read_that_is_refused_as_compacted_where_nothing_was_breaks_m3() {
-        let mut replay = Replay::new();
-        replay.asked(1, None);
         let range = Request::Range(Range { revision: 5, ..Range::default() });
         let body = AnswerBody::Error(RequestError::Compacted.to_string());
-        let answer = Answer { certainty: Certainty::NotDone, revision: None, body };
+        let answer = &Answer { certainty: Certainty::NotDone, revision: None, body };
+        let (node, request, asked) = (Node(1), 1, Some(range));
+        let answered = Answered { node, request, asked, is_read: true, answer };
         let mut found = Found::new();
-        replay.answered(Node(1), 1, &range, &answer, &mut found);
+        Clients::default().answered(&Facts::new(&[]), &answered, &mut found);
         let broken: Vec<Promise> = found.violations().iter().map(|one| one.promise).collect();
         assert_eq!(broken, [Promise::M3]);
     }

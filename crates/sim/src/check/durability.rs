@@ -3,24 +3,19 @@
 //! What is durable is read from the disk's durable image; what a server claims is what its events
 //! and answers say.
 
-use std::collections::VecDeque;
-
-use bytes::Bytes;
 use disk::Disk;
-use etcd::proto::raftpb;
 use etcd::server::ServerEvent as EtcdEvent;
 use etcd::snap::SnapName;
-use etcd::wal::{Decoder, RecordKind, Segment, SegmentName, WalError};
-use prost::Message as _;
-use raft::{HardState, MessageType};
+use etcd::wal::{Decoder, Segment, WalError};
+use raft::MessageType;
 
-use super::Step;
-use super::logs::list;
-use super::membership::Membership;
+use super::facts::durable::segments;
+use super::facts::shadow::{Batch, Recovered, Shadow, list};
+use super::facts::{Facts, News};
 use super::promise::Promise;
-use super::shadow::{Batch, Shadow, Shadows};
 use super::violation::Found;
-use crate::machine::{DATA_DIR, ServerEvent};
+use super::{Answered, Check, Step};
+use crate::machine::{Certainty, DATA_DIR, Machine};
 use crate::scenario::Node;
 
 /// What is remembered of acknowledgements.
@@ -30,42 +25,36 @@ pub(crate) struct Durability {
     acknowledged: u64,
 }
 
-impl Durability {
-    /// One server's step, before its durable log is compared anew.
-    pub(crate) fn after_step(
-        &mut self,
-        shadows: &mut Shadows,
-        step: &Step<'_>,
-        membership: &Membership,
-        found: &mut Found,
-    ) {
-        let node = step.node;
-        for batch in &shadows.of(node).claimed {
-            claimed(shadows.of(node), batch.as_ref(), step.disk(), found);
+impl Check for Durability {
+    fn stepped(&mut self, facts: &Facts, step: &Step<'_>, _: &News, found: &mut Found) {
+        let shadow = facts.shadows.of(step.node);
+        for batch in &shadow.claimed {
+            claimed(shadow, batch.as_ref(), step.disk(), found);
         }
-        for ServerEvent::Etcd(event) in &step.effects.trace {
-            snapshot_is_durable(node, event, step.disk(), found);
+        for event in step.told() {
+            snapshot_is_durable(step.node, event, step.disk(), found);
         }
-        if shadows.of(node).sync_failed {
-            says_nothing(shadows.of(node), step, found);
+        if shadow.sync_failed {
+            says_nothing(shadow, step, found);
         }
-        if shadows.of(node).has_recovered {
-            self.recovered(shadows, node, membership, found);
+        if let Some(recovered) = shadow.recovered {
+            self.recovered(facts, shadow, recovered, found);
         }
     }
 
     /// W1, when a client is told that its write happened.
-    pub(crate) fn acknowledged(
-        &mut self,
-        shadows: &Shadows,
-        node: Node,
-        (request, index): (u64, u64),
-        membership: &Membership,
-        found: &mut Found,
-    ) {
+    fn answered(&mut self, facts: &Facts, answered: &Answered<'_>, found: &mut Found) {
+        let Answered { node, request, .. } = *answered;
+        let is_done = answered.answer.certainty == Certainty::Done;
+        if answered.asked.is_none() || answered.is_read || !is_done {
+            return;
+        }
+        let Some(placed) = facts.replay.placed(request) else { return };
+        let index = placed.index;
         self.acknowledged = self.acknowledged.max(index);
+        let shadows = &facts.shadows;
         let is_durable = |shadow: &Shadow| shadow.is_durable(&shadows.committed, index);
-        match membership.quorum_could(shadows, index, is_durable) {
+        match facts.configurations.quorum_could(shadows, index, is_durable) {
             None => return,
             Some(true) => return found.looked(Promise::W1),
             Some(false) => {}
@@ -77,43 +66,37 @@ impl Durability {
         found.broken(Promise::W1, &[node], index, &[request], detail);
     }
 
+    fn at_end(&mut self, _: &Facts, machines: &[Machine], found: &mut Found) {
+        for machine in machines {
+            chain(machine.node(), &machine.disk, found);
+        }
+    }
+}
+
+impl Durability {
     /// W2, W3, W8; and W1 once more, since now it is known what is left.
-    fn recovered(
-        &mut self,
-        shadows: &mut Shadows,
-        node: Node,
-        membership: &Membership,
-        found: &mut Found,
-    ) {
-        let shadow = shadows.of(node);
-        let synced = shadow.durable.last_index();
-        let holds = shadow.log.agrees(&shadow.durable, synced)
-            || shadow.log.overwrites(&shadow.durable, synced);
-        let promise = if shadow.repaired { Promise::W3 } else { Promise::W2 };
-        let detail = |shadow: &Shadow| {
+    fn recovered(&self, facts: &Facts, shadow: &Shadow, recovered: Recovered, found: &mut Found) {
+        let (node, shadows) = (shadow.node, &facts.shadows);
+        let Recovered { synced, holds, died_booting, .. } = recovered;
+        let detail = || {
             let last = shadow.log.last_index();
+            let cut = if shadow.repaired { ", cut by its repair" } else { "" };
             format!(
-                "{node} had synced its log up to {synced} and came up with one up to {last}{}",
-                if shadow.repaired { ", cut by its repair" } else { "" }
+                "{node} had synced its log up to {synced} and came up with one up to {last}{cut}"
             )
         };
         // A flipped bit by hand may take entries with it; a server that goes on with less must not.
-        found.look(promise, holds, &[node], synced, || detail(shadow));
-        if shadow.died_booting {
-            found.look(Promise::W8, holds, &[node], synced, || detail(shadow));
-        }
-        let shadow = shadows.of_mut(node);
-        shadow.died_booting = false;
-        shadow.take_recovered();
-        if !holds {
-            shadow.durable = shadow.log.clone();
+        let promise = if shadow.repaired { Promise::W3 } else { Promise::W2 };
+        found.look(promise, holds, &[node], synced, detail);
+        if died_booting {
+            found.look(Promise::W8, holds, &[node], synced, detail);
         }
         let index = self.acknowledged;
         if holds || index == 0 {
             return;
         }
         let has = |shadow: &Shadow| shadow.is_durable(&shadows.committed, index);
-        let Some(is_left) = membership.quorum_could(shadows, index, has) else { return };
+        let Some(is_left) = facts.configurations.quorum_could(shadows, index, has) else { return };
         found.look(Promise::W1, is_left, &[node], index, || {
             format!(
                 "entry {index} was acknowledged; after {node} recovered it is left on {}",
@@ -182,26 +165,8 @@ fn says_nothing(shadow: &Shadow, step: &Step<'_>, found: &mut Found) {
     });
 }
 
-/// The hard state that a power cut now would leave: the last one in the last segment.
-pub(crate) fn durable_state(disk: &Disk) -> HardState {
-    let disk = after_power_cut(disk);
-    let Some(last) = segments(&disk).pop_back() else { return HardState::default() };
-    let last = [last];
-    let mut decoder = Decoder::new(&last);
-    let mut state = HardState::default();
-    while let Ok(Some(record)) = decoder.next_record() {
-        let data = record.data.unwrap_or_default();
-        if record.kind == RecordKind::State
-            && let Ok(decoded) = raftpb::HardState::decode(data)
-        {
-            state = decoded.into();
-        }
-    }
-    state
-}
-
 /// W4: the segments that are left, read as one log. An error that a server is to stop at is none.
-pub(crate) fn chain(node: Node, disk: &Disk, found: &mut Found) {
+fn chain(node: Node, disk: &Disk, found: &mut Found) {
     let segments: Vec<Segment> = segments(disk).into();
     if segments.len() < 2 {
         return;
@@ -218,25 +183,6 @@ pub(crate) fn chain(node: Node, disk: &Disk, found: &mut Found) {
     found.look(Promise::W4, !breaks, &[node], 0, || {
         error.map_or_else(String::new, |error| format!("{node}: {error}"))
     });
-}
-
-fn after_power_cut(disk: &Disk) -> Disk {
-    let mut disk = disk.clone();
-    disk.crash(&mut |_| false);
-    disk
-}
-
-fn segments(disk: &Disk) -> VecDeque<Segment> {
-    let directory = format!("{DATA_DIR}/member/wal");
-    let entries = disk.list(&directory).unwrap_or_default();
-    let names = entries.iter().filter_map(|entry| SegmentName::parse(&entry.name));
-    names.filter_map(|name| segment(disk, &directory, name)).collect()
-}
-
-fn segment(disk: &Disk, directory: &str, name: SegmentName) -> Option<Segment> {
-    let file = disk.open(&format!("{directory}/{name}")).ok()?;
-    let bytes = disk.read_range(file, 0..disk.data_end(file)).ok()?;
-    Some(Segment::new(name, &Bytes::from(bytes), disk.len(file)))
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use ordered::Map;
 
 use raft::{ConfState, HardState, MessageType};
 
-use super::Step;
-use super::durability::durable_state;
+use super::facts::shadow::{Shadow, Shadows, view};
+use super::facts::{Facts, News, durable};
 use super::promise::Promise;
-use super::shadow::{Shadow, Shadows, view};
 use super::violation::Found;
+use super::{Check, Step};
 use crate::scenario::Node;
 use crate::view::Role;
 
@@ -33,29 +33,23 @@ pub(crate) struct Elections {
     durable: Map<Node, HardState>,
 }
 
-impl Elections {
-    /// One server's step.
-    pub(crate) fn after_step(
-        &mut self,
-        shadows: &Shadows,
-        step: &Step<'_>,
-        conf: Option<&ConfState>,
-        found: &mut Found,
-    ) {
-        let shadow = shadows.of(step.node);
-        if shadow.has_recovered && !shadow.lost_power {
+impl Check for Elections {
+    fn stepped(&mut self, facts: &Facts, step: &Step<'_>, _: &News, found: &mut Found) {
+        let shadow = facts.shadows.of(step.node);
+        if shadow.recovered.is_some_and(|recovered| !recovered.lost_power) {
             // What it read in the machine's cache counts as durable to it.
             self.durable.insert(shadow.node, recovered_state(step));
         }
         for (to, message) in step.messages() {
-            self.sent(shadows, shadow, to, message, step, found);
+            self.sent(&facts.shadows, shadow, to, message, step, found);
         }
         let (before, now) = (shadow.before, shadow.now);
         if now.leads() {
             self.leads(shadow, found);
         }
         if now.leads() && !(before.leads() && before.term == now.term) {
-            self.elected(shadows, shadow, conf, found);
+            leader_is_complete(&facts.shadows, shadow, found);
+            self.elected(shadow, facts.configurations.of(step.node), found);
         }
         let campaigns = |role| matches!(role, Role::Candidate | Role::PreCandidate);
         if campaigns(now.role) && (now.role, now.term) != (before.role, before.term) {
@@ -63,6 +57,13 @@ impl Elections {
         }
     }
 
+    /// Its disk may hold anything now.
+    fn stopped(&mut self, node: Node) {
+        self.durable.remove(&node);
+    }
+}
+
+impl Elections {
     /// R1.
     fn leads(&mut self, shadow: &Shadow, found: &mut Found) {
         let (term, node) = (shadow.now.term, shadow.node);
@@ -72,28 +73,9 @@ impl Elections {
         });
     }
 
-    /// R4, R11, C4.
-    fn elected(
-        &mut self,
-        shadows: &Shadows,
-        shadow: &Shadow,
-        conf: Option<&ConfState>,
-        found: &mut Found,
-    ) {
+    /// R11, C4.
+    fn elected(&mut self, shadow: &Shadow, conf: Option<&ConfState>, found: &mut Found) {
         let (term, node) = (shadow.now.term, shadow.node);
-        let earlier = shadows.marks.iter().filter(|(_, of_term)| *of_term < term);
-        if let Some(index) = earlier.map(|(index, _)| *index).max().filter(|index| *index > 0) {
-            let holds = shadow.log.agrees(&shadows.committed, index);
-            found.look(Promise::R4, holds, &[node], index, || {
-                let has = shadow.log.term(index);
-                let committed = shadows.committed.term(index);
-                format!(
-                    "{node} leads in term {term}; entry {index} of term {committed} is committed, \
-                     and in its log there is {}",
-                    if has == 0 { "none".to_owned() } else { format!("another, of term {has}") }
-                )
-            });
-        }
         let Some(own) = self.candidates.get(&(term, node)).copied() else { return };
         let mut granted = vec![shadow.member_id];
         for ((_, id), vote) in self.votes.range((term, 0)..=(term, u64::MAX)) {
@@ -154,7 +136,7 @@ impl Elections {
         };
         let known = self.durable.get_or_default(node);
         if !is_needed(known) {
-            *known = durable_state(step.disk());
+            *known = durable::hard_state(step.disk());
         }
         found.look(Promise::R8, is_needed(known), &[node, to], 0, || {
             let (msg_type, HardState { term: has, vote, .. }) = (message.msg_type, known);
@@ -167,11 +149,24 @@ impl Elections {
             )
         });
     }
+}
 
-    /// Its disk may hold anything now.
-    pub(crate) fn stopped(&mut self, node: Node) {
-        self.durable.remove(&node);
-    }
+/// R4.
+fn leader_is_complete(shadows: &Shadows, shadow: &Shadow, found: &mut Found) {
+    let (term, node) = (shadow.now.term, shadow.node);
+    let earlier = shadows.marks.iter().filter(|(_, of_term)| *of_term < term);
+    let last = earlier.map(|(index, _)| *index).max().filter(|index| *index > 0);
+    let Some(index) = last else { return };
+    let holds = shadow.log.agrees(&shadows.committed, index);
+    found.look(Promise::R4, holds, &[node], index, || {
+        let has = shadow.log.term(index);
+        let committed = shadows.committed.term(index);
+        format!(
+            "{node} leads in term {term}; entry {index} of term {committed} is committed, and in \
+             its log there is {}",
+            if has == 0 { "none".to_owned() } else { format!("another, of term {has}") }
+        )
+    });
 }
 
 fn recovered_state(step: &Step<'_>) -> HardState {
@@ -199,7 +194,7 @@ fn campaigned(shadow: &Shadow, found: &mut Found) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::shadow::Stand;
+    use crate::check::facts::shadow::Stand;
     use crate::scenario::ClusterSpec;
     use crate::world::World;
 
@@ -243,7 +238,7 @@ mod tests {
         elections.votes.insert((2, member_id(&shadows, voter)), vote);
         let mut elected = |conf: &ConfState| {
             let mut found = Found::new();
-            elections.elected(&shadows, shadows.of(leader), Some(conf), &mut found);
+            elections.elected(shadows.of(leader), Some(conf), &mut found);
             broken(&found)
         };
         let ids = [1, 2, 3].map(|number| member_id(&shadows, Node(number)));

@@ -5,26 +5,20 @@ use std::sync::Arc;
 use etcd::request::{OperationReply, Reply, Request};
 use ordered::{Set, SharedList, SharedMap};
 
+use super::facts::Facts;
 use super::linearizability::{Bounds, Operation, Verdict, decide};
 use super::names::Names;
 use super::promise::Promise;
 use super::violation::Found;
-use crate::machine::{Answer, AnswerBody, Certainty, etcd_request};
+use super::{Asked, Check, Ended};
+use crate::machine::{Answer, AnswerBody, Certainty, Machine, etcd_request};
 use crate::scenario::{ClientCommand, Node};
 
 /// Operations that are remembered; a longer history is not searched.
-pub const OPERATIONS_MAX: usize = 50_000;
+const OPERATIONS_MAX: usize = 50_000;
 
 /// What a search at the end of a run may use: well below a second.
 const BOUNDS: Bounds = Bounds { configurations: 20_000, steps: 300_000 };
-
-/// A request on its way.
-pub(crate) struct Asked<'a> {
-    pub(crate) request: u64,
-    /// The first request of the operation, if this one asks again.
-    pub(crate) retry_of: Option<u64>,
-    pub(crate) command: &'a Arc<ClientCommand>,
-}
 
 #[derive(Clone, Debug)]
 struct Did {
@@ -78,7 +72,7 @@ struct Moment {
 
 /// See the module's head.
 #[derive(Clone, Debug, Default)]
-pub struct History {
+pub(crate) struct History {
     operations: SharedList<Did>,
     /// Places of operations by their requests.
     places: SharedMap<u64, usize>,
@@ -87,8 +81,8 @@ pub struct History {
     left_out: u64,
 }
 
-impl History {
-    pub(crate) fn asked(&mut self, asked: &Asked<'_>) {
+impl Check for History {
+    fn asked(&mut self, _: &Facts, asked: &Asked<'_>) {
         self.clock += 1;
         if let Some(place) = asked.retry_of.and_then(|first| self.places.get(&first).copied()) {
             self.places.insert(asked.request, place);
@@ -113,7 +107,8 @@ impl History {
         });
     }
 
-    pub(crate) fn ended(&mut self, node: Node, request: u64, answer: &Answer, found: &Found) {
+    fn ended(&mut self, _: &Facts, ended: &Ended<'_>, found: &mut Found) {
+        let Ended { node, request, answer } = *ended;
         self.clock += 1;
         let moment = Moment { at: (found.event, found.now_ns), node };
         let Some(did) = self.places.get(&request).and_then(|at| self.operations.get_mut(*at))
@@ -127,8 +122,14 @@ impl History {
         };
     }
 
+    fn at_end(&mut self, _: &Facts, _: &[Machine], found: &mut Found) {
+        self.decide(found);
+    }
+}
+
+impl History {
     /// Searches an order.
-    pub(crate) fn decide(&self, found: &mut Found) {
+    pub(super) fn decide(&self, found: &mut Found) {
         let promise = Promise::Linearizable;
         if self.left_out > 0 {
             found.undecided(promise, format!("more than {OPERATIONS_MAX} operations"));
@@ -168,7 +169,7 @@ impl History {
     }
 
     /// The history as the search takes it.
-    pub fn operations(&self) -> Vec<Operation> {
+    fn operations(&self) -> Vec<Operation> {
         let mut names = Names::default();
         let requests: Vec<Option<Request>> =
             self.operations.iter().map(|did| etcd_request(&did.command)).collect();

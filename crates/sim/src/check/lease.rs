@@ -4,20 +4,18 @@
 //! ended lease takes with it, by the stores of the servers that applied the entry. A clock is that
 //! of the process: skewed or set forward, it counts as it is.
 
-use ordered::Map;
-
 use etcd::mvcc::{Backend, KeyRange, RangeOptions, Store};
 use etcd::request::{LeaseKeepAliveReply, LeaseTimeToLiveReply, Reply};
 use etcd::server::{ServerEvent as EtcdEvent, View};
-use ordered::SharedMap;
+use ordered::{Map, SharedMap};
 
-use super::Step;
-use super::clients::Placed;
-use super::model::Model;
+use super::facts::replay::{Placed, Replayed};
+use super::facts::shadow::{Shadow, view};
+use super::facts::{Facts, News};
 use super::promise::Promise;
-use super::shadow::{Shadow, view};
 use super::violation::Found;
-use crate::machine::{Machine, ServerEvent};
+use super::{Answered, Asked, Check, Ended, Step};
+use crate::machine::AnswerBody;
 use crate::scenario::{Node, SECOND_NS};
 
 /// One server's clock, and since when each lease runs by it.
@@ -40,9 +38,9 @@ struct Own {
     clock: Clock,
 }
 
-/// An entry that ended a lease.
+/// What an entry that ended a lease did.
 #[derive(Clone, Copy, Debug)]
-struct Ended {
+struct End {
     lease: i64,
     revision: i64,
 }
@@ -56,7 +54,7 @@ pub(crate) struct Leases {
     /// By the entry that made it.
     granted: SharedMap<u64, i64>,
     /// By the entry that ended it.
-    ended: SharedMap<u64, Ended>,
+    ended: SharedMap<u64, End>,
     /// The last entry that ended a lease.
     ended_at: SharedMap<i64, u64>,
     /// Seconds that leases were granted, also of those that ended.
@@ -67,18 +65,51 @@ pub(crate) struct Leases {
     extension_ns: u64,
 }
 
+impl Check for Leases {
+    fn stepped(&mut self, facts: &Facts, step: &Step<'_>, news: &News, found: &mut Found) {
+        let shadow = facts.shadows.of(step.node);
+        self.follow(shadow, step);
+        for replayed in &news.replayed {
+            self.replayed(replayed, found);
+        }
+        self.applied(step, found);
+    }
+
+    fn asked(&mut self, facts: &Facts, asked: &Asked<'_>) {
+        self.asked.insert(asked.request, facts.replay.last_index());
+    }
+
+    /// L4, L5.
+    fn answered(&mut self, _: &Facts, answered: &Answered<'_>, found: &mut Found) {
+        let AnswerBody::Etcd(reply) = &answered.answer.body else { return };
+        match reply {
+            Reply::LeaseKeepAlive(reply) if reply.ttl > 0 => {
+                self.kept_alive(answered.node, answered.request, reply, found);
+            }
+            Reply::LeaseTimeToLive(reply) if reply.ttl >= 0 => {
+                self.has_left(answered.node, reply, found);
+            }
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, _: &Facts, ended: &Ended<'_>, _: &mut Found) {
+        self.asked.remove(&ended.request);
+    }
+}
+
 impl Leases {
-    /// One server's step, before what it was the first to know committed is replayed.
-    pub(crate) fn before_replay(&mut self, shadow: &Shadow, step: &Step<'_>, machine: &Machine) {
-        if let Some(view) = view(machine) {
+    /// Takes up a server's clock, and what it proposes of its own.
+    fn follow(&mut self, shadow: &Shadow, step: &Step<'_>) {
+        if let Some(view) = view(step.machine) {
             self.extension_ns = view.config().election_timeout_ns();
         }
         let clock = self.clocks.get_or_default(shadow.node);
         if clock.boots != shadow.boots {
             *clock = Clock { boots: shadow.boots, ..Clock::default() };
         }
-        clock.now_ns = machine.shown_ns();
-        for ServerEvent::Etcd(event) in &step.effects.trace {
+        clock.now_ns = step.machine.shown_ns();
+        for event in step.told() {
             match event {
                 EtcdEvent::BecameRole { role: raft::Role::Leader, .. } => {
                     clock.leads_since_ns = clock.now_ns;
@@ -94,18 +125,18 @@ impl Leases {
         }
     }
 
-    /// The next committed entry, with its term: L1 and L2.
-    pub(crate) fn replayed(&mut self, term: u64, placed: Placed, model: &Model, found: &mut Found) {
-        let Placed { index, effect } = placed;
-        if let Some(lease) = effect.granted {
+    /// A committed entry: L1 and L2.
+    fn replayed(&mut self, replayed: &Replayed, found: &mut Found) {
+        let (Placed { index, effect }, term) = (replayed.placed, replayed.term);
+        if let Some((lease, ttl)) = effect.granted {
             self.granted.insert(index, lease);
-            self.ttls.insert(lease, model.lease(lease).unwrap_or(0));
+            self.ttls.insert(lease, ttl);
         }
         let own = self.own.remove(&effect.proposal);
         let Some(lease) = effect.revoked else { return };
         self.ended_at.insert(lease, index);
         if effect.modified {
-            self.ended.insert(index, Ended { lease, revision: effect.revision });
+            self.ended.insert(index, End { lease, revision: effect.revision });
         }
         let Some(Own { node, leads, term: of_term, clock }) = own else { return };
         found.look(Promise::L2, leads && of_term == term, &[node], index, || {
@@ -128,48 +159,21 @@ impl Leases {
         });
     }
 
-    /// One server's step, after the replay: L3.
-    pub(crate) fn after_step(
-        &mut self,
-        shadow: &Shadow,
-        step: &Step<'_>,
-        machine: &Machine,
-        found: &mut Found,
-    ) {
-        for ServerEvent::Etcd(event) in &step.effects.trace {
+    /// What a server applied: L3, and since when leases run there.
+    fn applied(&mut self, step: &Step<'_>, found: &mut Found) {
+        for event in step.told() {
             let EtcdEvent::Applied { index, revision } = event else { continue };
             if let (Some(lease), Some(clock)) =
-                (self.granted.get(index), self.clocks.get_mut(&shadow.node))
+                (self.granted.get(index), self.clocks.get_mut(&step.node))
             {
                 clock.started_ns.insert(*lease, clock.now_ns);
             }
             let ended = self.ended.get(index).copied();
             if let Some(ended) = ended.filter(|ended| ended.revision == *revision)
-                && let Some(store) = view(machine).and_then(View::store)
+                && let Some(store) = view(step.machine).and_then(View::store)
             {
-                keys_are_gone(shadow.node, store, *index, ended, found);
+                keys_are_gone(step.node, store, *index, ended, found);
             }
-        }
-    }
-
-    /// A client asks; so much is committed.
-    pub(crate) fn asked(&mut self, request: u64, committed: u64) {
-        self.asked.insert(request, committed);
-    }
-
-    /// A client has its answer, or gave up.
-    pub(crate) fn forget(&mut self, request: u64) {
-        self.asked.remove(&request);
-    }
-
-    /// A server answers: L4, L5.
-    pub(crate) fn answered(&mut self, node: Node, request: u64, reply: &Reply, found: &mut Found) {
-        match reply {
-            Reply::LeaseKeepAlive(reply) if reply.ttl > 0 => {
-                self.kept_alive(node, request, reply, found);
-            }
-            Reply::LeaseTimeToLive(reply) if reply.ttl >= 0 => self.has_left(node, reply, found),
-            _ => {}
         }
     }
 
@@ -214,10 +218,10 @@ fn keys_are_gone<B: Backend>(
     node: Node,
     store: &Store<B>,
     index: u64,
-    ended: Ended,
+    ended: End,
     found: &mut Found,
 ) {
-    let Ended { lease, revision } = ended;
+    let End { lease, revision } = ended;
     let options = RangeOptions { revision, ..RangeOptions::default() };
     let Ok(result) = store.range(&KeyRange::all(), options) else { return };
     let left = result.kvs.iter().find(|kv| kv.lease == lease);
@@ -236,52 +240,55 @@ mod tests {
     use prost::Message as _;
 
     use super::*;
-    use crate::check::model::Effect;
+    use crate::check::facts::replay::Replay;
+    use crate::machine::{Answer, Certainty};
 
     const LEADER: Node = Node(1);
 
-    fn applied(model: &mut Model, request: &InternalRaftRequest) -> Effect {
-        model.apply(&request.encode_to_vec().into()).expect("it is a request")
-    }
-
     /// Lease 7 of 5 s is granted by entry 1 at 10 s, and ended by entry 2, which the leader of term
     /// 3 proposed at that time; the entry is of that term.
-    fn ended(at_s: u64, of_term: u64) -> (Leases, Model, Vec<Promise>) {
-        let (mut leases, mut model, mut found) = (Leases::default(), Model::new(), Found::new());
+    fn ended(at_s: u64, of_term: u64) -> (Leases, Vec<Promise>) {
+        let (mut leases, mut replay, mut found) = (Leases::default(), Replay::new(), Found::new());
+        let mut next = |leases: &mut Leases, term, request: InternalRaftRequest| {
+            let replayed = replay.next(term, Some(&request.encode_to_vec().into()));
+            leases.replayed(&replayed.expect("it is a request"), &mut found);
+        };
         let lease_grant = Some(LeaseGrantRequest { id: 7, ttl: 5 });
         let grant = InternalRaftRequest { id: 1, lease_grant, ..Default::default() };
-        let effect = applied(&mut model, &grant);
-        leases.replayed(3, Placed { index: 1, effect }, &model, &mut found);
+        next(&mut leases, 3, grant);
         let mut clock = Clock { now_ns: at_s * SECOND_NS, ..Clock::default() };
         clock.started_ns.insert(7, 10 * SECOND_NS);
         leases.own.insert(2, Own { node: LEADER, leads: true, term: 3, clock });
         let lease_revoke = Some(LeaseRevokeRequest { id: 7 });
         let revoke = InternalRaftRequest { id: 2, lease_revoke, ..Default::default() };
-        let effect = applied(&mut model, &revoke);
-        leases.replayed(of_term, Placed { index: 2, effect }, &model, &mut found);
+        next(&mut leases, of_term, revoke);
         let broken = found.violations().iter().map(|one| one.promise).collect();
-        (leases, model, broken)
+        (leases, broken)
     }
 
     #[test]
     fn a_lease_ends_after_its_time_by_the_leader_of_the_term_or_a_promise_is_broken() {
-        assert_eq!(ended(15, 3).2, [], "after five seconds");
-        assert_eq!(ended(14, 3).2, [Promise::L1], "after four");
-        assert_eq!(ended(15, 4).2, [Promise::L2], "another leads in the term of the entry");
+        assert_eq!(ended(15, 3).1, [], "after five seconds");
+        assert_eq!(ended(14, 3).1, [Promise::L1], "after four");
+        assert_eq!(ended(15, 4).1, [Promise::L2], "another leads in the term of the entry");
     }
 
     #[test]
     fn a_lease_that_ended_before_the_question_is_not_kept_alive_and_none_has_more_than_its_time() {
-        let (mut leases, _, _) = ended(15, 3);
-        leases.asked(50, 1);
-        leases.asked(51, 2);
+        let (mut leases, _) = ended(15, 3);
+        leases.asked.insert(50, 1);
+        leases.asked.insert(51, 2);
         let kept = |id| {
             let header = ResponseHeader::default();
             Reply::LeaseKeepAlive(LeaseKeepAliveReply { header, id, ttl: 5 })
         };
+        let facts = Facts::new(&[]);
         let mut said = |request, reply: &Reply| {
             let mut found = Found::new();
-            leases.answered(LEADER, request, reply, &mut found);
+            let body = AnswerBody::Etcd(reply.clone());
+            let answer = &Answer { certainty: Certainty::Done, revision: None, body };
+            let answered = Answered { node: LEADER, request, asked: None, is_read: true, answer };
+            leases.answered(&facts, &answered, &mut found);
             found.violations().iter().map(|one| one.promise).collect::<Vec<_>>()
         };
         assert_eq!(said(50, &kept(7)), [], "it ended meanwhile");
@@ -306,7 +313,7 @@ mod tests {
         let revision = txn.end().revision;
         let broken = |lease| {
             let mut found = Found::new();
-            keys_are_gone(LEADER, &store, 9, Ended { lease, revision }, &mut found);
+            keys_are_gone(LEADER, &store, 9, End { lease, revision }, &mut found);
             found.violations().iter().map(|one| one.promise).collect::<Vec<_>>()
         };
         assert_eq!(broken(7), [Promise::L3], "a key hangs on it");

@@ -4,9 +4,11 @@
 //! The clock of this check begins anew with every disturbance; servers and links outside of the
 //! quorum may stay broken, since that is what quorums are for.
 
+use super::facts::Facts;
+use super::facts::shadow::{Shadow, Shadows};
 use super::promise::Promise;
-use super::shadow::{Shadow, Shadows};
 use super::violation::Found;
+use super::{Check, LeftAlone};
 use crate::scenario::Node;
 
 /// Election timeouts after which a quorum must have made progress. An election that fails is held
@@ -29,17 +31,11 @@ pub(crate) struct Liveness {
     leading_since_ns: u64,
 }
 
-impl Liveness {
-    /// Looks at the quorum that is left alone now, if there is one.
-    pub(crate) fn look(
-        &mut self,
-        shadows: &Shadows,
-        quorum: Vec<Node>,
-        patience_ns: u64,
-        found: &mut Found,
-    ) {
-        if quorum != self.quorum {
-            self.quorum = quorum;
+impl Check for Liveness {
+    fn left_alone(&mut self, facts: &Facts, alone: &LeftAlone, found: &mut Found) {
+        let (shadows, patience_ns) = (&facts.shadows, alone.patience_ns);
+        if alone.quorum != self.quorum {
+            self.quorum.clone_from(&alone.quorum);
             self.begin(shadows, found.now_ns);
             return;
         }
@@ -62,6 +58,12 @@ impl Liveness {
         self.begin(shadows, found.now_ns);
     }
 
+    fn disturbed(&mut self) {
+        self.quorum.clear();
+    }
+}
+
+impl Liveness {
     fn follow(&mut self, leader: Option<&Shadow>, now_ns: u64) {
         let leading = leader.map(|leader| (leader.node, leader.now.term));
         if leading != self.leading {
@@ -92,10 +94,5 @@ impl Liveness {
         let leads = |shadow: &&Shadow| self.quorum.contains(&shadow.node) && shadow.now.leads();
         let leader = shadows.iter().find(leads);
         self.last_index = leader.map_or(0, |leader| leader.now.last_index);
-    }
-
-    /// Something was done to the cluster.
-    pub(crate) fn disturbed(&mut self) {
-        self.quorum.clear();
     }
 }

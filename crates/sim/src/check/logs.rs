@@ -3,59 +3,54 @@
 use ordered::SharedMap;
 use raft::ConfState;
 
-use super::membership::Membership;
+use super::facts::shadow::{Log, Shadow, Shadows, list};
+use super::facts::{Facts, News};
 use super::promise::Promise;
-use super::shadow::{Log, Shadow, Shadows};
 use super::violation::Found;
+use super::{Check, Step};
 use crate::scenario::Node;
 
 /// Of the entries that every server of a new cluster begins with; nobody had to send them.
 const FOUNDING_TERM: u64 = 1;
 
-/// What is remembered of logs beyond the shadows.
+/// What is remembered of logs beyond what is known of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Logs {
     /// The chain of every entry that was ever in a log, by index and term.
     written: SharedMap<(u64, u64), u64>,
 }
 
-impl Logs {
-    /// One server's step.
-    pub(crate) fn after_step(
-        &mut self,
-        shadows: &mut Shadows,
-        node: Node,
-        membership: &Membership,
-        found: &mut Found,
-    ) {
-        let shadow = shadows.of(node);
-        if !shadow.is_up {
-            return;
-        }
+impl Check for Logs {
+    fn stepped(&mut self, facts: &Facts, step: &Step<'_>, news: &News, found: &mut Found) {
+        let shadow = facts.shadows.of(step.node);
         self.matches(shadow, found);
         only_appended(shadow, found);
         went_on(shadow, found);
         let (before, now) = (shadow.before, shadow.now);
-        let was_cut = shadow.cut_to.is_some();
-        if now.commit > before.commit {
-            committed(shadows, node, found);
-            if now.leads() && before.leads() && now.term == before.term {
-                commits_own_term(shadows.of(node), found);
-            }
-            if now.leads() {
-                commit_is_durable(shadows, shadows.of(node), membership, found);
-            }
+        let commits = now.commit > before.commit;
+        if commits {
+            is_committed_prefix(shadow, &facts.shadows.committed, news.committed_before, found);
         }
-        let conf = membership.of(node);
-        if let Some(conf) = conf.filter(|_| was_cut || now.commit > before.commit) {
-            quorum_holds(shadows, node, conf, found);
+        if commits && now.leads() {
+            if before.leads() && now.term == before.term {
+                commits_own_term(shadow, found);
+            }
+            commit_is_durable(facts, shadow, found);
+        }
+        if commits || shadow.cut_to.is_some() {
+            let conf = facts.configurations.of(step.node);
+            if let Some(conf) = conf {
+                quorum_holds(&facts.shadows, step.node, conf, found);
+            }
         }
     }
+}
 
+impl Logs {
     /// R3.
     fn matches(&mut self, shadow: &Shadow, found: &mut Found) {
         let old = shadow.cut_to.unwrap_or(shadow.before.last_index);
-        let from = if shadow.has_recovered { shadow.now.sentinel } else { old };
+        let from = if shadow.recovered.is_some() { shadow.now.sentinel } else { old };
         for index in from + 1..=shadow.log.last_index() {
             let Some(written) = shadow.log.get(index) else { continue };
             let key = (index, written.term);
@@ -104,27 +99,23 @@ fn went_on(shadow: &Shadow, found: &mut Found) {
     });
 }
 
-/// R5; and takes up what nobody knew to be committed.
-fn committed(shadows: &mut Shadows, node: Node, found: &mut Found) {
-    let Shadow { log, now, .. } = shadows.of(node);
-    let (commit, term, log) = (now.commit, now.term, log.clone());
-    let known = shadows.committed.last_index().min(commit);
-    if known > 0 {
-        let holds = log.agrees(&shadows.committed, known);
-        found.look(Promise::R5, holds, &[node], known, || {
-            let first = first_difference(&log, &shadows.committed, known);
-            format!(
-                "{node} takes {commit} for committed; its entry {first} is of term {}, and one of \
-                 term {} is committed there",
-                log.term(first),
-                shadows.committed.term(first)
-            )
-        });
+/// R5, as far as something was known to be committed before.
+fn is_committed_prefix(shadow: &Shadow, committed: &Log, before: u64, found: &mut Found) {
+    let Shadow { node, now, log, .. } = shadow;
+    let known = before.min(now.commit);
+    if known == 0 {
+        return;
     }
-    shadows.committed.extend_from(&log, commit);
-    if shadows.marks.back().is_none_or(|(index, _)| *index < commit) {
-        shadows.marks.push_back((commit, term));
-    }
+    found.look(Promise::R5, log.agrees(committed, known), &[*node], known, || {
+        let first = first_difference(log, committed, known);
+        format!(
+            "{node} takes {} for committed; its entry {first} is of term {}, and one of term {} is \
+             committed there",
+            now.commit,
+            log.term(first),
+            committed.term(first)
+        )
+    });
 }
 
 fn first_difference(one: &Log, other: &Log, last: u64) -> u64 {
@@ -141,16 +132,12 @@ fn commits_own_term(shadow: &Shadow, found: &mut Found) {
 }
 
 /// R7.
-fn commit_is_durable(
-    shadows: &Shadows,
-    leader: &Shadow,
-    membership: &Membership,
-    found: &mut Found,
-) {
+fn commit_is_durable(facts: &Facts, leader: &Shadow, found: &mut Found) {
+    let Facts { shadows, configurations, .. } = facts;
     let (now, node) = (leader.now, leader.node);
     let index = now.commit;
     let is_durable = |shadow: &Shadow| shadow.is_durable(&leader.log, index);
-    let Some(has_quorum) = membership.quorum_could(shadows, index, is_durable) else { return };
+    let Some(has_quorum) = configurations.quorum_could(shadows, index, is_durable) else { return };
     let holds = index <= now.last_index && has_quorum;
     found.look(Promise::R7, holds, &[node], index, || {
         format!("{node} commits up to {index}, which is durable on {}", list(shadows, is_durable))
@@ -173,19 +160,6 @@ fn quorum_holds(shadows: &Shadows, node: Node, conf: &ConfState, found: &mut Fou
     });
 }
 
-/// Whether those for which it is true are a quorum of both halves of the configuration.
-pub(crate) fn has_quorum(
-    shadows: &Shadows,
-    conf: &ConfState,
-    is: impl Fn(&Shadow) -> bool,
-) -> bool {
-    let won = |voters: &[u64]| {
-        let yes = voters.iter().filter(|id| shadows.of_member(**id).is_some_and(&is)).count();
-        voters.is_empty() || yes > voters.len() / 2
-    };
-    won(&conf.voters) && won(&conf.voters_outgoing)
-}
-
 /// Whether no quorum can be made of those for which it is not true.
 fn every_quorum_has_one(shadows: &Shadows, conf: &ConfState, is: impl Fn(&Shadow) -> bool) -> bool {
     let blocks = |voters: &[u64]| {
@@ -195,17 +169,10 @@ fn every_quorum_has_one(shadows: &Shadows, conf: &ConfState, is: impl Fn(&Shadow
     blocks(&conf.voters) || blocks(&conf.voters_outgoing)
 }
 
-/// The servers for which it is true, in words.
-pub(crate) fn list(shadows: &Shadows, is: impl Fn(&Shadow) -> bool) -> String {
-    let names: Vec<String> =
-        shadows.iter().filter(|shadow| is(shadow)).map(|shadow| shadow.node.to_string()).collect();
-    if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::shadow::Stand;
+    use crate::check::facts::shadow::Stand;
     use crate::scenario::ClusterSpec;
     use crate::view::Role;
     use crate::world::World;
@@ -213,8 +180,9 @@ mod tests {
     /// A server between two stands, of one life.
     fn moved(before: Stand, now: Stand, cut_to: Option<u64>) -> Shadow {
         let world = World::new(ClusterSpec::default());
-        let shadow = Shadows::new(world.machines()).of(Node(1)).clone();
-        Shadow { before, now, cut_to, ..shadow }
+        let mut shadow = Shadows::new(world.machines()).of(Node(1)).clone();
+        (shadow.before, shadow.now, shadow.cut_to) = (before, now, cut_to);
+        shadow
     }
 
     fn broken(check: impl FnOnce(&mut Found)) -> Vec<Promise> {

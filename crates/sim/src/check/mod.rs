@@ -1,17 +1,19 @@
 //! The cluster's promises, looked at after every event.
 //!
 //! [`Checks`] sees everything that a world does (steps of servers, syncs, power cuts, what clients
-//! asked and got), keeps what it needs of it (`shadow`), and reports a broken promise as a
-//! [`Violation`]. It never changes the run. Each group of promises is a file; `promise` is the
-//! one table of them all.
+//! asked and got) and reports a broken promise as a [`Violation`]. It never changes the run.
 //!
 //! ```text
-//! shadow      each server's log, durable log and standing; the committed log
-//!   ↓
-//! elections · logs · membership · durability · store · lease · watch · clients · liveness
-//!   ↓
-//! Found       violations, and how often each promise was looked at
+//! world ─→ Facts    what is known of the cluster: logs, members, the committed log replayed
+//!            ↓
+//!          Check    one file a group of promises; the table below has them all
+//!            ↓
+//!          Found    violations, and how often each promise was looked at
 //! ```
+//!
+//! Facts are followed first and judged by nobody; then every check looks, with its own memory and
+//! never at another check. A new one is a file and a line of the table; what it promises has its
+//! rows in the table of `promise`.
 //!
 //! A check that saw nothing does not hold: its promise is *unknown*. What a check needs beyond its
 //! bounds (a history that is too long to search) makes it unknown too, with the reason.
@@ -23,24 +25,13 @@
     reason = "a check looks at the few kinds of things that it is about"
 )]
 
-mod clients;
-mod durability;
-mod elections;
-pub mod history;
-mod lease;
+mod facts;
 pub mod linearizability;
-mod liveness;
-mod logs;
-mod membership;
-mod model;
 mod names;
 mod promise;
-mod shadow;
-mod store;
-mod told;
 mod violation;
-mod watch;
 
+pub(crate) use facts::shadow::Excuse;
 pub(crate) use liveness::PATIENCE_ELECTIONS;
 pub use promise::{PROMISES, Promise, PromiseGroup, PromiseInfo};
 pub use violation::{Found, State, Violation};
@@ -48,40 +39,175 @@ pub use violation::{Found, State, Violation};
 use std::sync::Arc;
 
 use disk::Disk;
+use etcd::request::{Request, WatchResponse};
 use etcd::server::ServerEvent as EtcdEvent;
 
-use crate::machine::{
-    Answer, AnswerBody, Certainty, Effects, KILLED, Machine, Message, ServerEvent, WatchAnswer,
-    etcd_request,
-};
+use crate::machine::{Answer, Effects, Machine, Message, ServerEvent, WatchAnswer, etcd_request};
 use crate::scenario::{ClientCommand, Node, Watch};
-use clients::Replay;
-use durability::Durability;
-use elections::Elections;
-use history::{Asked, History};
-use lease::Leases;
-use liveness::Liveness;
-use logs::Logs;
-use membership::Membership;
-pub(crate) use shadow::Excuse;
-use shadow::{Log, Shadow, Shadows};
-use store::Stores;
-use watch::WatchChecks;
+use facts::configurations::has_quorum;
+use facts::shadow::{Log, Shadow};
+use facts::{Facts, News};
+
+/// A group of promises and what it remembers. Each function is told of one kind of thing that
+/// happened; what a check does not care for it leaves out.
+trait Check {
+    /// A server that takes part in consensus did what an input made it do.
+    fn stepped(&mut self, _: &Facts, _: &Step<'_>, _: &News, _: &mut Found) {}
+
+    /// A message arrived and its receiver has taken it.
+    fn received(&mut self, _: &Facts, _: &Received, _: &mut Found) {}
+
+    /// A process ended by itself.
+    fn died(&mut self, _: &Facts, _node: Node, _reason: &str, _: &mut Found) {}
+
+    /// A process is gone, for whatever reason.
+    fn stopped(&mut self, _: Node) {}
+
+    /// Something was done to the cluster.
+    fn disturbed(&mut self) {}
+
+    /// At some times: the servers of the quorum that is left alone, none if there is none.
+    fn left_alone(&mut self, _: &Facts, _: &LeftAlone, _: &mut Found) {}
+
+    /// A client asks.
+    fn asked(&mut self, _: &Facts, _: &Asked<'_>) {}
+
+    /// A server answers.
+    fn answered(&mut self, _: &Facts, _: &Answered<'_>, _: &mut Found) {}
+
+    /// The client has the answer, or gave up.
+    fn ended(&mut self, _: &Facts, _: &Ended<'_>, _: &mut Found) {}
+
+    /// A client asks to watch, for the first time or again after a break.
+    fn watch_opened(&mut self, _: WatchOpened<'_>) {}
+
+    /// A client hears something on a watch stream.
+    fn watch_heard(&mut self, _: &Facts, _stream: u64, _: &WatchResponse, _: &mut Found) {}
+
+    /// What can only be said at the end of a run.
+    fn at_end(&mut self, _: &Facts, _: &[Machine], _: &mut Found) {}
+}
+
+macro_rules! checks {
+    ($($file:ident $check:ident: $($promise:ident)*,)*) => {
+        $(mod $file;)*
+
+        /// All checks, in the order of the table.
+        #[derive(Clone, Default)]
+        struct Every {
+            $($file: $file::$check,)*
+        }
+
+        /// What they report on.
+        const REPORTED: &[Promise] = &[$($(Promise::$promise,)*)*];
+
+        impl Every {
+            fn stepped(&mut self, facts: &Facts, step: &Step<'_>, news: &News, found: &mut Found) {
+                $(self.$file.stepped(facts, step, news, found);)*
+            }
+
+            fn received(&mut self, facts: &Facts, received: &Received, found: &mut Found) {
+                $(self.$file.received(facts, received, found);)*
+            }
+
+            fn died(&mut self, facts: &Facts, node: Node, reason: &str, found: &mut Found) {
+                $(self.$file.died(facts, node, reason, found);)*
+            }
+
+            fn stopped(&mut self, node: Node) {
+                $(self.$file.stopped(node);)*
+            }
+
+            fn disturbed(&mut self) {
+                $(self.$file.disturbed();)*
+            }
+
+            fn left_alone(&mut self, facts: &Facts, alone: &LeftAlone, found: &mut Found) {
+                $(self.$file.left_alone(facts, alone, found);)*
+            }
+
+            fn asked(&mut self, facts: &Facts, asked: &Asked<'_>) {
+                $(self.$file.asked(facts, asked);)*
+            }
+
+            fn answered(&mut self, facts: &Facts, answered: &Answered<'_>, found: &mut Found) {
+                $(self.$file.answered(facts, answered, found);)*
+            }
+
+            fn ended(&mut self, facts: &Facts, ended: &Ended<'_>, found: &mut Found) {
+                $(self.$file.ended(facts, ended, found);)*
+            }
+
+            fn watch_opened(&mut self, opened: WatchOpened<'_>) {
+                $(self.$file.watch_opened(opened);)*
+            }
+
+            fn watch_heard(
+                &mut self,
+                facts: &Facts,
+                stream: u64,
+                response: &WatchResponse,
+                found: &mut Found,
+            ) {
+                $(self.$file.watch_heard(facts, stream, response, found);)*
+            }
+
+            fn at_end(&mut self, facts: &Facts, machines: &[Machine], found: &mut Found) {
+                $(self.$file.at_end(facts, machines, found);)*
+            }
+        }
+    };
+}
+
+checks! {
+    membership Membership: C1 C2 C5 C6,
+    elections Elections: R1 R4 R8 R11 C3 C4,
+    durability Durability: W1 W2 W3 W4 W5 W6 W7 W8,
+    logs Logs: R2 R3 R5 R6 R7 R9 R10,
+    clients Clients: Replay Serializable AtMostOnce M3 M6,
+    lease Leases: L1 L2 L3 L4 L5,
+    store Stores: M1 M2 M4 M5 M6 M7 M8,
+    watch Watches: WatchOrdered WatchUnique WatchReliable WatchAtomic WatchResumable WatchBookmarkable WatchExact,
+    history History: Linearizable,
+    liveness Liveness: Liveness,
+    deaths Deaths: Fatal,
+}
+
+// Every promise is some check's.
+const _: () = {
+    let mut place = 0;
+    while place < PROMISES.len() {
+        assert!(is_reported(PROMISES[place]), "no check reports on a promise");
+        place += 1;
+    }
+};
+
+const fn is_reported(promise: Promise) -> bool {
+    let mut at = 0;
+    while at < REPORTED.len() {
+        if REPORTED[at] as usize == promise as usize {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
 
 /// One input for one server, and what came of it.
-pub(crate) struct Step<'a> {
-    pub(crate) node: Node,
-    pub(crate) machine: &'a Machine,
-    pub(crate) effects: &'a Effects,
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    node: Node,
+    machine: &'a Machine,
+    effects: &'a Effects,
 }
 
 impl<'a> Step<'a> {
     fn messages(&self) -> impl Iterator<Item = (Node, &'a raft::Message)> + use<'a> {
-        self.effects.messages.iter().filter_map(|(to, message)| match message {
-            Message::Etcd(message) => Some((*to, message.as_ref())),
-            Message::EtcdSnapshot(snapshot) => Some((*to, &snapshot.message)),
-            Message::EtcdRemoved | Message::EtcdSnapshotStatus(_) | Message::EtcdHash(_) => None,
-        })
+        self.effects.messages.iter().filter_map(|(to, message)| Some((*to, raft_of(message)?)))
+    }
+
+    fn told(&self) -> impl Iterator<Item = &'a EtcdEvent> + use<'a> {
+        self.effects.trace.iter().map(|ServerEvent::Etcd(event)| event)
     }
 
     fn disk(&self) -> &'a Disk {
@@ -89,51 +215,82 @@ impl<'a> Step<'a> {
     }
 }
 
+fn raft_of(message: &Message) -> Option<&raft::Message> {
+    match message {
+        Message::Etcd(message) => Some(message),
+        Message::EtcdSnapshot(snapshot) => Some(&snapshot.message),
+        Message::EtcdRemoved | Message::EtcdSnapshotStatus(_) | Message::EtcdHash(_) => None,
+    }
+}
+
+/// A message that its receiver has taken.
+#[derive(Clone, Copy)]
+struct Received {
+    from: Node,
+    to: Node,
+    msg_type: raft::MessageType,
+}
+
+/// The servers of the quorum that is left alone, if there is one, and how long it may take to make
+/// progress.
+struct LeftAlone {
+    quorum: Vec<Node>,
+    patience_ns: u64,
+}
+
+/// A request on its way.
+pub(crate) struct Asked<'a> {
+    pub(crate) request: u64,
+    /// The first request of the operation, if this one asks again.
+    pub(crate) retry_of: Option<u64>,
+    pub(crate) command: &'a Arc<ClientCommand>,
+}
+
+/// A server's answer to a request.
+struct Answered<'a> {
+    node: Node,
+    request: u64,
+    /// What was asked, if it is one request of etcd's API.
+    asked: Option<Request>,
+    is_read: bool,
+    answer: &'a Answer,
+}
+
+/// The end of a request.
+struct Ended<'a> {
+    node: Node,
+    request: u64,
+    answer: &'a Answer,
+}
+
+/// A watch that is opened.
+#[derive(Clone, Copy)]
+pub(crate) struct WatchOpened<'a> {
+    pub(crate) watcher: u64,
+    pub(crate) stream: u64,
+    pub(crate) node: Node,
+    pub(crate) watch: &'a Arc<Watch>,
+    pub(crate) from_revision: i64,
+}
+
 /// All checks of one world.
 #[derive(Clone)]
 pub struct Checks {
     found: Found,
-    shadows: Shadows,
-    elections: Elections,
-    logs: Logs,
-    membership: Membership,
-    durability: Durability,
-    stores: Stores,
-    replay: Replay,
-    leases: Leases,
-    watches: WatchChecks,
-    liveness: Liveness,
-    history: History,
+    facts: Facts,
+    every: Every,
     is_finished: bool,
 }
 
+/// What a world tells.
 impl Checks {
     pub(crate) fn new(machines: &[Machine]) -> Checks {
         Checks {
             found: Found::new(),
-            shadows: Shadows::new(machines),
-            elections: Elections::default(),
-            logs: Logs::default(),
-            membership: Membership::default(),
-            durability: Durability::default(),
-            stores: Stores::default(),
-            replay: Replay::new(),
-            leases: Leases::default(),
-            watches: WatchChecks::default(),
-            liveness: Liveness::default(),
-            history: History::default(),
+            facts: Facts::new(machines),
+            every: Every::default(),
             is_finished: false,
         }
-    }
-
-    /// What was found so far.
-    pub fn found(&self) -> &Found {
-        &self.found
-    }
-
-    /// What clients saw, for the search of an order.
-    pub fn history(&self) -> &History {
-        &self.history
     }
 
     /// Everything from now on belongs to this event.
@@ -145,25 +302,21 @@ impl Checks {
     // ---- machines ----
 
     pub(crate) fn booted(&mut self, machine: &Machine) {
-        self.shadows.of_mut(machine.node()).booted(machine.boots(), machine.member_id());
-        self.liveness.disturbed();
+        self.facts.shadows.of_mut(machine.node()).booted(machine.boots(), machine.member_id());
+        self.every.disturbed();
     }
 
     /// A disk made something durable.
     pub(crate) fn synced(&mut self, machine: &Machine, succeeded: bool) {
-        let shadow = self.shadows.of_mut(machine.node());
+        let shadow = self.facts.shadows.of_mut(machine.node());
         shadow.settle(&machine.disk);
         shadow.sync_failed |= !succeeded;
     }
 
-    /// The process ended by itself: of what, only a fault may be the reason.
+    /// The process ended by itself.
     pub(crate) fn died(&mut self, machine: &Machine, reason: &str) {
         let node = machine.node();
-        let shadow = self.shadows.of(node);
-        let is_excused = shadow.excuse.is_some()
-            || shadow.sync_failed
-            || [KILLED, etcd::server::REMOVED].contains(&reason);
-        self.found.look(Promise::Fatal, is_excused, &[node], 0, || format!("{node}: {reason}"));
+        self.every.died(&self.facts, node, reason, &mut self.found);
         self.stopped(node, true);
     }
 
@@ -172,89 +325,49 @@ impl Checks {
     }
 
     fn stopped(&mut self, node: Node, has_power: bool) {
-        self.shadows.of_mut(node).stopped(has_power);
-        self.elections.stopped(node);
-        self.stores.stopped(node);
-        self.liveness.disturbed();
+        self.facts.shadows.of_mut(node).stopped(has_power);
+        self.every.stopped(node);
+        self.every.disturbed();
     }
 
     /// Something was done to a disk that its server need not survive.
     pub(crate) fn excuse(&mut self, node: Node, excuse: Excuse) {
-        let shadow = self.shadows.of_mut(node);
+        let shadow = self.facts.shadows.of_mut(node);
         shadow.excuse = shadow.excuse.max(Some(excuse));
-        self.liveness.disturbed();
+        self.every.disturbed();
     }
 
     /// Its disk works again.
     pub(crate) fn mended(&mut self, node: Node) {
-        let shadow = self.shadows.of_mut(node);
+        let shadow = self.facts.shadows.of_mut(node);
         shadow.excuse = shadow.excuse.filter(|excuse| *excuse == Excuse::ForGood);
     }
 
     /// Its disk was replaced by an empty one.
     pub(crate) fn wiped(&mut self, node: Node) {
         self.excuse(node, Excuse::ForGood);
-        self.shadows.of_mut(node).durable = Log::default();
+        self.facts.shadows.of_mut(node).durable = Log::default();
     }
 
     /// Something was done to the cluster.
     pub(crate) fn disturbed(&mut self) {
-        self.liveness.disturbed();
+        self.every.disturbed();
     }
 
     /// A server did what an input made it do.
     pub(crate) fn after_step(&mut self, machine: &Machine, effects: &Effects) {
-        let node = machine.node();
-        let step = Step { node, machine, effects };
-        self.shadows.follow(machine, &effects.trace);
-        let Checks { shadows, found, .. } = self;
-        if !shadows.of(node).is_up {
-            return;
-        }
-        self.membership.after_step(shadows, &step, machine, found);
-        let conf = self.membership.of(node);
-        self.elections.after_step(shadows, &step, conf, found);
-        self.durability.after_step(shadows, &step, &self.membership, found);
-        self.logs.after_step(shadows, node, &self.membership, found);
-        self.leases.before_replay(shadows.of(node), &step, machine);
-        self.replay(machine);
-        for ServerEvent::Etcd(event) in &effects.trace {
-            if let EtcdEvent::Proposed { proposal_id, request: Some(request), .. } = event {
-                self.replay.proposed(request.0, *proposal_id);
-            }
-        }
-        let Checks { shadows, found, replay, stores, leases, .. } = self;
-        stores.after_step(shadows.of(node), &step, machine, &replay.model, found);
-        leases.after_step(shadows.of(node), &step, machine, found);
-    }
-
-    /// Replays what this server was the first to know committed.
-    fn replay(&mut self, machine: &Machine) {
-        let (from, to) = (self.replay.replayed(), self.shadows.committed.last_index());
-        if from == to {
-            return;
-        }
-        let entries = shadow::view(machine).map(|view| view.entries(from + 1..to + 1));
-        for entry in entries.unwrap_or_default() {
-            if entry.index != self.replay.replayed() + 1 {
-                self.found.undecided(Promise::Replay, "an entry was compacted unseen".to_owned());
-                return;
-            }
-            let data = (entry.entry_type == raft::EntryType::Normal).then_some(&entry.data);
-            let placed = self.replay.replay(entry.index, data, &mut self.found);
-            self.stores.replayed(self.replay.model.revision());
-            if let Some(placed) = placed {
-                let (model, found) = (&self.replay.model, &mut self.found);
-                self.leases.replayed(entry.term, placed, model, found);
-            }
+        let step = Step { node: machine.node(), machine, effects };
+        if let Some(news) = self.facts.follow(&step) {
+            self.every.stepped(&self.facts, &step, &news, &mut self.found);
         }
     }
 
     /// A message arrived and its receiver has taken it.
     pub(crate) fn received(&mut self, from: Node, to: Node, message: &Message) {
-        let Message::Etcd(message) = message else { return };
-        let Checks { shadows, membership, found, .. } = self;
-        membership.received(shadows, from, to, message.msg_type, found);
+        if let Message::Etcd(message) = message {
+            let received = Received { from, to, msg_type: message.msg_type };
+            self.every.received(&self.facts, &received, &mut self.found);
+        }
     }
 
     /// Whether it is up to these servers alone who leads. It is not while all follow one that is
@@ -262,7 +375,7 @@ impl Checks {
     /// first, and one of them could not win: as long as chance lets it come first, the others wait
     /// anew.
     pub(crate) fn is_on_its_own(&self, quorum: &[Node], hasty: bool) -> bool {
-        let shadows = || quorum.iter().map(|node| self.shadows.of(*node));
+        let shadows = || quorum.iter().map(|node| self.facts.shadows.of(*node));
         let is_one = |id: u64| shadows().any(|shadow| shadow.member_id == id);
         let follows_another = |shadow: &Shadow| shadow.now.lead != 0 && !is_one(shadow.now.lead);
         let log_end = |shadow: &Shadow| (shadow.now.last_term, shadow.now.last_index);
@@ -272,23 +385,22 @@ impl Checks {
         !shadows().all(follows_another) && (is_led || !hasty || all_could_win)
     }
 
-    /// The servers of the quorum that is left alone, if there is one.
+    /// The servers that are left alone; whether they are a quorum is found out here.
     pub(crate) fn look_at_quorum(&mut self, quorum: Vec<Node>, patience_ns: u64) {
-        let Checks { shadows, liveness, membership, found, .. } = self;
+        let Facts { shadows, configurations, .. } = &self.facts;
         let best = quorum.iter().max_by_key(|node| shadows.of(**node).now.applied);
-        let conf = best.and_then(|node| membership.of(*node));
+        let conf = best.and_then(|node| configurations.of(*node));
         let is_in = |shadow: &Shadow| quorum.contains(&shadow.node);
-        let is_quorum = conf.is_some_and(|conf| logs::has_quorum(shadows, conf, is_in));
+        let is_quorum = conf.is_some_and(|conf| has_quorum(shadows, conf, is_in));
         let quorum = if is_quorum { quorum } else { Vec::new() };
-        liveness.look(shadows, quorum, patience_ns, found);
+        let alone = LeftAlone { quorum, patience_ns };
+        self.every.left_alone(&self.facts, &alone, &mut self.found);
     }
 
     // ---- clients ----
 
     pub(crate) fn asked(&mut self, asked: &Asked<'_>) {
-        self.replay.asked(asked.request, asked.retry_of);
-        self.leases.asked(asked.request, self.replay.replayed());
-        self.history.asked(asked);
+        self.every.asked(&self.facts, asked);
     }
 
     pub(crate) fn answered(
@@ -298,72 +410,48 @@ impl Checks {
         command: &ClientCommand,
         answer: &Answer,
     ) {
-        let Checks { shadows, found, replay, durability, membership, leases, .. } = self;
-        if let AnswerBody::Etcd(reply) = &answer.body {
-            leases.answered(node, request, reply, found);
-        }
-        let Some(asked) = etcd_request(command) else { return };
-        replay.answered(node, request, &asked, answer, found);
-        let is_done = answer.certainty == Certainty::Done && !command.is_read();
-        if let Some(placed) = replay.placed(request).filter(|_| is_done) {
-            durability.acknowledged(shadows, node, (request, placed.index), membership, found);
-        }
+        let (asked, is_read) = (etcd_request(command), command.is_read());
+        let answered = Answered { node, request, asked, is_read, answer };
+        self.every.answered(&self.facts, &answered, &mut self.found);
     }
 
     pub(crate) fn ended(&mut self, node: Node, request: u64, answer: &Answer) {
-        self.replay.ended(request, answer);
-        self.leases.forget(request);
-        self.history.ended(node, request, answer, &self.found);
+        let ended = Ended { node, request, answer };
+        self.every.ended(&self.facts, &ended, &mut self.found);
     }
 
-    /// A client asks to watch, for the first time or again after a break.
-    pub(crate) fn watch_opened(
-        &mut self,
-        (watcher, stream): (u64, u64),
-        node: Node,
-        watch: &Arc<Watch>,
-        from_revision: i64,
-    ) {
-        self.watches.opened((watcher, stream), node, watch, from_revision);
+    pub(crate) fn watch_opened(&mut self, opened: WatchOpened<'_>) {
+        self.every.watch_opened(opened);
     }
 
-    /// A client hears something on a watch stream.
     pub(crate) fn watch_heard(&mut self, stream: u64, answer: &WatchAnswer) {
         let WatchAnswer::Etcd(response) = answer;
-        if self.replay.model.lost().is_none() {
-            self.watches.heard(stream, response, &self.replay.model, &mut self.found);
-        }
+        self.every.watch_heard(&self.facts, stream, response, &mut self.found);
     }
 
-    // ---- the end ----
+    /// The run is at its end; it is looked at once.
+    pub(crate) fn finish(&mut self, machines: &[Machine]) {
+        if !std::mem::replace(&mut self.is_finished, true) {
+            self.every.at_end(&self.facts, machines, &mut self.found);
+        }
+    }
+}
+
+/// What a world asks.
+impl Checks {
+    /// What was found so far.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
 
     /// Whether an order explains what clients saw so far.
     pub(crate) fn linearizable(&self) -> Result<(), String> {
         let mut found = Found::new();
-        self.history.decide(&mut found);
+        self.every.history.decide(&mut found);
         match (found.violations().first(), found.state(Promise::Linearizable)) {
             (Some(violation), _) => Err(violation.detail.clone()),
             (None, State::Unknown { why }) => Err(why),
             (None, State::Holds { .. } | State::Broken { .. }) => Ok(()),
         }
-    }
-
-    /// What can only be said at the end of a run; looked at once.
-    pub(crate) fn finish(&mut self, machines: &[Machine]) {
-        if std::mem::replace(&mut self.is_finished, true) {
-            return;
-        }
-        let Checks { found, shadows, stores, replay, .. } = self;
-        for machine in machines {
-            durability::chain(machine.node(), &machine.disk, found);
-            let applied = shadows.of(machine.node()).now.applied;
-            stores.at_end(machine, applied, &replay.model, found);
-        }
-        if let Some(why) = replay.model.lost() {
-            for promise in [Promise::Replay, Promise::Serializable] {
-                found.undecided(promise, why.to_owned());
-            }
-        }
-        self.history.decide(found);
     }
 }

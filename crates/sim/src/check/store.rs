@@ -4,20 +4,20 @@
 //! at the end of a run; pages whenever a file is taken up (what a crash has left of it, or what a
 //! leader sent), and at the end.
 
-use ordered::Map;
-
 use etcd::bolt::File;
 use etcd::mvcc::{DiskBackend, KeyRange, RangeOptions, Store};
 use etcd::request::KeyValue;
 use etcd::server::{ServerEvent as EtcdEvent, View};
-use ordered::SharedList;
+use ordered::Map;
 
-use super::Step;
-use super::model::Model;
+use super::facts::model::Model;
+use super::facts::replay::Replay;
+use super::facts::shadow::view;
+use super::facts::{Facts, News};
 use super::promise::Promise;
-use super::shadow::{Shadow, view};
 use super::violation::Found;
-use crate::machine::{Machine, ServerEvent};
+use super::{Check, Step};
+use crate::machine::Machine;
 use crate::scenario::Node;
 
 /// Least distance of the revisions at which hashes are compared.
@@ -26,8 +26,6 @@ const HASH_EVERY: i64 = 64;
 /// What is remembered of stores.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stores {
-    /// The revision after each entry, from index 1 on.
-    revisions: SharedList<i64>,
     /// Entries that each server's store had when it was taken up: they change nothing any more.
     restored: Map<Node, u64>,
     /// Where each server's hash is taken next.
@@ -36,48 +34,53 @@ pub(crate) struct Stores {
     hashes: Map<(i64, i64), (u32, Node)>,
 }
 
-impl Stores {
-    /// The next committed entry was applied to the model.
-    pub(crate) fn replayed(&mut self, revision: i64) {
-        self.revisions.push_back(revision);
-    }
-
-    fn revision_after(&self, index: u64) -> Option<i64> {
-        self.revisions.get(usize::try_from(index.checked_sub(1)?).ok()?).copied()
-    }
-
-    /// One server's step.
-    pub(crate) fn after_step(
-        &mut self,
-        shadow: &Shadow,
-        step: &Step<'_>,
-        machine: &Machine,
-        model: &Model,
-        found: &mut Found,
-    ) {
-        let Some(store) = view(machine).and_then(View::store) else { return };
-        for ServerEvent::Etcd(event) in &step.effects.trace {
+impl Check for Stores {
+    fn stepped(&mut self, facts: &Facts, step: &Step<'_>, _: &News, found: &mut Found) {
+        let Some(store) = view(step.machine).and_then(View::store) else { return };
+        let (node, replay) = (step.node, &facts.replay);
+        for event in step.told() {
             match event {
                 EtcdEvent::StoreRestored { consistent_index, revision } => {
-                    self.restored(shadow.node, *consistent_index, *revision, found);
-                    pages(shadow.node, store.backend().db().file(), found);
+                    self.restored(node, (*consistent_index, *revision), replay, found);
+                    pages(node, store.backend().db().file(), found);
                 }
                 EtcdEvent::Applied { index, revision } => {
-                    self.applied(shadow.node, *index, *revision, found);
+                    self.applied(node, (*index, *revision), replay, found);
                 }
-                EtcdEvent::CompactionFinished { .. } if model.lost().is_none() => {
-                    compacted(shadow.node, store, model, found);
+                EtcdEvent::CompactionFinished { .. } if replay.model.lost().is_none() => {
+                    compacted(node, store, &replay.model, found);
                 }
                 _ => {}
             }
         }
-        self.hash(shadow.node, store, found);
+        self.hash(node, store, found);
     }
 
+    /// The process began anew: so do its revisions.
+    fn stopped(&mut self, node: Node) {
+        self.next_hash.remove(&node);
+    }
+
+    /// Whole stores: M5, M6, M7, M8.
+    fn at_end(&mut self, facts: &Facts, machines: &[Machine], found: &mut Found) {
+        for machine in machines {
+            let Some(store) = view(machine).and_then(View::store) else { continue };
+            self.whole(machine.node(), store, facts, found);
+        }
+    }
+}
+
+impl Stores {
     /// M2: the store that came back, or came from a leader, is that of the index which it says.
-    fn restored(&mut self, node: Node, index: u64, revision: i64, found: &mut Found) {
+    fn restored(
+        &mut self,
+        node: Node,
+        (index, revision): (u64, i64),
+        replay: &Replay,
+        found: &mut Found,
+    ) {
         self.restored.insert(node, index);
-        let expected = if index == 0 { Some(1) } else { self.revision_after(index) };
+        let expected = if index == 0 { Some(1) } else { replay.revision_after(index) };
         let Some(expected) = expected else { return };
         found.look(Promise::M2, revision == expected, &[node], index, || {
             format!(
@@ -88,11 +91,17 @@ impl Stores {
     }
 
     /// M1.
-    fn applied(&mut self, node: Node, index: u64, revision: i64, found: &mut Found) {
+    fn applied(
+        &self,
+        node: Node,
+        (index, revision): (u64, i64),
+        replay: &Replay,
+        found: &mut Found,
+    ) {
         if self.restored.get(&node).is_some_and(|restored| index <= *restored) {
             return;
         }
-        let Some(expected) = self.revision_after(index) else { return };
+        let Some(expected) = replay.revision_after(index) else { return };
         found.look(Promise::M1, revision == expected, &[node], index, || {
             format!("{node} is at revision {revision} after entry {index}; it should be {expected}")
         });
@@ -134,28 +143,14 @@ impl Stores {
         });
     }
 
-    /// The process began anew: so do its revisions.
-    pub(crate) fn stopped(&mut self, node: Node) {
-        self.next_hash.remove(&node);
-    }
-
-    /// A server's whole store, at the end of a run: M5, M6, M7, M8.
-    pub(crate) fn at_end(
-        &mut self,
-        machine: &Machine,
-        applied: u64,
-        model: &Model,
-        found: &mut Found,
-    ) {
-        let Some(store) = view(machine).and_then(View::store) else { return };
-        let node = machine.node();
+    fn whole(&mut self, node: Node, store: &Store<DiskBackend>, facts: &Facts, found: &mut Found) {
         if store.compactions().next().is_none() {
             self.compare_hash(node, store, store.revision(), found);
         }
         rebuilt(node, store, found);
         pages(node, store.backend().db().file(), found);
-        let is_known = model.lost().is_none() && self.revision_after(applied).is_some();
-        if is_known {
+        let (model, applied) = (&facts.replay.model, facts.shadows.of(node).now.applied);
+        if model.lost().is_none() && facts.replay.revision_after(applied).is_some() {
             equals_model(Promise::M6, node, store, model, store.revision(), found);
         }
     }

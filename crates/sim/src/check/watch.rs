@@ -5,16 +5,17 @@
 //! adds is compared with what the [`Model`] says happened between the mark and the last revision
 //! that the response speaks of; a difference is reported as the promise that it breaks.
 
-use ordered::Map;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use etcd::request::{Event, EventKind, WatchResponse};
-use ordered::SharedMap;
+use ordered::{Map, SharedMap};
 
-use super::model::Model;
+use super::facts::Facts;
+use super::facts::model::Model;
 use super::promise::Promise;
 use super::violation::Found;
+use super::{Check, WatchOpened};
 use crate::machine::watched;
 use crate::scenario::{Node, Watch};
 
@@ -37,20 +38,14 @@ struct Told {
 
 /// All watches, by watcher, and who listens to a stream.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct WatchChecks {
+pub(crate) struct Watches {
     told: SharedMap<u64, Told>,
     streams: SharedMap<u64, u64>,
 }
 
-impl WatchChecks {
-    /// A client asks to watch, for the first time or again.
-    pub(crate) fn opened(
-        &mut self,
-        (watcher, stream): (u64, u64),
-        node: Node,
-        watch: &Arc<Watch>,
-        from_revision: i64,
-    ) {
+impl Check for Watches {
+    fn watch_opened(&mut self, opened: WatchOpened<'_>) {
+        let WatchOpened { watcher, stream, node, watch, from_revision } = opened;
         self.streams.insert(stream, watcher);
         let before = self.told.get(&watcher);
         let up_to = before.and_then(|told| told.up_to);
@@ -61,14 +56,21 @@ impl WatchChecks {
         self.told.insert(watcher, told);
     }
 
-    /// A client hears something on a stream.
-    pub(crate) fn heard(
+    fn watch_heard(
         &mut self,
+        facts: &Facts,
         stream: u64,
         response: &WatchResponse,
-        model: &Model,
         found: &mut Found,
     ) {
+        if facts.replay.model.lost().is_none() {
+            self.heard(stream, response, &facts.replay.model, found);
+        }
+    }
+}
+
+impl Watches {
+    fn heard(&mut self, stream: u64, response: &WatchResponse, model: &Model, found: &mut Found) {
         let told = self.streams.get(&stream).copied();
         let Some(told) = told.and_then(|watcher| self.told.get_mut(&watcher)) else { return };
         if response.canceled {
@@ -282,15 +284,19 @@ mod tests {
 
     /// What breaks if a watch from revision 2 on is told this.
     fn broken(model: &Model, responses: &[WatchResponse], breaks_off_after: usize) -> Vec<Promise> {
-        let (mut checks, mut found) = (WatchChecks::default(), Found::new());
+        let (mut checks, mut found) = (Watches::default(), Found::new());
         let keys = Keys { key: "a".to_owned(), until: Until::End("c".to_owned()) };
         let watch = Watch { keys, revision: 2, prev_kv: false, progress_notify: true };
         let watch = Arc::new(watch);
-        checks.opened((1, 1), Node(1), &watch, 2);
+        let opened = |stream, node, from_revision| {
+            let watch = &watch;
+            WatchOpened { watcher: 1, stream, node, watch, from_revision }
+        };
+        checks.watch_opened(opened(1, Node(1), 2));
         checks.heard(1, &WatchResponse { created: true, ..response(6, vec![]) }, model, &mut found);
         for (place, one) in responses.iter().enumerate() {
             if place == breaks_off_after {
-                checks.opened((1, 2), Node(2), &watch, 3);
+                checks.watch_opened(opened(2, Node(2), 3));
             }
             let stream = if place < breaks_off_after { 1 } else { 2 };
             checks.heard(stream, one, model, &mut found);

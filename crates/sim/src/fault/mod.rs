@@ -12,50 +12,10 @@
 //! [`World::faults_drawn`]: crate::World::faults_drawn
 //! [`World::faults_fired`]: crate::World::faults_fired
 
-mod bridge;
-mod chaos;
-mod clog;
-mod crash;
-mod crash_during;
-mod cut;
-mod delay;
-mod deliver;
-mod disarm;
-mod disk_bad_sector;
-mod disk_fail_sync;
-mod disk_flush;
-mod disk_forget;
-mod disk_full;
-mod disk_lie;
-mod disk_mend;
-mod disk_misdirect;
-mod disk_rot;
-mod disk_slow;
-mod duplicate;
-mod flip;
-mod heal;
-mod heal_one;
-mod hold;
-mod isolate;
-mod jump;
-mod kill;
-mod lose;
-mod loss;
-mod mend;
 mod names;
-mod partition;
-mod pause;
 mod plan;
 mod points;
-mod reload;
-mod reorder;
-mod restart;
-mod resume;
-mod ring;
 mod select;
-mod skew;
-mod unclog;
-mod wipe;
 
 use std::fmt;
 
@@ -116,6 +76,7 @@ pub(crate) trait Strike {
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $variant:ident = $module:ident,)*) => {
+        $(mod $module;)*
         $(pub use $module::$variant;)*
 
         /// Something that breaks or mends.

@@ -14,9 +14,6 @@
 //! stop`; requests under way are still answered. After a reload, which answers nothing any more,
 //! every client of it gets a turn again (`Running::wake`).
 
-mod mix;
-mod operator;
-mod put;
 mod quota;
 
 use std::fmt;
@@ -99,9 +96,16 @@ pub(crate) trait Stored: Running + Clone {
 
 macro_rules! workloads {
     (
-        $(#[doc = $first_doc:literal])* $first:ident($first_payload:ident) = $first_module:ident $first_usage:literal,
-        $($(#[doc = $doc:literal])* $variant:ident($payload:ident) = $module:ident $usage:literal,)*
+        $(#[doc = $first_doc:literal])*
+        $first:ident($first_payload:ident) = $first_module:ident $first_usage:literal $first_help:literal,
+        $(
+            $(#[doc = $doc:literal])*
+            $variant:ident($payload:ident) = $module:ident $usage:literal $help:literal,
+        )*
     ) => {
+        mod $first_module;
+        $(mod $module;)*
+
         /// Starts or stops load.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub enum LoadCommand {
@@ -125,8 +129,7 @@ macro_rules! workloads {
                 $("load ", stringify!($module), " ", $usage, " · ",)*
                 "load stop"
             ),
-            help: "works on its own: puts at an even rate, clients that each do a mix of operations, \
-                   or an operator who changes members",
+            help: concat!("works on its own: ", $first_help, $("; ", $help,)*),
             example: "load put key=user/{0..99} value=16B rate=200/s",
             parse,
         }];
@@ -220,13 +223,16 @@ macro_rules! workloads {
 
 workloads! {
     /// Starts one more load beside those that run.
-    Start(Load) = put "key=PATTERN value=SIZE rate=N/s [for=T | count=N]",
+    Start(Load) = put "key=PATTERN value=SIZE rate=N/s [for=T | count=N]"
+        "puts at an even rate",
     /// Starts one more mixed load beside those that run.
     Mix(Mix) = mix "[clients=N] [key=PATTERN] [keys=even|zipf] [value=SIZE] [think=T..T] \
         [timeout=T] [retries=N] [put=W] [get=W] [stale=W] [range=W] [del=W] [txn=W] [lease=W] \
-        [compact=W] [watches=N] [slow=N] [for=T | count=N]",
+        [compact=W] [watches=N] [slow=N] [for=T | count=N]"
+        "clients that each do a mix of operations",
     /// Lets one more operator change the cluster.
-    Operator(Operator) = operator "[think=T..T] [for=T | count=N]",
+    Operator(Operator) = operator "[think=T..T] [for=T | count=N]"
+        "an operator who changes members",
 }
 
 /// All workloads that run, by their first client.

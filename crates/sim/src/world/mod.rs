@@ -23,8 +23,7 @@ use std::sync::Arc;
 pub use run::Fate;
 
 use crate::bugs::{self, Toggle};
-use crate::check::history::Asked;
-use crate::check::{Checks, PATIENCE_ELECTIONS};
+use crate::check::{Asked, Checks, PATIENCE_ELECTIONS};
 use crate::client::{CONSOLE, Clients, Ended, Operation, PATIENCE_NS};
 use crate::fault::{Names, Survivors};
 use crate::judge::Judgement;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::World;
+use crate::check::WatchOpened;
 use crate::client::CONSOLE;
 use crate::machine::{Input, WatchAnswer, WatchSaid};
 use crate::queue::Due;
@@ -35,7 +36,8 @@ impl World {
         let Some((stream, arrives_ns)) = self.clients.connect(self.now_ns, watcher) else { return };
         let one = self.clients.watcher(watcher).expect("it has just connected");
         let (node, from_revision) = (one.node, one.next_revision);
-        self.checks.watch_opened((watcher, stream), node, &one.watch, from_revision);
+        let watch = &one.watch;
+        self.checks.watch_opened(WatchOpened { watcher, stream, node, watch, from_revision });
         let said = WatchSaid::Open { watch: Arc::clone(&one.watch), from_revision };
         self.queue.push(arrives_ns, Due::WatchArrival { stream, node, said });
         self.tell(TraceEvent::WatchOpened { watcher, stream, node, from_revision });

@@ -153,6 +153,19 @@ pub(crate) enum Excuse {
     ForGood,
 }
 
+/// How a server came up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recovered {
+    /// The last entry that it had synced.
+    pub(crate) synced: u64,
+    /// Whether it came up with all that, or wrote over it.
+    pub(crate) holds: bool,
+    /// Since it was last up it had no power: what it came up with is durable.
+    pub(crate) lost_power: bool,
+    /// Power or process had gone while it read its disk before.
+    pub(crate) died_booting: bool,
+}
+
 /// One server.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -164,7 +177,7 @@ pub(crate) struct Shadow {
     /// How often it was started.
     pub(crate) boots: u32,
     /// In this step it began to take part, for the first time in this life.
-    pub(crate) has_recovered: bool,
+    pub(crate) recovered: Option<Recovered>,
     /// Before this step, of the same life.
     pub(crate) before: Stand,
     pub(crate) now: Stand,
@@ -184,10 +197,10 @@ pub(crate) struct Shadow {
     pub(crate) repaired: bool,
     /// In this life an fsync failed.
     pub(crate) sync_failed: bool,
-    /// Since it was last up it had no power: what it comes up with is durable.
-    pub(crate) lost_power: bool,
-    /// Power or process went while it read its disk.
-    pub(crate) died_booting: bool,
+    /// Since it was last up it had no power.
+    lost_power: bool,
+    /// Since it was last up, power or process went while it read its disk.
+    died_booting: bool,
     /// Why it may die.
     pub(crate) excuse: Option<Excuse>,
 }
@@ -199,7 +212,7 @@ impl Shadow {
             member_id,
             is_up: false,
             boots: 0,
-            has_recovered: false,
+            recovered: None,
             before: Stand::default(),
             now: Stand::default(),
             log: Log::default(),
@@ -226,17 +239,26 @@ impl Shadow {
         self.durable.agrees(log, index) || self.cached.agrees(log, index)
     }
 
-    /// What it recovered is compared with what it had: now it is what it has.
-    pub(crate) fn take_recovered(&mut self) {
-        if std::mem::take(&mut self.lost_power) {
-            self.durable = self.log.clone();
+    /// Compares what it came up with with what it had synced; from now on it is what it has.
+    fn recover(&mut self) -> Recovered {
+        let synced = self.durable.last_index();
+        let holds =
+            self.log.agrees(&self.durable, synced) || self.log.overwrites(&self.durable, synced);
+        let lost_power = std::mem::take(&mut self.lost_power);
+        let died_booting = std::mem::take(&mut self.died_booting);
+        if lost_power {
             self.batches.clear();
-            return;
+        } else {
+            self.cached = self.log.clone();
+            let log = &self.log;
+            let last_is_there =
+                |batch: &Batch| log.get(batch.last_index()) == batch.entries.last().copied();
+            self.batches.retain(last_is_there);
         }
-        self.cached = self.log.clone();
-        let log = &self.log;
-        let is_there = |batch: &Batch| log.get(batch.last_index()) == batch.entries.last().copied();
-        self.batches.retain(is_there);
+        if lost_power || !holds {
+            self.durable = self.log.clone();
+        }
+        Recovered { synced, holds, lost_power, died_booting }
     }
 
     /// What became durable since the last look.
@@ -341,8 +363,8 @@ impl Shadows {
         let is_running = !matches!(view.phase(), Phase::Off | Phase::Booting);
         let Shadows { all, committed, .. } = self;
         let shadow = &mut all[machine.node().index()];
-        shadow.has_recovered = is_running && !shadow.is_up;
-        shadow.cut_to = None;
+        let recovers = is_running && !shadow.is_up;
+        (shadow.recovered, shadow.cut_to) = (None, None);
         shadow.repaired |= told.iter().any(|event| {
             let ServerEvent::Etcd(event) = event;
             matches!(event, EtcdEvent::Repaired { .. })
@@ -352,7 +374,7 @@ impl Shadows {
         }
         shadow.is_up = true;
         shadow.before = shadow.now;
-        shadow.follow_log(view, committed);
+        shadow.follow_log(view, recovers, committed);
         shadow.claimed.clear();
         for ServerEvent::Etcd(event) in told {
             shadow.appended(event, &machine.disk);
@@ -361,11 +383,25 @@ impl Shadows {
                 shadow.claimed.push(shadow.batches.iter().find(is_claimed).cloned());
             }
         }
+        shadow.recovered = recovers.then(|| shadow.recover());
+    }
+
+    /// Takes up what this server is the first to know to be committed.
+    pub(super) fn commit(&mut self, node: Node) {
+        let Shadows { all, committed, marks } = self;
+        let Shadow { before, now, log, .. } = &all[node.index()];
+        if now.commit <= before.commit {
+            return;
+        }
+        committed.extend_from(log, now.commit);
+        if marks.back().is_none_or(|(index, _)| *index < now.commit) {
+            marks.push_back((now.commit, now.term));
+        }
     }
 }
 
 impl Shadow {
-    fn follow_log(&mut self, view: View<'_>, committed: &Log) {
+    fn follow_log(&mut self, view: View<'_>, recovers: bool, committed: &Log) {
         let log = view.log();
         let last_term = view.term_at(log.last_index).unwrap_or(0);
         self.now = Stand {
@@ -381,7 +417,7 @@ impl Shadow {
         self.follow_stored(view.stored_sentinel().index, committed);
         let is_same = self.log.last_index() == log.last_index
             && self.log.term(log.last_index) == last_term
-            && !self.has_recovered;
+            && !recovers;
         if is_same {
             return;
         }
@@ -390,7 +426,7 @@ impl Shadow {
         while keep > log.sentinel.index && view.term_at(keep) != Some(self.log.term(keep)) {
             keep -= 1;
         }
-        if self.has_recovered {
+        if recovers {
             // Recovery may bring back anything: every entry is read anew.
             keep = log.sentinel.index;
         }
@@ -427,6 +463,13 @@ pub(crate) fn view(machine: &Machine) -> Option<View<'_>> {
     machine.server().map(|server| match server {
         Server::Etcd(process) => process.server().view(),
     })
+}
+
+/// The servers for which it is true, in words.
+pub(in crate::check) fn list(shadows: &Shadows, is: impl Fn(&Shadow) -> bool) -> String {
+    let names: Vec<String> =
+        shadows.iter().filter(|shadow| is(shadow)).map(|shadow| shadow.node.to_string()).collect();
+    if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
 }
 
 fn role(role: raft::Role) -> Role {

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// A digest over all key-values that an answer tells, in their order; nothing once something was
 /// asked for that is not compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Told(Option<u64>);
+pub(in crate::check) struct Told(Option<u64>);
 
 impl Told {
     /// Nothing is told.
@@ -16,7 +16,7 @@ impl Told {
     }
 
     /// The answer's own.
-    pub(super) fn of(reply: &Reply) -> Told {
+    pub(in crate::check) fn of(reply: &Reply) -> Told {
         let mut told = Told::nothing();
         match reply {
             Reply::Put(reply) => told.see_all(&reply.prev_kv),
@@ -49,7 +49,7 @@ impl Told {
     }
 
     /// Whether an answer tells what it should.
-    pub(super) fn fits(self, expected: Told) -> bool {
+    pub(in crate::check) fn fits(self, expected: Told) -> bool {
         expected.0.is_none() || self == expected
     }
 

@@ -46,9 +46,9 @@ pub(crate) struct Effect {
     /// Whether a transaction's compares held.
     pub(crate) succeeded: Option<bool>,
     /// What its answer tells of keys.
-    pub(super) told: Told,
-    /// A lease that was made.
-    pub(crate) granted: Option<i64>,
+    pub(in crate::check) told: Told,
+    /// A lease that was made, and its seconds.
+    pub(crate) granted: Option<(i64, i64)>,
     /// A lease that was ended.
     pub(crate) revoked: Option<i64>,
 }
@@ -63,8 +63,8 @@ pub(crate) struct Model {
     compact_revision: i64,
     /// Keys by the revisions that changed them.
     changes: SharedSet<(i64, Bytes)>,
-    /// Seconds that each lease was granted.
-    leases: SharedMap<i64, i64>,
+    /// Leases that are there.
+    leases: SharedSet<i64>,
     lost: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl Model {
             last_written: 1,
             compact_revision: -1,
             changes: SharedSet::new(),
-            leases: SharedMap::new(),
+            leases: SharedSet::new(),
             lost: None,
         }
     }
@@ -121,12 +121,12 @@ impl Model {
                 self.compact_revision = compaction.revision;
             }
         } else if let Some(grant) = request.lease_grant {
-            if grant.id != 0 && !self.leases.contains_key(&grant.id) && grant.ttl <= TTL_MAX {
-                self.leases.insert(grant.id, grant.ttl);
-                granted = Some(grant.id);
+            if grant.id != 0 && !self.leases.contains(&grant.id) && grant.ttl <= TTL_MAX {
+                self.leases.insert(grant.id);
+                granted = Some((grant.id, grant.ttl));
             }
         } else if let Some(revoke) = request.lease_revoke {
-            if self.leases.remove(&revoke.id).is_some() {
+            if self.leases.remove(&revoke.id) {
                 self.write(|model, at| model.delete_lease(revoke.id, at));
                 revoked = Some(revoke.id);
             }
@@ -149,7 +149,7 @@ impl Model {
 
     fn may_put(&self, put: &PutRequest) -> bool {
         let keeps = put.ignore_value || put.ignore_lease;
-        let has_lease = put.lease == 0 || self.leases.contains_key(&put.lease);
+        let has_lease = put.lease == 0 || self.leases.contains(&put.lease);
         has_lease && (!keeps || self.latest(&put.key).is_some())
     }
 
@@ -279,11 +279,6 @@ impl Model {
     /// A key as of a revision.
     pub(crate) fn value(&self, key: &Bytes, at: i64) -> Option<&KeyValue> {
         value_at(self.keys.get(key)?, at)
-    }
-
-    /// Seconds that a lease was granted, if it is there.
-    pub(crate) fn lease(&self, lease: i64) -> Option<i64> {
-        self.leases.get(&lease).copied()
     }
 
     /// Keys of a range as of a revision, in order.

@@ -1,0 +1,45 @@
+//! What a power cut would leave of a server's log, read from the disk's durable image.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use disk::Disk;
+use etcd::proto::raftpb;
+use etcd::wal::{Decoder, RecordKind, Segment, SegmentName};
+use prost::Message as _;
+use raft::HardState;
+
+use crate::machine::DATA_DIR;
+
+/// The hard state: the last one in the last segment.
+pub(in crate::check) fn hard_state(disk: &Disk) -> HardState {
+    let mut disk = disk.clone();
+    disk.crash(&mut |_| false);
+    let Some(last) = segments(&disk).pop_back() else { return HardState::default() };
+    let last = [last];
+    let mut decoder = Decoder::new(&last);
+    let mut state = HardState::default();
+    while let Ok(Some(record)) = decoder.next_record() {
+        let data = record.data.unwrap_or_default();
+        if record.kind == RecordKind::State
+            && let Ok(decoded) = raftpb::HardState::decode(data)
+        {
+            state = decoded.into();
+        }
+    }
+    state
+}
+
+/// The segments that are there now, durable or not, in order.
+pub(in crate::check) fn segments(disk: &Disk) -> VecDeque<Segment> {
+    let directory = format!("{DATA_DIR}/member/wal");
+    let entries = disk.list(&directory).unwrap_or_default();
+    let names = entries.iter().filter_map(|entry| SegmentName::parse(&entry.name));
+    names.filter_map(|name| segment(disk, &directory, name)).collect()
+}
+
+fn segment(disk: &Disk, directory: &str, name: SegmentName) -> Option<Segment> {
+    let file = disk.open(&format!("{directory}/{name}")).ok()?;
+    let bytes = disk.read_range(file, 0..disk.data_end(file)).ok()?;
+    Some(Segment::new(name, &Bytes::from(bytes), disk.len(file)))
+}
