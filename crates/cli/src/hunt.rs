@@ -23,7 +23,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use sim::check::Promise;
+use sim::check::{PROMISES, Promise};
 use sim::hunt::{self, Run};
 use sim::scenario::Scenario;
 
@@ -83,8 +83,8 @@ struct Panicking<'a> {
 }
 
 #[derive(Serialize)]
-struct Summarized {
-    summary: Summary,
+struct Summarized<'a> {
+    summary: &'a Summary,
 }
 
 #[derive(Default, Serialize)]
@@ -101,6 +101,8 @@ struct Summary {
     failed: u64,
     unknown: u64,
     events: u64,
+    /// By promise: runs that had something to look at for it.
+    looked: BTreeMap<&'static str, u64>,
     /// The first seed that failed, of those run.
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<u64>,
@@ -288,6 +290,9 @@ impl Summary {
         self.unknown += run.operations.unknown;
         self.undecided += u64::from(!run.undecided.is_empty());
         self.unfired += u64::from(!run.unfired.is_empty());
+        for promise in &run.looked {
+            *self.looked.entry(promise.id()).or_default() += 1;
+        }
     }
 }
 
@@ -330,7 +335,6 @@ fn write_panic(seed: u64, panic: &str, is_json: bool, output: &mut Output) -> Re
 
 fn write_summary(summary: &Summary, is_json: bool, output: &mut Output) -> Result<(), Failure> {
     if is_json {
-        let summary = Summary { ..*summary };
         return output.json(&Summarized { summary });
     }
     let Summary { seeds, failing, undecided, seconds, seeds_per_core_hour, .. } = summary;
@@ -339,7 +343,13 @@ fn write_summary(summary: &Summary, is_json: bool, output: &mut Output) -> Resul
         "{seeds} seeds, {failing} failing, {panicked} panicked, {undecided} with a check undecided, \
          {unfired} with a fault that did nothing; {acknowledged} operations acknowledged, {failed} failed, {unknown} unknown; {seconds:.1} s, \
          {seeds_per_core_hour} seeds per core-hour"
-    ))
+    ))?;
+    let ids = PROMISES.iter().map(|promise| promise.id());
+    let never: Vec<&str> = ids.filter(|id| !summary.looked.contains_key(id)).collect();
+    if never.is_empty() {
+        return Ok(());
+    }
+    output.line(&format!("never looked at: {}", never.join(" ")))
 }
 
 fn parse_seeds(text: &str) -> Result<Range<u64>, Failure> {

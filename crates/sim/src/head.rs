@@ -23,7 +23,7 @@ use crate::queue::Scheduled;
 use crate::scenario::ClusterSpec;
 
 /// Format of the head; a stored session of another format cannot go on.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 /// Largest head that is read.
 pub const BYTES_MAX: usize = 4 << 20;
 

@@ -29,6 +29,8 @@ pub struct Run {
     pub operations: Operations,
     /// Promises that could not be decided, with the reason.
     pub undecided: Vec<(Promise, String)>,
+    /// Promises that there was something to look at for.
+    pub looked: Vec<Promise>,
     /// Faults that were drawn and did nothing: of a run that ended early this says little.
     pub unfired: Names,
 }
@@ -67,6 +69,7 @@ pub fn run(scenario: &Scenario, seed: u64, until_broken: &[Promise]) -> Run {
         violations: found.violations().to_vec(),
         operations: world.operations_at_end(),
         undecided: found.undecided_ones().map(|(one, why)| (one, why.to_owned())).collect(),
+        looked: found.looked_at().collect(),
         unfired: world.faults_drawn().without(&world.faults_fired()),
     }
 }

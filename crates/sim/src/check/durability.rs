@@ -42,6 +42,13 @@ impl Check for Durability {
         }
     }
 
+    /// W5: who dies of a failed fsync says nothing.
+    fn died(&mut self, facts: &Facts, node: Node, _reason: &str, found: &mut Found) {
+        if facts.shadows.of(node).sync_failed {
+            found.looked(Promise::W5);
+        }
+    }
+
     /// W1, when a client is told that its write happened.
     fn answered(&mut self, facts: &Facts, answered: &Answered<'_>, found: &mut Found) {
         let Answered { node, request, .. } = *answered;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use etcd::request::{OperationReply, Reply, Request};
+use etcd::request::{Operation as RequestOperation, OperationReply, Reply, Request};
 use ordered::{Set, SharedList, SharedMap};
 
+use super::answers;
 use super::facts::Facts;
 use super::linearizability::{Bounds, Operation, Verdict, decide};
 use super::names::Names;
@@ -215,15 +216,17 @@ fn has_changed(response: &OperationReply) -> bool {
 }
 
 /// Reads of the past and of one server's own state are no part of an order, nor is what shows no
-/// values.
+/// values or writes one that its request does not name.
 fn is_searched(command: &ClientCommand) -> bool {
     match etcd_request(command) {
         Some(Request::Put(put)) => !put.ignore_value,
-        Some(Request::DeleteRange(_) | Request::Txn(_)) => true,
-        Some(Request::Range(range)) => {
-            let is_now = range.revision == 0 && !range.serializable;
-            is_now && range.limit == 0 && !range.keys_only && !range.count_only
-        }
+        Some(Request::DeleteRange(_)) => true,
+        Some(Request::Txn(txn)) => !txn.success.iter().chain(&txn.failure).any(keeps_a_value),
+        Some(Request::Range(range)) => answers::is_whole(&range),
         _ => false,
     }
+}
+
+fn keeps_a_value(operation: &RequestOperation) -> bool {
+    matches!(operation, RequestOperation::Put(put) if put.ignore_value)
 }

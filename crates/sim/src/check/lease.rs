@@ -9,6 +9,7 @@ use etcd::request::{LeaseKeepAliveReply, LeaseTimeToLiveReply, Reply};
 use etcd::server::{ServerEvent as EtcdEvent, View};
 use ordered::{Map, SharedMap};
 
+use super::facts::model::Checkpoints;
 use super::facts::replay::{Placed, Replayed};
 use super::facts::shadow::{Shadow, view};
 use super::facts::{Facts, News};
@@ -16,7 +17,7 @@ use super::promise::Promise;
 use super::violation::Found;
 use super::{Answered, Asked, Check, Ended, Step};
 use crate::machine::AnswerBody;
-use crate::scenario::{Node, SECOND_NS};
+use crate::scenario::{ClientCommand, LeaseCommand, Node, SECOND_NS};
 
 /// One server's clock, and since when each lease runs by it.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,8 @@ struct Clock {
     leads_since_ns: u64,
     /// Grants and renewals since.
     started_ns: SharedMap<i64, u64>,
+    /// What checkpoints had said then.
+    checkpoints: SharedMap<i64, Checkpoints>,
 }
 
 /// Something that a server proposed of its own.
@@ -61,6 +64,8 @@ pub(crate) struct Leases {
     ttls: SharedMap<i64, i64>,
     /// The newest committed entry when a request was asked.
     asked: SharedMap<u64, u64>,
+    /// How many checkpoints there were of a lease when a client last asked to keep it alive.
+    kept: SharedMap<i64, u64>,
     /// What a leader that begins adds to the time of each lease.
     extension_ns: u64,
 }
@@ -68,26 +73,31 @@ pub(crate) struct Leases {
 impl Check for Leases {
     fn stepped(&mut self, facts: &Facts, step: &Step<'_>, news: &News, found: &mut Found) {
         let shadow = facts.shadows.of(step.node);
-        self.follow(shadow, step);
+        let checkpoints = facts.replay.model.checkpoints();
+        self.follow(shadow, step, checkpoints);
         for replayed in &news.replayed {
-            self.replayed(replayed, found);
+            self.replayed(replayed, checkpoints, found);
         }
         self.applied(step, found);
     }
 
     fn asked(&mut self, facts: &Facts, asked: &Asked<'_>) {
         self.asked.insert(asked.request, facts.replay.last_index());
+        if let ClientCommand::Lease(LeaseCommand::KeepAlive { id, .. }) = **asked.command {
+            let known = facts.replay.model.checkpoints().get(&id);
+            self.kept.insert(id, known.map_or(0, |known| known.count));
+        }
     }
 
     /// L4, L5.
-    fn answered(&mut self, _: &Facts, answered: &Answered<'_>, found: &mut Found) {
+    fn answered(&mut self, facts: &Facts, answered: &Answered<'_>, found: &mut Found) {
         let AnswerBody::Etcd(reply) = &answered.answer.body else { return };
         match reply {
             Reply::LeaseKeepAlive(reply) if reply.ttl > 0 => {
                 self.kept_alive(answered.node, answered.request, reply, found);
             }
             Reply::LeaseTimeToLive(reply) if reply.ttl >= 0 => {
-                self.has_left(answered.node, reply, found);
+                self.has_left(answered, reply, facts, found);
             }
             _ => {}
         }
@@ -100,7 +110,12 @@ impl Check for Leases {
 
 impl Leases {
     /// Takes up a server's clock, and what it proposes of its own.
-    fn follow(&mut self, shadow: &Shadow, step: &Step<'_>) {
+    fn follow(
+        &mut self,
+        shadow: &Shadow,
+        step: &Step<'_>,
+        checkpoints: &SharedMap<i64, Checkpoints>,
+    ) {
         if let Some(view) = view(step.machine) {
             self.extension_ns = view.config().election_timeout_ns();
         }
@@ -114,6 +129,7 @@ impl Leases {
                 EtcdEvent::BecameRole { role: raft::Role::Leader, .. } => {
                     clock.leads_since_ns = clock.now_ns;
                     clock.started_ns = SharedMap::new();
+                    clock.checkpoints = checkpoints.clone();
                 }
                 EtcdEvent::Proposed { proposal_id, request: None, .. } => {
                     let (node, leads) = (shadow.node, shadow.now.leads());
@@ -126,7 +142,12 @@ impl Leases {
     }
 
     /// A committed entry: L1 and L2.
-    fn replayed(&mut self, replayed: &Replayed, found: &mut Found) {
+    fn replayed(
+        &mut self,
+        replayed: &Replayed,
+        checkpoints: &SharedMap<i64, Checkpoints>,
+        found: &mut Found,
+    ) {
         let (Placed { index, effect }, term) = (replayed.placed, replayed.term);
         if let Some((lease, ttl)) = effect.granted {
             self.granted.insert(index, lease);
@@ -147,13 +168,16 @@ impl Leases {
             )
         });
         let ttl = self.ttls.get(&lease).copied().unwrap_or(0);
-        let since_ns = clock.started_ns.get(&lease).copied().unwrap_or(0).max(clock.leads_since_ns);
+        let started_ns = clock.started_ns.get(&lease).copied();
+        let noted = checkpoints.get(&lease).filter(|_| started_ns.is_none());
+        let due_s = noted.map_or(ttl, |noted| ttl.min(noted.least_s));
+        let since_ns = started_ns.unwrap_or(0).max(clock.leads_since_ns);
         let lived_ns = clock.now_ns.saturating_sub(since_ns);
-        let holds = lived_ns / SECOND_NS >= ttl.unsigned_abs();
+        let holds = lived_ns / SECOND_NS >= due_s.unsigned_abs();
         found.look(Promise::L1, holds, &[node], index, || {
             format!(
-                "{node} ends lease {lease:x} of {ttl} s in entry {index}, {} ms after it last \
-                 gave it its time, by its clock",
+                "{node} ends lease {lease:x} of {ttl} s, of which {due_s} were left, in entry \
+                 {index}, {} ms after it last gave it its time, by its clock",
                 lived_ns / 1_000_000
             )
         });
@@ -191,25 +215,47 @@ impl Leases {
         let asked = self.asked.get(&request).copied().unwrap_or(0);
         let ended = self.ended_at.get(&lease).copied();
         let is_there = self.ttls.contains_key(&lease) && ended.is_none_or(|ended| ended > asked);
-        found.look(Promise::L4, is_there, &[node], ended.unwrap_or(0), || {
-            format!(
-                "{node} keeps lease {lease:x} alive; it {}",
-                ended.map_or("was never granted".to_owned(), |ended| format!(
-                    "was ended by entry {ended}, which was committed before that was asked"
-                ))
-            )
+        if is_there {
+            return found.looked(Promise::L4);
+        }
+        let why = ended.map_or("was never granted".to_owned(), |ended| {
+            format!("was ended by entry {ended}, which was committed before that was asked")
         });
+        let detail = format!("{node} keeps lease {lease:x} alive; it {why}");
+        found.broken(Promise::L4, &[node], ended.unwrap_or(0), &[request], detail);
     }
 
-    fn has_left(&self, node: Node, reply: &LeaseTimeToLiveReply, found: &mut Found) {
+    fn has_left(
+        &self,
+        answered: &Answered<'_>,
+        reply: &LeaseTimeToLiveReply,
+        facts: &Facts,
+        found: &mut Found,
+    ) {
+        let (node, lease) = (answered.node, reply.id);
         let extension = i64::try_from(self.extension_ns.div_ceil(SECOND_NS)).unwrap_or(i64::MAX);
-        let most = reply.granted_ttl.saturating_add(extension);
-        found.look(Promise::L5, reply.ttl <= most, &[node], 0, || {
-            format!(
-                "{node} says that lease {:x} of {} s has {} s left",
-                reply.id, reply.granted_ttl, reply.ttl
-            )
-        });
+        let had = self.checkpointed(node, lease, facts).unwrap_or(reply.granted_ttl);
+        let holds = reply.ttl <= had.saturating_add(extension);
+        if holds {
+            return found.looked(Promise::L5);
+        }
+        let detail = format!(
+            "{node} says that lease {lease:x} of {} s, of which {had} were left, has {} s left",
+            reply.granted_ttl, reply.ttl
+        );
+        found.broken(Promise::L5, &[node], 0, &[answered.request], detail);
+    }
+
+    /// What a checkpoint had left of a lease when its leader began, if the lease can have got no
+    /// more since.
+    fn checkpointed(&self, node: Node, lease: i64, facts: &Facts) -> Option<i64> {
+        let clock = self.clocks.get(&node)?;
+        let had = clock.checkpoints.get(&lease).filter(|had| had.last_s > 0)?;
+        let is_last = facts.replay.model.checkpoints().get(&lease) == Some(had);
+        let kept_before = self.kept.get(&lease).is_none_or(|count| *count < had.count);
+        let is_renewed = clock.started_ns.contains_key(&lease);
+        let counts = facts.shadows.of(node).now.leads() && is_last && kept_before && !is_renewed;
+        counts.then_some(had.last_s)
     }
 }
 
@@ -251,7 +297,8 @@ mod tests {
         let (mut leases, mut replay, mut found) = (Leases::default(), Replay::new(), Found::new());
         let mut next = |leases: &mut Leases, term, request: InternalRaftRequest| {
             let replayed = replay.next(term, Some(&request.encode_to_vec().into()));
-            leases.replayed(&replayed.expect("it is a request"), &mut found);
+            let checkpoints = replay.model.checkpoints();
+            leases.replayed(&replayed.expect("it is a request"), checkpoints, &mut found);
         };
         let lease_grant = Some(LeaseGrantRequest { id: 7, ttl: 5 });
         let grant = InternalRaftRequest { id: 1, lease_grant, ..Default::default() };

@@ -25,6 +25,7 @@
     reason = "a check looks at the few kinds of things that it is about"
 )]
 
+mod answers;
 mod facts;
 pub mod linearizability;
 mod names;

@@ -8,10 +8,11 @@ use ordered::{Map, Set};
 
 use bytes::Bytes;
 use etcd::request::{
-    Compare, CompareResult, CompareTarget, DeleteRange, KeyValue, Operation, OperationReply, Put,
-    Range, RangeReply, Reply, Request, Txn, TxnReply,
+    Compare, CompareResult, CompareTarget, KeyValue, Operation, OperationReply, Put, Reply,
+    Request, Txn, TxnReply,
 };
 
+use super::answers;
 use super::linearizability::{Branch, Key, Sees, Value};
 
 /// Numbers for keys and values.
@@ -24,12 +25,12 @@ pub(super) struct Names {
 }
 
 impl Names {
-    fn key(&mut self, key: &Bytes) -> Key {
+    pub(super) fn key(&mut self, key: &Bytes) -> Key {
         let next = Key::try_from(self.keys.len()).expect("fewer keys than operations");
         *self.keys.get_or_insert_with(key.clone(), || next)
     }
 
-    fn value(&mut self, value: &Bytes) -> Value {
+    pub(super) fn value(&mut self, value: &Bytes) -> Value {
         let next = Value::try_from(self.values.len() + 1).expect("fewer values than operations");
         *self.values.get_or_insert_with(value.clone(), || next)
     }
@@ -105,19 +106,18 @@ impl Names {
         request: &Request,
         reply: Option<&Reply>,
     ) -> Option<Vec<Branch>> {
+        let sees = answers::told(self, request, reply);
         match (request, reply) {
             (Request::Put(put), _) => {
-                Some(vec![Branch::write(self.key(&put.key), self.value(&put.value))])
+                let writes = vec![(self.key(&put.key), self.value(&put.value))];
+                Some(vec![Branch { sees, writes }])
             }
-            (Request::DeleteRange(delete), reply) => {
-                let deleted = match reply {
-                    Some(Reply::DeleteRange(reply)) => Some(reply.deleted),
-                    _ => None,
-                };
-                Some(vec![self.deletion(delete, deleted)])
+            (Request::DeleteRange(delete), _) => {
+                let keys = self.in_range(&delete.key, &delete.range_end);
+                let writes = keys.into_iter().map(|key| (key, 0)).collect();
+                Some(vec![Branch { sees, writes }])
             }
-            (Request::Range(range), Some(Reply::Range(reply))) => {
-                let sees = self.read(range, reply).into_iter().collect();
+            (Request::Range(_), Some(Reply::Range(_))) => {
                 Some(vec![Branch { sees, writes: Vec::new() }])
             }
             (Request::Txn(txn), reply) => {
@@ -131,6 +131,9 @@ impl Names {
                 }
                 if succeeded != Some(true) {
                     branches.extend(self.failures(txn));
+                }
+                for branch in &mut branches {
+                    branch.sees.extend(&sees);
                 }
                 Some(branches)
             }
@@ -155,34 +158,13 @@ impl Names {
             .collect()
     }
 
-    fn in_range(&self, key: &Bytes, end: &Bytes) -> Vec<Key> {
+    pub(super) fn in_range(&self, key: &Bytes, end: &Bytes) -> Vec<Key> {
         let is_in = |found: &Bytes| match &end[..] {
             b"" => found == key,
             b"\0" => found >= key,
             end => found >= key && found[..] < *end,
         };
         self.keys.iter().filter(|(found, _)| is_in(found)).map(|(_, number)| *number).collect()
-    }
-
-    fn read(&mut self, range: &Range, reply: &RangeReply) -> Map<Key, Sees> {
-        let keys = self.in_range(&range.key, &range.range_end);
-        let mut sees: Map<Key, Sees> = keys.into_iter().map(|key| (key, Sees::Is(0))).collect();
-        for kv in &reply.kvs {
-            let (key, value) = (self.key(&kv.key), self.value(&kv.value));
-            sees.insert(key, Sees::Is(value));
-        }
-        sees
-    }
-
-    /// What a deletion saw: of a single key, whether it was there.
-    fn deletion(&self, delete: &DeleteRange, deleted: Option<i64>) -> Branch {
-        let keys = self.in_range(&delete.key, &delete.range_end);
-        let sees = match (&keys[..], deleted) {
-            (_, Some(0)) => keys.iter().map(|key| (*key, Sees::Is(0))).collect(),
-            ([key], Some(_)) => vec![(*key, Sees::Not(0))],
-            _ => Vec::new(),
-        };
-        Branch { sees, writes: keys.iter().map(|key| (*key, 0)).collect() }
     }
 
     fn success(&mut self, txn: &Txn) -> Branch {

@@ -155,6 +155,15 @@ impl Found {
         }
     }
 
+    /// Promises that there was something to look at for, kept or broken.
+    pub fn looked_at(&self) -> impl Iterator<Item = Promise> {
+        let is_looked = |promise: &Promise| {
+            let Tally { looked, broken, .. } = &self.tallies[promise.place()];
+            looked + broken > 0
+        };
+        PROMISES.iter().copied().filter(is_looked)
+    }
+
     /// Promises of which somebody should know that they were not decided, with the reason.
     pub fn undecided_ones(&self) -> impl Iterator<Item = (Promise, &str)> {
         let reason = |promise: &Promise| {

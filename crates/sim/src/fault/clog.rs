@@ -36,7 +36,7 @@ pub(super) static KIND: Kind = Kind {
 
 fn draw(plan: &mut Draw) {
     plan.windows(4, 200..4_000, |plan, from_ns, until_ns| {
-        let of = Selector::on(plan.links());
+        let of = plan.messages();
         plan.at(from_ns, Clog { of });
         plan.at(until_ns, HealOne::of("clog"));
     });

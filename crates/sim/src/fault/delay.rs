@@ -61,7 +61,7 @@ fn draw(plan: &mut Draw) {
             Distribution::Tail(Span::milliseconds(20, 20).low_ns),
             Distribution::Tail(Span::milliseconds(200, 200).low_ns),
         ]);
-        let of = Selector::on(plan.links());
+        let of = plan.messages();
         plan.at(from_ns, Delay { delay, of });
         plan.at(until_ns, HealOne::of("delay"));
     });

@@ -5,13 +5,16 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::flip::path;
-use super::{Kind, Strike, Survival};
+use super::{Draw, Kind, Strike, Survival};
 use crate::scenario::error::Problem;
 use crate::scenario::node::Context;
 use crate::scenario::verb::{Group, Verb};
 use crate::scenario::word::{Words, quoted};
 use crate::scenario::{Action, Node};
 use crate::world::World;
+
+/// Below the server's data directory.
+const BACKEND: &str = "member/snap/db";
 
 /// See the module's head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +38,18 @@ pub(super) static KIND: Kind = Kind {
         example: "disk flush n2 wal 0",
         parse,
     }),
-    draw: None,
+    draw: Some(draw),
 };
+
+/// Pages of the log and of the backend that are likely to be written just then.
+fn draw(plan: &mut Draw) {
+    plan.windows(60, 1..2, |plan, at_ns, _| {
+        let path = plan.one_of(&["wal", BACKEND]).to_owned();
+        let page = plan.one_of(&[0, 1, 2, 3, 4, 5, 6, 7]);
+        let node = plan.node();
+        plan.at(at_ns, DiskFlush { node, path, page });
+    });
+}
 
 fn parse(words: &mut Words, context: Context) -> Result<Action, Problem> {
     let node = words.node(context)?;

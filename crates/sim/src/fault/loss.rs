@@ -41,7 +41,7 @@ pub(super) static KIND: Kind = Kind {
 fn draw(plan: &mut Draw) {
     plan.windows(4, 500..8_000, |plan, from_ns, until_ns| {
         let ppm = plan.one_of(&[10_000, 50_000, 200_000, 500_000, 900_000]);
-        let of = Selector::on(plan.links());
+        let of = plan.messages();
         plan.at(from_ns, Loss { ppm, of });
         plan.at(until_ns, HealOne::of("loss"));
     });

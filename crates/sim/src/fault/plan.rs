@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::{DiskMend, Fault, Survivors};
-use crate::network::Links;
+use crate::network::{Kinds, Links, MessageKind, Selector};
 use crate::rng::{Consumer, Stream};
 use crate::scenario::{ClusterSpec, MILLISECOND_NS, Node, SECOND_NS, Target};
 
@@ -18,6 +18,15 @@ const GRAIN_NS: u64 = MILLISECOND_NS;
 const SNAPSHOT_COUNT_MAX: u64 = 500;
 /// Room is looked for so often before an outage is left out.
 const ATTEMPTS: usize = 6;
+/// Of so many rules one is about some kinds of messages only: one of these sets.
+const KINDS_ONE_IN: usize = 3;
+const KINDS: [&[MessageKind]; 5] = [
+    &[MessageKind::Append],
+    &[MessageKind::AppendResponse],
+    &[MessageKind::Heartbeat, MessageKind::HeartbeatResponse],
+    &[MessageKind::Vote, MessageKind::VoteResponse],
+    &[MessageKind::Snapshot],
+];
 /// So many times harder a plan tries when it insists.
 const INSISTENCE: usize = 6;
 /// How long a server may take to come back once its outage is over.
@@ -236,6 +245,14 @@ impl Draw {
             (2, [one, other, ..]) => Links::Between(*one, *other),
             _ => Links::All,
         }
+    }
+
+    /// Messages that a rule is about: on some links, now and then of some kinds only.
+    pub(super) fn messages(&mut self) -> Selector {
+        let links = self.links();
+        let is_choosy = self.below(KINDS_ONE_IN) == 0;
+        let kinds = if is_choosy { Kinds::of(self.one_of(&KINDS)) } else { Kinds::ALL };
+        Selector { links, kinds }
     }
 
     pub(super) fn survivors(&mut self) -> Survivors {

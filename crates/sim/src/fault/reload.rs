@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Strike, Survival};
+use super::{Draw, Kind, Strike, Survival};
 use crate::scenario::Action;
 use crate::scenario::verb::{Group, Verb};
 use crate::world::World;
@@ -24,8 +24,12 @@ pub(super) static KIND: Kind = Kind {
         example: "reload",
         parse: |_, _| Ok(Action::Fault(Reload.into())),
     }),
-    draw: None,
+    draw: Some(draw),
 };
+
+fn draw(plan: &mut Draw) {
+    plan.blackouts(1, 1..2, |plan, at_ns, _| plan.at(at_ns, Reload));
+}
 
 impl Strike for Reload {
     fn strike(self, world: &mut World) {

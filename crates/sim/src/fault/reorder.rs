@@ -47,7 +47,7 @@ fn draw(plan: &mut Draw) {
     plan.windows(3, 1_000..8_000, |plan, from_ns, until_ns| {
         let ppm = plan.one_of(&[20_000, 200_000, 700_000]);
         let by_ns = MILLISECOND_NS * plan.one_of(&[5, 50, 500]);
-        let of = Selector::on(plan.links());
+        let of = plan.messages();
         plan.at(from_ns, Reorder { ppm, by_ns, of });
         plan.at(until_ns, HealOne::of("reorder"));
     });

@@ -340,6 +340,9 @@ fn flags(spec: &ClusterSpec, config: ServerConfig) -> ServerConfig {
         compaction_batch: spec.compaction_batch as usize,
         initial_corrupt_check: spec.initial_corrupt_check,
         corrupt_check_ns: spec.corrupt_check_ns,
+        watch_progress_ns: spec.watch_progress_ns,
+        lease_checkpoint_ns: spec.lease_checkpoint_ns,
+        persists_lease_checkpoints: spec.lease_checkpoint_ns.is_some(),
         version: spec.version,
         ..config
     }

@@ -30,6 +30,11 @@ const COMPACTION_BATCH_MAX: u32 = 1_000_000;
 /// Shortest time between two checks of the members: each hashes all of the history.
 const CORRUPT_CHECK_NS_MIN: u64 = 100 * MILLISECOND_NS;
 
+/// Shortest interval of what a server does again and again.
+const INTERVAL_NS_MIN: u64 = 100 * MILLISECOND_NS;
+/// etcd's.
+const WATCH_PROGRESS_NS: u64 = 600 * SECOND_NS;
+
 /// Which server implementation runs on the machines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Engine {
@@ -158,6 +163,12 @@ pub struct ClusterSpec {
     pub initial_corrupt_check: bool,
     /// How often a leader does (etcd's `--experimental-corrupt-check-time`).
     pub corrupt_check_ns: Option<u64>,
+    /// How often a watch that asks for it is told of progress when there is nothing else to tell
+    /// (etcd's `--experimental-watch-progress-notify-interval`).
+    pub watch_progress_ns: u64,
+    /// How often a leader logs the time that long leases have left, so that the next one does not
+    /// begin anew (etcd's `--experimental-enable-lease-checkpoint`, and its interval).
+    pub lease_checkpoint_ns: Option<u64>,
 }
 
 impl Default for ClusterSpec {
@@ -179,11 +190,13 @@ impl Default for ClusterSpec {
             compaction_batch: 1_000,
             initial_corrupt_check: false,
             corrupt_check_ns: None,
+            watch_progress_ns: WATCH_PROGRESS_NS,
+            lease_checkpoint_ns: None,
         }
     }
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "nodes",
     "members",
     "seed",
@@ -199,13 +212,15 @@ const KEYS: [&str; 15] = [
     "compaction-batch",
     "initial-corrupt-check",
     "corrupt-check-time",
+    "watch-progress",
+    "lease-checkpoint",
 ];
 
 pub(super) const USAGE: &str = "cluster etcd nodes=N [members=N|N..N] seed=N [tick=T] \
                                 [election=TICKS] [pre-vote=true|false|mixed] [latency=T..T] [sync=T..T] [segment=SIZE] \
                                 [version=3.4.N] [snapshot-count=N] [catch-up=N] \
                                 [compaction-batch=N] [initial-corrupt-check=true|false] \
-                                [corrupt-check-time=T]";
+                                [corrupt-check-time=T] [watch-progress=T] [lease-checkpoint=T]";
 
 impl ClusterSpec {
     /// Reads what follows the word `cluster`.
@@ -242,6 +257,8 @@ impl ClusterSpec {
             && self.catch_up_entries <= ENTRIES_MAX
             && (1..=COMPACTION_BATCH_MAX).contains(&self.compaction_batch)
             && self.corrupt_check_ns.is_none_or(|time| time >= CORRUPT_CHECK_NS_MIN)
+            && self.watch_progress_ns >= INTERVAL_NS_MIN
+            && self.lease_checkpoint_ns.is_none_or(|time| time >= INTERVAL_NS_MIN)
     }
 
     /// How many servers the cluster begins with, by its seed.
@@ -278,6 +295,10 @@ impl ClusterSpec {
             "initial-corrupt-check" => self.initial_corrupt_check = yes_or_no(value)?,
             "corrupt-check-time" => {
                 self.corrupt_check_ns = Some(value.time()?.max(CORRUPT_CHECK_NS_MIN));
+            }
+            "watch-progress" => self.watch_progress_ns = value.time()?.max(INTERVAL_NS_MIN),
+            "lease-checkpoint" => {
+                self.lease_checkpoint_ns = Some(value.time()?.max(INTERVAL_NS_MIN));
             }
             "segment" => self.segment_bytes = value.size(1 << 30)?.max(4_096),
             _ => return Err(word.unknown_setting(key, &KEYS)),
@@ -376,6 +397,12 @@ impl fmt::Display for ClusterSpec {
         }
         if let Some(time_ns) = self.corrupt_check_ns {
             write!(f, " corrupt-check-time={}", print_time(time_ns))?;
+        }
+        if self.watch_progress_ns != usual.watch_progress_ns {
+            write!(f, " watch-progress={}", print_time(self.watch_progress_ns))?;
+        }
+        if let Some(time_ns) = self.lease_checkpoint_ns {
+            write!(f, " lease-checkpoint={}", print_time(time_ns))?;
         }
         Ok(())
     }

@@ -227,7 +227,7 @@ workloads! {
         "puts at an even rate",
     /// Starts one more mixed load beside those that run.
     Mix(Mix) = mix "[clients=N] [key=PATTERN] [keys=even|zipf] [value=SIZE] [think=T..T] \
-        [timeout=T] [retries=N] [put=W] [get=W] [stale=W] [range=W] [del=W] [txn=W] [lease=W] \
+        [timeout=T] [retries=N] [put=W] [get=W] [stale=W] [old=W] [range=W] [del=W] [txn=W] [lease=W] \
         [compact=W] [watches=N] [slow=N] [for=T | count=N]"
         "clients that each do a mix of operations",
     /// Lets one more operator change the cluster.

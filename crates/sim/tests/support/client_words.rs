@@ -162,11 +162,11 @@ pub(crate) fn command() -> impl Strategy<Value = ClientCommand> {
 pub(crate) fn mix(key: KeyPattern, until: LoadEnd) -> impl Strategy<Value = Mix> {
     let numbers = (1..=64_u32, 0..1_000_000_u32, 0..=100_u32, 0..=64_u32, 0..=64_u32);
     let times = (0..10_u64.pow(9), 0..10_u64.pow(9), 1_000_000..60_000_000_000_u64);
-    let weights = any::<[u8; 8]>().prop_filter("some", |all| all.iter().any(|one| *one > 0));
+    let weights = any::<[u8; 9]>().prop_filter("some", |all| all.iter().any(|one| *one > 0));
     (numbers, times, weights, any::<bool>()).prop_map(
         move |(numbers, (low_ns, more_ns, timeout_ns), weights, zipf)| {
             let (clients, value_bytes, retries, watches, slow_watches) = numbers;
-            let [put, get, stale, range, del, txn, lease, compact] = weights.map(u32::from);
+            let [put, get, stale, old, range, del, txn, lease, compact] = weights.map(u32::from);
             Mix {
                 clients,
                 key: key.clone(),
@@ -175,7 +175,7 @@ pub(crate) fn mix(key: KeyPattern, until: LoadEnd) -> impl Strategy<Value = Mix>
                 think: Span { low_ns, high_ns: low_ns + more_ns },
                 timeout_ns,
                 retries,
-                weights: Weights { put, get, stale, range, del, txn, lease, compact },
+                weights: Weights { put, get, stale, old, range, del, txn, lease, compact },
                 watches,
                 slow_watches,
                 until,

@@ -32,6 +32,25 @@ struct Version {
     value: Option<KeyValue>,
 }
 
+/// What checkpoints said of the time that a lease has left, in seconds; 0 for all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::check) struct Checkpoints {
+    /// How many there were.
+    pub(in crate::check) count: u64,
+    /// The last one.
+    pub(in crate::check) last_s: i64,
+    /// The least of them.
+    pub(in crate::check) least_s: i64,
+}
+
+impl Checkpoints {
+    fn after(before: Option<Checkpoints>, left_s: i64) -> Checkpoints {
+        let at_most = if left_s > 0 { left_s } else { i64::MAX };
+        let (count, least_s) = before.map_or((0, i64::MAX), |one| (one.count, one.least_s));
+        Checkpoints { count: count + 1, last_s: left_s, least_s: least_s.min(at_most) }
+    }
+}
+
 /// What an entry did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Effect {
@@ -65,6 +84,7 @@ pub(crate) struct Model {
     changes: SharedSet<(i64, Bytes)>,
     /// Leases that are there.
     leases: SharedSet<i64>,
+    checkpoints: SharedMap<i64, Checkpoints>,
     lost: Option<String>,
 }
 
@@ -77,6 +97,7 @@ impl Model {
             compact_revision: -1,
             changes: SharedSet::new(),
             leases: SharedSet::new(),
+            checkpoints: SharedMap::new(),
             lost: None,
         }
     }
@@ -130,7 +151,12 @@ impl Model {
                 self.write(|model, at| model.delete_lease(revoke.id, at));
                 revoked = Some(revoke.id);
             }
-        } else if request.range.is_none() && request.lease_checkpoint.is_none() {
+        } else if let Some(request) = request.lease_checkpoint {
+            for one in request.checkpoints {
+                let before = self.checkpoints.get(&one.id).copied();
+                self.checkpoints.insert(one.id, Checkpoints::after(before, one.remaining_ttl));
+            }
+        } else if request.range.is_none() {
             self.lost.get_or_insert_with(|| "a request that the model does not know".to_owned());
         }
         let modified = self.revision > before;
@@ -279,6 +305,11 @@ impl Model {
     /// A key as of a revision.
     pub(crate) fn value(&self, key: &Bytes, at: i64) -> Option<&KeyValue> {
         value_at(self.keys.get(key)?, at)
+    }
+
+    /// What checkpoints said, by lease, also of those that ended.
+    pub(in crate::check) fn checkpoints(&self) -> &SharedMap<i64, Checkpoints> {
+        &self.checkpoints
     }
 
     /// Keys of a range as of a revision, in order.

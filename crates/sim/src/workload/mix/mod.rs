@@ -83,6 +83,8 @@ pub struct Weights {
     pub get: u32,
     /// Reads one key from one server's own state.
     pub stale: u32,
+    /// Reads one key as of a revision that the client saw, or one a little before.
+    pub old: u32,
     /// Reads all keys of the pattern in one request.
     pub range: u32,
     /// Deletes one key.
@@ -97,17 +99,18 @@ pub struct Weights {
 
 impl Weights {
     /// Names as they are written, in order.
-    pub const NAMES: [&'static str; 8] =
-        ["put", "get", "stale", "range", "del", "txn", "lease", "compact"];
+    pub const NAMES: [&'static str; 9] =
+        ["put", "get", "stale", "old", "range", "del", "txn", "lease", "compact"];
 
     /// The weights in the order of [`Weights::NAMES`].
-    pub fn all(&self) -> [u32; 8] {
-        [self.put, self.get, self.stale, self.range, self.del, self.txn, self.lease, self.compact]
+    pub fn all(&self) -> [u32; 9] {
+        let Weights { put, get, stale, old, range, del, txn, lease, compact } = *self;
+        [put, get, stale, old, range, del, txn, lease, compact]
     }
 
-    fn of(weights: [u32; 8]) -> Weights {
-        let [put, get, stale, range, del, txn, lease, compact] = weights;
-        Weights { put, get, stale, range, del, txn, lease, compact }
+    fn of(weights: [u32; 9]) -> Weights {
+        let [put, get, stale, old, range, del, txn, lease, compact] = weights;
+        Weights { put, get, stale, old, range, del, txn, lease, compact }
     }
 }
 
@@ -127,14 +130,14 @@ impl Workload for Mix {
             match Weights::NAMES.iter().position(|known| *known == name) {
                 Some(place) => {
                     let weight = small(value.number_in(0, 1_000, "a weight")?);
-                    weights.get_or_insert(([0; 8], word)).0[place] = weight;
+                    weights.get_or_insert(([0; 9], word)).0[place] = weight;
                 }
                 None => mix.set(&name, &value, &word)?,
             }
         }
         mix.weights = match weights {
-            None => Weights::of([1; 8]),
-            Some(([0, 0, 0, 0, 0, 0, 0, 0], word)) => {
+            None => Weights::of([1; 9]),
+            Some((weights, word)) if weights == [0; 9] => {
                 return Err(word.problem("nothing to do:", "a weight above 0 for some operation"));
             }
             Some((weights, _)) => Weights::of(weights),

@@ -56,7 +56,8 @@ impl RunningMix {
         let Mix { watches, slow_watches, .. } = *self.mix;
         for number in 0..watches + slow_watches {
             let node = Node(1 + number % world.founders());
-            let watch = Watch { keys: self.mix.all_keys(), prev_kv: true, ..Watch::default() };
+            let (keys, prev_kv, progress_notify) = (self.mix.all_keys(), true, true);
+            let watch = Watch { keys, revision: 0, prev_kv, progress_notify };
             let watcher = world.watch(self.first_client, 0, node, watch);
             if let Some(watcher) = watcher.filter(|_| number >= watches) {
                 world.clients_mut().slow_down(watcher);

@@ -10,7 +10,9 @@ pub(super) fn of(command: &ClientCommand, reply: &Reply) -> Vec<(String, i64)> {
     let revision = reply.header().revision;
     match (command, reply) {
         (ClientCommand::Put(put), Reply::Put(_)) => vec![(put.key.clone(), revision)],
-        (ClientCommand::Get(get), Reply::Range(reply)) => range(&get.keys, reply),
+        (ClientCommand::Get(get), Reply::Range(reply)) if get.revision == 0 => {
+            range(&get.keys, reply)
+        }
         (ClientCommand::Delete(delete), Reply::DeleteRange(_)) => gone(&delete.keys),
         (ClientCommand::Txn(txn), Reply::Txn(reply)) => {
             let requests = if reply.succeeded { &txn.success } else { &txn.failure };

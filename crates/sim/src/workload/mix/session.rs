@@ -29,8 +29,9 @@ use crate::view::Outcome;
 const SEEN_MAX: usize = 64;
 /// Seconds to live of a session's leases: short, so that some expire within a run.
 const LEASE_TTL_S: (u64, u64) = (2, 8);
-/// A compaction leaves up to so many revisions below the newest that the session saw.
-const COMPACT_BEHIND: u64 = 100;
+/// A compaction or a read of the past is up to so many revisions below the newest that the session
+/// saw.
+const BEHIND: u64 = 100;
 /// Of so many deletions one is followed by a compaction right there: at a tombstone.
 const COMPACTED_ONE_IN: u64 = 4;
 /// Between two tries: clientv3's 25 ms, a tenth more or less.
@@ -159,6 +160,11 @@ impl Session {
                 serializable: Weights::NAMES[place] == "stale",
                 ..Get::default()
             }),
+            "old" => ClientCommand::Get(Get {
+                keys: Keys::one(self.key(mix, zipf)),
+                revision: self.before_now(),
+                ..Get::default()
+            }),
             "range" => ClientCommand::Get(Get { keys: mix.all_keys(), ..Get::default() }),
             "del" => {
                 let keys = Keys::one(self.key(mix, zipf));
@@ -166,12 +172,12 @@ impl Session {
             }
             "txn" => ClientCommand::Txn(self.compare_and_put(mix, zipf)),
             "lease" => self.lease(mix, zipf),
-            "compact" => ClientCommand::Compact { revision: self.compacted(), physical: false },
+            "compact" => ClientCommand::Compact { revision: self.before_now(), physical: false },
             name => unreachable!("{name} is no kind of operation"),
         }
     }
 
-    /// A place in [`Weights::NAMES`]. Before anything was seen, nothing can be compacted.
+    /// A place in [`Weights::NAMES`]. Before anything was seen there is no past.
     fn pick(&mut self, weights: Weights) -> usize {
         let all = weights.all();
         let total: u64 = all.iter().map(|weight| u64::from(*weight)).sum();
@@ -179,7 +185,7 @@ impl Session {
         for (place, weight) in all.iter().enumerate() {
             match drawn.checked_sub(u64::from(*weight)) {
                 Some(rest) => drawn = rest,
-                None if Weights::NAMES[place] == "compact" && self.memory.revision < 2 => return 1,
+                None if self.memory.revision < 2 && is_of_past(Weights::NAMES[place]) => return 1,
                 None => return place,
             }
         }
@@ -250,12 +256,12 @@ impl Session {
         }
     }
 
-    /// Where it compacts: at the newest revision that it saw, or before.
-    fn compacted(&mut self) -> i64 {
+    /// The newest revision that it saw, or one before.
+    fn before_now(&mut self) -> i64 {
         let behind = match self.stream.below(4) {
             0 => 0,
-            1 => self.stream.below(COMPACT_BEHIND / 10),
-            _ => self.stream.below(COMPACT_BEHIND),
+            1 => self.stream.below(BEHIND / 10),
+            _ => self.stream.below(BEHIND),
         };
         (self.memory.revision - behind.cast_signed()).max(1)
     }
@@ -330,4 +336,8 @@ impl Session {
             self.memory.lease = None;
         }
     }
+}
+
+fn is_of_past(name: &str) -> bool {
+    matches!(name, "old" | "compact")
 }
