@@ -1,7 +1,7 @@
 //! A broken promise as the command line tells it.
 
 use serde::Serialize;
-use sim::check::Violation;
+use sim::check::{RecordPlace, Violation};
 use sim::link::Link;
 use sim::scenario::{Scenario, print_time};
 
@@ -16,10 +16,29 @@ pub(crate) struct Row {
     requests: Vec<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<i64>,
+    records: Vec<Record>,
     detail: String,
     /// Opens the page just before it; missing when the scenario is too long for a link.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<String>,
+}
+
+/// Where a server wrote the entry.
+#[derive(Debug, Serialize)]
+struct Record {
+    node: String,
+    file: String,
+    offset: u64,
+    length: u64,
+}
+
+impl Record {
+    fn of(place: &RecordPlace) -> Record {
+        let RecordPlace { node, file, offset, length } = place;
+        Record { node: node.to_string(), file: file.clone(), offset: *offset, length: *length }
+    }
 }
 
 impl Row {
@@ -35,6 +54,8 @@ impl Row {
             nodes: violation.nodes.iter().map(ToString::to_string).collect(),
             requests: violation.requests.clone(),
             index: Some(violation.index).filter(|index| *index > 0),
+            revision: Some(violation.revision).filter(|revision| *revision > 0),
+            records: violation.records.iter().map(Record::of).collect(),
             detail: violation.detail.clone(),
             link: link.ok(),
         }

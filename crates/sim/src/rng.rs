@@ -32,6 +32,8 @@ pub enum Consumer {
     Plan(u32),
     /// How many servers a cluster begins with.
     Founders,
+    /// Whether its servers ask before they campaign.
+    PreVote,
 }
 
 impl Consumer {
@@ -46,6 +48,7 @@ impl Consumer {
             Consumer::LinkFaults => 4,
             Consumer::Plan(fault) => 4 << 32 | u64::from(fault),
             Consumer::Founders => 5,
+            Consumer::PreVote => 6,
         }
     }
 }

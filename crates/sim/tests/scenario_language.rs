@@ -130,7 +130,7 @@ fn the_cluster_comes_first_and_has_bounds() {
         ("cluster etc nodes=3", "unknown engine"),
         ("cluster etcd nodes=3 nodes=5", "given twice"),
         ("cluster etcd latency=3ms..1ms", "span of time"),
-        ("cluster etcd pre-vote=maybe", "`true`, `false` or `mixed`"),
+        ("cluster etcd pre-vote=maybe", "`true`, `false`, `mixed` or `any`"),
         ("cluster etcd nodes=3 members=2..4", "4 members on 3 machines"),
         ("cluster etcd nodes=3 members=3..1", "an empty range"),
         ("cluster etcd version=3.5.1", "3.4.0 to 3.4.44 are known"),
@@ -397,7 +397,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let version = (0..=44_u16).prop_map(|patch| Version { major: 3, minor: 4, patch });
     let span = (0..10_u64.pow(9), 0..10_u64.pow(9));
     let snapshots = (0..200_000_u64, 0..9_000_u64);
-    let pre_vote = prop_oneof![Just(PreVote::Always), Just(PreVote::Never), Just(PreVote::Mixed)];
+    let pre_vote =
+        prop::sample::select(vec![PreVote::Always, PreVote::Never, PreVote::Mixed, PreVote::Any]);
     let counts = (1..=5_u32, 1..=5_u32, 1..2_000_u32);
     let rules = (pre_vote, version, counts);
     let cluster = (any::<u64>(), span, 2..99_u32, rules, snapshots).prop_map(

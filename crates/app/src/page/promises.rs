@@ -94,6 +94,7 @@ fn violation(wire: &Wire, violation: &Violation) -> Html {
             <p><b class="broken">{ format!("✗ {} ", info.id) }</b>{ info.says }</p>
             <p class="fatal">{ &violation.detail }</p>
             <p class="tag">{ format!("{} · {} · {}", time(violation.virtual_ns), words::event(event), servers.join(", ")) }</p>
+            { for words::evidence(violation).map(|line| html! { <p class="tag">{ line }</p> }) }
             <button onclick={look}>{ words::LOOK_BEFORE }</button>
         </li>
     }

@@ -1,6 +1,6 @@
 //! Every word that the page says, in one place, so that another language is another file like this.
 
-use sim::check::{PromiseGroup, Violation};
+use sim::check::{PromiseGroup, RecordPlace, Violation};
 use sim::scenario::Node;
 use sim::view::{EntryState, Outcome};
 
@@ -95,6 +95,22 @@ pub(crate) fn looked(times: u64) -> String {
 /// How often a promise was broken.
 pub(crate) fn broken_times(times: u64) -> String {
     if times == 1 { "broken once".to_owned() } else { format!("broken {} times", count(times)) }
+}
+
+/// What a violation involves, a line each: the entry and its request, and where it was written.
+pub(crate) fn evidence(broken: &Violation) -> impl Iterator<Item = String> {
+    let entry = (broken.index > 0).then(|| format!("entry {}", broken.index));
+    let revision = (broken.revision > 0).then(|| format!("revision {}", broken.revision));
+    let requests: Vec<String> = broken.requests.iter().take(4).map(u64::to_string).collect();
+    let requests = (!requests.is_empty()).then(|| format!("request {}", requests.join(", ")));
+    let parts: Vec<String> = [entry, revision, requests].into_iter().flatten().collect();
+    let first = (!parts.is_empty()).then(|| parts.join(" · "));
+    let written = broken.records.iter().map(|place| {
+        let RecordPlace { node, file, offset, length } = place;
+        let name = file.rsplit('/').next().unwrap_or(file);
+        format!("{node} wrote it to {name} at {offset}, {length} bytes")
+    });
+    first.into_iter().chain(written)
 }
 
 /// A broken promise in a sentence.

@@ -35,7 +35,7 @@ mod violation;
 pub(crate) use facts::shadow::Excuse;
 pub(crate) use liveness::PATIENCE_ELECTIONS;
 pub use promise::{PROMISES, Promise, PromiseGroup, PromiseInfo};
-pub use violation::{Found, State, Violation};
+pub use violation::{Found, RecordPlace, State, Violation};
 
 use std::sync::Arc;
 
@@ -294,6 +294,11 @@ impl Checks {
         }
     }
 
+    fn look(&mut self, look: impl FnOnce(&mut Every, &Facts, &mut Found)) {
+        look(&mut self.every, &self.facts, &mut self.found);
+        self.found.explain(&self.facts);
+    }
+
     /// Everything from now on belongs to this event.
     pub(crate) fn begin_event(&mut self, event: u64, now_ns: u64) {
         self.found.event = event;
@@ -317,7 +322,7 @@ impl Checks {
     /// The process ended by itself.
     pub(crate) fn died(&mut self, machine: &Machine, reason: &str) {
         let node = machine.node();
-        self.every.died(&self.facts, node, reason, &mut self.found);
+        self.look(|every, facts, found| every.died(facts, node, reason, found));
         self.stopped(node, true);
     }
 
@@ -359,7 +364,7 @@ impl Checks {
     pub(crate) fn after_step(&mut self, machine: &Machine, effects: &Effects) {
         let step = Step { node: machine.node(), machine, effects };
         if let Some(news) = self.facts.follow(&step) {
-            self.every.stepped(&self.facts, &step, &news, &mut self.found);
+            self.look(|every, facts, found| every.stepped(facts, &step, &news, found));
         }
     }
 
@@ -367,7 +372,7 @@ impl Checks {
     pub(crate) fn received(&mut self, from: Node, to: Node, message: &Message) {
         if let Message::Etcd(message) = message {
             let received = Received { from, to, msg_type: message.msg_type };
-            self.every.received(&self.facts, &received, &mut self.found);
+            self.look(|every, facts, found| every.received(facts, &received, found));
         }
     }
 
@@ -395,7 +400,7 @@ impl Checks {
         let is_quorum = conf.is_some_and(|conf| has_quorum(shadows, conf, is_in));
         let quorum = if is_quorum { quorum } else { Vec::new() };
         let alone = LeftAlone { quorum, patience_ns };
-        self.every.left_alone(&self.facts, &alone, &mut self.found);
+        self.look(|every, facts, found| every.left_alone(facts, &alone, found));
     }
 
     // ---- clients ----
@@ -413,12 +418,12 @@ impl Checks {
     ) {
         let (asked, is_read) = (etcd_request(command), command.is_read());
         let answered = Answered { node, request, asked, is_read, answer };
-        self.every.answered(&self.facts, &answered, &mut self.found);
+        self.look(|every, facts, found| every.answered(facts, &answered, found));
     }
 
     pub(crate) fn ended(&mut self, node: Node, request: u64, answer: &Answer) {
         let ended = Ended { node, request, answer };
-        self.every.ended(&self.facts, &ended, &mut self.found);
+        self.look(|every, facts, found| every.ended(facts, &ended, found));
     }
 
     pub(crate) fn watch_opened(&mut self, opened: WatchOpened<'_>) {
@@ -427,13 +432,13 @@ impl Checks {
 
     pub(crate) fn watch_heard(&mut self, stream: u64, answer: &WatchAnswer) {
         let WatchAnswer::Etcd(response) = answer;
-        self.every.watch_heard(&self.facts, stream, response, &mut self.found);
+        self.look(|every, facts, found| every.watch_heard(facts, stream, response, found));
     }
 
     /// The run is at its end; it is looked at once.
     pub(crate) fn finish(&mut self, machines: &[Machine]) {
         if !std::mem::replace(&mut self.is_finished, true) {
-            self.every.at_end(&self.facts, machines, &mut self.found);
+            self.look(|every, facts, found| every.at_end(facts, machines, found));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::facts::Facts;
 use super::promise::{PROMISES, Promise};
 use crate::scenario::Node;
 
@@ -23,8 +24,25 @@ pub struct Violation {
     pub requests: Vec<u64>,
     /// The entry of the log involved; 0 for none.
     pub index: u64,
+    /// The revision involved; 0 for none.
+    pub revision: i64,
+    /// Where the servers involved wrote that entry, as far as they did.
+    pub records: Vec<RecordPlace>,
     /// What was found, in words.
     pub detail: String,
+}
+
+/// Where a server wrote an entry: bytes of a file of its log, which may have other records too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordPlace {
+    /// Which server.
+    pub node: Node,
+    /// The file, absolute on its disk.
+    pub file: String,
+    /// The first byte.
+    pub offset: u64,
+    /// Bytes that were written at once.
+    pub length: u64,
 }
 
 /// How a promise stands.
@@ -47,6 +65,30 @@ pub enum State {
     },
 }
 
+impl Violation {
+    fn explain(&mut self, facts: &Facts) {
+        let replay = &facts.replay;
+        if self.index == 0 && self.revision > 0 {
+            self.index = replay.entry_of(self.revision).unwrap_or(0);
+        } else if self.index == 0 {
+            let placed = self.requests.first().and_then(|request| replay.placed(*request));
+            self.index = placed.map_or(0, |placed| placed.index);
+        }
+        if self.index == 0 {
+            return;
+        }
+        if self.requests.is_empty() {
+            self.requests.extend(replay.request_of(self.index));
+        }
+        let record = |node: &Node| {
+            let append = facts.shadows.of(*node).append_of(self.index)?;
+            let (file, offset, length) = (append.path.to_string(), append.offset, append.length);
+            Some(RecordPlace { node: *node, file, offset, length })
+        };
+        self.records = self.nodes.iter().filter_map(record).collect();
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct Tally {
     looked: u64,
@@ -58,6 +100,8 @@ struct Tally {
 #[derive(Clone, Debug)]
 pub struct Found {
     violations: Vec<Violation>,
+    /// Violations of which it was found out what they involve.
+    explained: usize,
     tallies: Vec<Tally>,
     pub(crate) event: u64,
     pub(crate) now_ns: u64,
@@ -66,7 +110,7 @@ pub struct Found {
 impl Found {
     pub(crate) fn new() -> Found {
         let tallies = vec![Tally::default(); PROMISES.len()];
-        Found { violations: Vec::new(), tallies, event: 0, now_ns: 0 }
+        Found { violations: Vec::new(), explained: 0, tallies, event: 0, now_ns: 0 }
     }
 
     /// There was something to look at, and the promise held.
@@ -126,8 +170,35 @@ impl Found {
             nodes: nodes.to_vec(),
             requests: requests.to_vec(),
             index,
+            revision: 0,
+            records: Vec::new(),
             detail,
         });
+    }
+
+    /// As `look`, for what happened at a revision.
+    pub(super) fn look_at_revision(
+        &mut self,
+        promise: Promise,
+        holds: bool,
+        nodes: &[Node],
+        revision: i64,
+        detail: impl FnOnce() -> String,
+    ) {
+        let before = self.violations.len();
+        self.look(promise, holds, nodes, 0, detail);
+        for violation in &mut self.violations[before..] {
+            violation.revision = revision;
+        }
+    }
+
+    /// Completes what new violations involve: the entry of a revision or of a request, the request
+    /// of an entry, and where the entry was written.
+    pub(super) fn explain(&mut self, facts: &Facts) {
+        for violation in &mut self.violations[self.explained..] {
+            violation.explain(facts);
+        }
+        self.explained = self.violations.len();
     }
 
     pub(crate) fn undecided(&mut self, promise: Promise, why: String) {

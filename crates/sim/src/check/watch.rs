@@ -101,7 +101,7 @@ impl Told {
             return;
         }
         let holds = up_to < compacted && compacted <= model.compact_revision();
-        self.look(Promise::WatchReliable, holds, found, || {
+        self.look(Promise::WatchReliable, holds, compacted, found, || {
             format!(
                 "is ended since {compacted} is compacted; it was told of everything up to {up_to}, \
                  and the compact revision is {}",
@@ -113,7 +113,8 @@ impl Told {
     fn progress(&mut self, revision: i64, model: &Model, found: &mut Found) {
         let Some(up_to) = self.up_to else { return };
         let missing = self.expected(up_to, revision, model).next();
-        self.look(Promise::WatchBookmarkable, missing.is_none(), found, || {
+        let at = missing.map_or(revision, |(at, _)| at);
+        self.look(Promise::WatchBookmarkable, missing.is_none(), at, found, || {
             format!("is told that {revision} is reached; {missing:?} was never told")
         });
         self.up_to = Some(up_to.max(revision));
@@ -130,7 +131,7 @@ impl Told {
         let at = |event: &Event| event.kv.mod_revision;
         let last = events.iter().map(at).max().unwrap_or(up_to);
         let ascends = events.is_sorted_by_key(at);
-        self.look(Promise::WatchOrdered, ascends, found, || {
+        self.look(Promise::WatchOrdered, ascends, last, found, || {
             let revisions: Vec<i64> = events.iter().map(at).collect();
             format!("is told of revisions {revisions:?}")
         });
@@ -149,7 +150,7 @@ impl Told {
         let revision = old.map_or(0, |event| event.kv.mod_revision);
         let is_below = revision > 0 && revision < self.from_revision;
         let promise = if is_below { Promise::WatchExact } else { Promise::WatchUnique };
-        self.look(promise, old.is_none(), found, || {
+        self.look(promise, old.is_none(), revision, found, || {
             format!(
                 "is told of revision {revision}; it asked for {} and was told of everything up to \
                  {up_to}",
@@ -166,7 +167,7 @@ impl Told {
         }
         let twice = has.iter().find(|(_, times)| **times > 1).map(|(change, _)| *change);
         if let Some((revision, key)) = twice {
-            self.look(Promise::WatchUnique, false, found, || {
+            self.look(Promise::WatchUnique, false, revision, found, || {
                 format!("is told twice of {key:?} at revision {revision}")
             });
         }
@@ -176,14 +177,17 @@ impl Told {
         };
         let detail =
             |promise: &str| format!("is told of {up_to} to {last} without {missing:?} ({promise})");
-        self.look(Promise::WatchAtomic, !missing.as_ref().is_some_and(is_part), found, || {
+        let at = missing.map_or(last, |(at, _)| at);
+        self.look(Promise::WatchAtomic, !missing.as_ref().is_some_and(is_part), at, found, || {
             detail("a part of a revision")
         });
         let skipped = missing.as_ref().is_some_and(|missing| !is_part(missing));
         if self.is_resumed {
-            self.look(Promise::WatchResumable, !skipped, found, || detail("after it came back"));
+            self.look(Promise::WatchResumable, !skipped, at, found, || {
+                detail("after it came back")
+            });
         }
-        self.look(Promise::WatchReliable, !skipped, found, || detail("a whole revision"));
+        self.look(Promise::WatchReliable, !skipped, at, found, || detail("a whole revision"));
     }
 
     /// Kind, value, revisions, and what was there before.
@@ -204,7 +208,7 @@ impl Told {
             None => !self.watch.prev_kv || before.is_none() || is_compacted,
         };
         let holds = is_wanted && changed && is_right && has_before;
-        self.look(Promise::WatchExact, holds, found, || {
+        self.look(Promise::WatchExact, holds, at, found, || {
             format!("is told {event:?}; the log says {now:?} after {before:?}")
         });
     }
@@ -230,8 +234,16 @@ impl Told {
         changes.filter(|(_, key)| self.is_watched(key))
     }
 
-    fn look(&self, promise: Promise, holds: bool, found: &mut Found, say: impl FnOnce() -> String) {
-        found.look(promise, holds, &[self.node], 0, || {
+    /// About what happened at a revision.
+    fn look(
+        &self,
+        promise: Promise,
+        holds: bool,
+        revision: i64,
+        found: &mut Found,
+        say: impl FnOnce() -> String,
+    ) {
+        found.look_at_revision(promise, holds, &[self.node], revision, || {
             let key = &self.watch.keys.key;
             format!("a watch of {key} and what follows, at {}, {}", self.node, say())
         });

@@ -33,7 +33,7 @@ use self::trap::Traps;
 use crate::fault::{CrashDuring, Moment, Names, Survivors};
 use crate::network::Delay;
 use crate::rng::{Consumer, Stream};
-use crate::scenario::{ClientCommand, ClusterSpec, Engine, Node, PreVote, Watch};
+use crate::scenario::{ClientCommand, ClusterSpec, Engine, Node, Watch};
 
 /// The last words of a process that was killed from outside.
 pub const KILLED: &str = "signal: killed";
@@ -315,11 +315,7 @@ impl Machine {
         self.shown_ns = 0;
         self.traps.set_on(&mut self.disk);
         let seed = self.node_stream.draw();
-        self.pre_vote = match spec.pre_vote {
-            PreVote::Always => true,
-            PreVote::Never => false,
-            PreVote::Mixed => self.node_stream.below(2) == 1,
-        };
+        self.pre_vote = spec.pre_votes().unwrap_or_else(|| self.node_stream.below(2) == 1);
         let own = Own { seed, pre_vote: self.pre_vote, bugs };
         self.next_tick_ns = now_ns + 1 + self.node_stream.below(spec.tick_ns);
         self.power = Power::On(match spec.engine {

@@ -111,11 +111,17 @@ pub enum PreVote {
     Never,
     /// Each start of a server draws it, as while the flag is rolled out or taken back.
     Mixed,
+    /// The seed draws one of these three.
+    Any,
 }
 
 impl PreVote {
-    const WORDS: [(PreVote, &'static str); 3] =
-        [(PreVote::Always, "true"), (PreVote::Never, "false"), (PreVote::Mixed, "mixed")];
+    const WORDS: [(PreVote, &'static str); 4] = [
+        (PreVote::Always, "true"),
+        (PreVote::Never, "false"),
+        (PreVote::Mixed, "mixed"),
+        (PreVote::Any, "any"),
+    ];
 }
 
 impl fmt::Display for PreVote {
@@ -217,7 +223,7 @@ const KEYS: [&str; 17] = [
 ];
 
 pub(super) const USAGE: &str = "cluster etcd nodes=N [members=N|N..N] seed=N [tick=T] \
-                                [election=TICKS] [pre-vote=true|false|mixed] [latency=T..T] [sync=T..T] [segment=SIZE] \
+                                [election=TICKS] [pre-vote=true|false|mixed|any] [latency=T..T] [sync=T..T] [segment=SIZE] \
                                 [version=3.4.N] [snapshot-count=N] [catch-up=N] \
                                 [compaction-batch=N] [initial-corrupt-check=true|false] \
                                 [corrupt-check-time=T] [watch-progress=T] [lease-checkpoint=T]";
@@ -271,6 +277,20 @@ impl ClusterSpec {
         low + small(drawn)
     }
 
+    /// Whether each start of a server is to ask before it campaigns; `None` for a draw of its own.
+    pub(crate) fn pre_votes(&self) -> Option<bool> {
+        match self.pre_vote {
+            PreVote::Always => Some(true),
+            PreVote::Never => Some(false),
+            PreVote::Mixed => None,
+            PreVote::Any => match Stream::new(self.seed, Consumer::PreVote).below(3) {
+                0 => Some(true),
+                1 => Some(false),
+                _ => None,
+            },
+        }
+    }
+
     fn set(&mut self, key: &str, value: &Word, word: &Word) -> Result<(), Problem> {
         match key {
             "nodes" => self.nodes = small(value.number_in(1, u64::from(NODES_MAX), "a number")?),
@@ -317,7 +337,7 @@ fn yes_or_no(word: &Word) -> Result<bool, Problem> {
 
 fn pre_vote(word: &Word) -> Result<PreVote, Problem> {
     let found = PreVote::WORDS.iter().find(|(_, one)| *one == word.text);
-    let expected = "`true`, `false` or `mixed`";
+    let expected = "`true`, `false`, `mixed` or `any`";
     found
         .map(|(pre_vote, _)| *pre_vote)
         .ok_or_else(|| word.problem("neither yes nor no:", expected))

@@ -38,6 +38,8 @@ pub(in crate::check) struct Replay {
     proposals: SharedMap<u64, u64>,
     by_proposal: SharedMap<u64, u64>,
     effects: SharedMap<u64, Placed>,
+    /// Requests by the entries that they are.
+    requests: SharedMap<u64, u64>,
 }
 
 impl Replay {
@@ -48,6 +50,7 @@ impl Replay {
             proposals: SharedMap::new(),
             by_proposal: SharedMap::new(),
             effects: SharedMap::new(),
+            requests: SharedMap::new(),
         }
     }
 
@@ -59,6 +62,25 @@ impl Replay {
     /// The revision after an entry, once it was replayed.
     pub(in crate::check) fn revision_after(&self, index: u64) -> Option<i64> {
         self.revisions.get(usize::try_from(index.checked_sub(1)?).ok()?).copied()
+    }
+
+    /// The entry that made a revision.
+    pub(in crate::check) fn entry_of(&self, revision: i64) -> Option<u64> {
+        let (mut before, mut made) = (0, self.last_index() + 1);
+        while made - before > 1 {
+            let middle = before + (made - before) / 2;
+            if self.revision_after(middle).is_some_and(|after| after >= revision) {
+                made = middle;
+            } else {
+                before = middle;
+            }
+        }
+        (revision > 1 && made <= self.last_index()).then_some(made)
+    }
+
+    /// The request that an entry is.
+    pub(in crate::check) fn request_of(&self, index: u64) -> Option<u64> {
+        self.requests.get(&index).copied()
     }
 
     /// Where the request's effect is in the log.
@@ -105,6 +127,9 @@ impl Replay {
         let effect = effect?;
         let placed = Placed { index, effect };
         let request = self.by_proposal.get(&effect.proposal).copied();
+        if let Some(request) = request {
+            self.requests.insert(index, request);
+        }
         let twin = self.effects.insert(effect.proposal, placed).map(|before| before.index);
         Some(Replayed { placed, term, request, twin })
     }

@@ -144,6 +144,16 @@ impl Batch {
     }
 }
 
+/// Records of the log that were written at once.
+#[derive(Clone, Debug)]
+pub(in crate::check) struct Append {
+    pub(in crate::check) path: Arc<str>,
+    pub(in crate::check) offset: u64,
+    pub(in crate::check) length: u64,
+    first_index: u64,
+    last_index: u64,
+}
+
 /// What was done to a disk excuses the death of its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Excuse {
@@ -188,6 +198,8 @@ pub(crate) struct Shadow {
     /// What a power cut would leave of its log.
     pub(crate) durable: Log,
     pub(crate) batches: VecDeque<Batch>,
+    /// All that this member ever wrote.
+    appends: SharedList<Append>,
     /// For each time in this step that it took its log for durable: what of it was not.
     pub(crate) claimed: Vec<Option<Batch>>,
     /// What it came up with after its process alone had died: as real servers do, it takes what it
@@ -219,6 +231,7 @@ impl Shadow {
             cut_to: None,
             durable: Log::default(),
             batches: VecDeque::new(),
+            appends: SharedList::new(),
             claimed: Vec::new(),
             cached: Log::default(),
             repaired: false,
@@ -237,6 +250,12 @@ impl Shadow {
     /// Whether its log is durable up to this index and agrees there, as far as it can know.
     pub(crate) fn is_durable(&self, log: &Log, index: u64) -> bool {
         self.durable.agrees(log, index) || self.cached.agrees(log, index)
+    }
+
+    /// Where it last wrote an entry.
+    pub(in crate::check) fn append_of(&self, index: u64) -> Option<&Append> {
+        let has_it = |one: &&Append| (one.first_index..=one.last_index).contains(&index);
+        self.appends.iter().rev().find(has_it)
     }
 
     /// Compares what it came up with with what it had synced; from now on it is what it has.
@@ -313,6 +332,13 @@ impl Shadow {
             },
             |last| (Arc::clone(&last.path), last.file),
         );
+        self.appends.push_back(Append {
+            path: Arc::clone(&path),
+            offset: *offset,
+            length: *length,
+            first_index: *first_index,
+            last_index: *last_index,
+        });
         self.batches.push_back(Batch {
             path,
             file,
