@@ -400,7 +400,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let pre_vote =
         prop::sample::select(vec![PreVote::Always, PreVote::Never, PreVote::Mixed, PreVote::Any]);
     let counts = (1..=5_u32, 1..=5_u32, 1..2_000_u32);
-    let rules = (pre_vote, version, counts);
+    let intervals = (100_000_000..10_u64.pow(12), prop::option::of(100_000_000..10_u64.pow(11)));
+    let rules = (pre_vote, version, counts, intervals);
     let cluster = (any::<u64>(), span, 2..99_u32, rules, snapshots).prop_map(
         |(seed, (low_ns, more_ns), election_ticks, rules, snapshots)| ClusterSpec {
             snapshot_count: snapshots.0,
@@ -410,6 +411,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             nodes: 5,
             members: Count { low: rules.2.0.min(rules.2.1), high: rules.2.0.max(rules.2.1) },
             compaction_batch: rules.2.2,
+            watch_progress_ns: rules.3.0,
+            lease_checkpoint_ns: rules.3.1,
             seed,
             election_ticks,
             latency: Span { low_ns, high_ns: low_ns + more_ns },

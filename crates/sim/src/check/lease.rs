@@ -281,13 +281,19 @@ fn keys_are_gone<B: Backend>(
 mod tests {
     use etcd::mvcc::MemoryBackend;
     use etcd::proto::etcdserverpb::InternalRaftRequest;
-    use etcd::proto::rpc::{LeaseGrantRequest, LeaseRevokeRequest};
+    use etcd::proto::rpc::{
+        LeaseCheckpoint, LeaseCheckpointRequest, LeaseGrantRequest, LeaseRevokeRequest,
+    };
     use etcd::request::ResponseHeader;
     use prost::Message as _;
 
     use super::*;
     use crate::check::facts::replay::Replay;
+    use crate::check::facts::shadow::Stand;
     use crate::machine::{Answer, Certainty};
+    use crate::scenario::ClusterSpec;
+    use crate::view::Role;
+    use crate::world::World;
 
     const LEADER: Node = Node(1);
 
@@ -347,6 +353,65 @@ mod tests {
         };
         assert_eq!(said(50, &left(5)), [], "all of it");
         assert_eq!(said(50, &left(6)), [Promise::L5], "more than it was granted");
+    }
+
+    /// A leader of lease 7, of 60 s, of which a checkpoint left 20 before it began to lead.
+    fn checkpointed() -> (Leases, Facts) {
+        let mut facts = Facts::new(World::new(ClusterSpec::default()).machines());
+        facts.shadows.of_mut(LEADER).now = Stand { role: Role::Leader, ..Stand::default() };
+        let lease_grant = Some(LeaseGrantRequest { id: 7, ttl: 60 });
+        let one = LeaseCheckpoint { id: 7, remaining_ttl: 20 };
+        let lease_checkpoint = Some(LeaseCheckpointRequest { checkpoints: vec![one] });
+        let mut leases = Leases::default();
+        for request in [
+            InternalRaftRequest { id: 1, lease_grant, ..Default::default() },
+            InternalRaftRequest { id: 2, lease_checkpoint, ..Default::default() },
+        ] {
+            facts.replay.next(3, Some(&request.encode_to_vec().into()));
+        }
+        leases.ttls.insert(7, 60);
+        let checkpoints = facts.replay.model.checkpoints().clone();
+        leases.clocks.insert(LEADER, Clock { checkpoints, ..Clock::default() });
+        (leases, facts)
+    }
+
+    #[test]
+    fn after_a_checkpoint_a_new_leader_gives_a_lease_what_was_left_and_no_more() {
+        let said = |leases: &mut Leases, facts: &Facts, ttl| {
+            let reply = LeaseTimeToLiveReply { id: 7, ttl, granted_ttl: 60, ..Default::default() };
+            let body = AnswerBody::Etcd(Reply::LeaseTimeToLive(reply));
+            let answer = &Answer { certainty: Certainty::Done, revision: None, body };
+            let (request, asked) = (1, None);
+            let answered = Answered { node: LEADER, request, asked, is_read: true, answer };
+            let mut found = Found::new();
+            leases.answered(facts, &answered, &mut found);
+            found.violations().iter().map(|one| one.promise).collect::<Vec<_>>()
+        };
+        let (mut leases, facts) = checkpointed();
+        assert_eq!(said(&mut leases, &facts, 20), [], "what was left");
+        assert_eq!(said(&mut leases, &facts, 60), [Promise::L5], "all of it again");
+        leases.clocks.get_or_default(LEADER).started_ns.insert(7, 1);
+        assert_eq!(said(&mut leases, &facts, 60), [], "it was kept alive since");
+    }
+
+    #[test]
+    fn after_a_checkpoint_a_lease_may_end_when_what_was_left_is_over() {
+        let ended = |after_s: u64| {
+            let (mut leases, mut facts) = checkpointed();
+            let clock = leases.clocks.get_or_default(LEADER);
+            clock.now_ns = after_s * SECOND_NS;
+            let own = Own { node: LEADER, leads: true, term: 3, clock: clock.clone() };
+            leases.own.insert(4, own);
+            let lease_revoke = Some(LeaseRevokeRequest { id: 7 });
+            let revoke = InternalRaftRequest { id: 4, lease_revoke, ..Default::default() };
+            let replayed = facts.replay.next(3, Some(&revoke.encode_to_vec().into()));
+            let mut found = Found::new();
+            let checkpoints = facts.replay.model.checkpoints();
+            leases.replayed(&replayed.expect("it is a request"), checkpoints, &mut found);
+            found.violations().iter().map(|one| one.promise).collect::<Vec<_>>()
+        };
+        assert_eq!(ended(20), [], "after the twenty seconds that were left");
+        assert_eq!(ended(19), [Promise::L1], "before");
     }
 
     #[test]
