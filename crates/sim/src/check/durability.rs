@@ -195,6 +195,7 @@ fn chain(node: Node, disk: &Disk, found: &mut Found) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::LOG_DIR;
     use crate::scenario::Scenario;
     use crate::world::World;
 
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(broken(&disk), [], "as the server wrote it");
         let second = segments(&disk)[1].name;
         // Behind the frame, the record's type and the tag of its checksum.
-        let path = format!("{DATA_DIR}/member/wal/{second}");
+        let path = format!("{LOG_DIR}/{second}");
         disk.corrupt(&path, 8 + 2 + 1, 1).expect("it is there");
         assert_eq!(broken(&disk), [Promise::W4]);
     }

@@ -18,6 +18,7 @@ use super::{
     Answer, AnswerBody, Certainty, DATA_DIR, Effects, Fatal, Input, Message, Process, ServerEvent,
     ServerStatus, WatchAnswer, WatchSaid, etcd_request,
 };
+use crate::network::MessageKind;
 use crate::scenario::{ClusterSpec, Node, PreVote};
 use crate::view::{Role, Timer};
 
@@ -294,6 +295,39 @@ pub(super) fn members(server: &super::Server) -> Vec<(Node, bool)> {
     let members = server.server.view().cluster().into_iter().flat_map(Cluster::members);
     let at = |member: &Member| etcd_request::node_at(member.peer_urls.first()?);
     members.filter_map(|member| Some((at(member)?, !member.is_learner))).collect()
+}
+
+/// Whether a file of the log's directory is a segment.
+pub(super) fn is_segment(name: &str) -> bool {
+    ::etcd::wal::SegmentName::parse(name).is_some()
+}
+
+/// What a message of raft is about.
+pub(super) fn kind_of(message: &raft::Message) -> MessageKind {
+    use raft::MessageType as Type;
+    match message.msg_type {
+        Type::App => MessageKind::Append,
+        Type::AppResp => MessageKind::AppendResponse,
+        Type::Heartbeat => MessageKind::Heartbeat,
+        Type::HeartbeatResp => MessageKind::HeartbeatResponse,
+        Type::Vote | Type::PreVote => MessageKind::Vote,
+        Type::VoteResp | Type::PreVoteResp => MessageKind::VoteResponse,
+        Type::Snap => MessageKind::Snapshot,
+        Type::Prop => MessageKind::Proposal,
+        Type::ReadIndex | Type::ReadIndexResp => MessageKind::Read,
+        Type::Hup
+        | Type::Beat
+        | Type::Unreachable
+        | Type::SnapStatus
+        | Type::CheckQuorum
+        | Type::TransferLeader
+        | Type::TimeoutNow
+        | Type::StorageAppend
+        | Type::StorageAppendResp
+        | Type::StorageApply
+        | Type::StorageApplyResp
+        | Type::ForgetLeader => MessageKind::Other,
+    }
 }
 
 /// What a server without a log checks with those that run, before it does anything. One that is

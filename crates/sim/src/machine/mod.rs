@@ -43,6 +43,8 @@ pub const DISK_BYTES: u64 = 8 << 30;
 
 /// Where a server keeps its data.
 pub const DATA_DIR: &str = "/var/lib/etcd";
+/// Where its log is.
+pub const LOG_DIR: &str = "/var/lib/etcd/member/wal";
 
 /// A path as a scenario gives it: absolute, or below the data directory.
 pub(crate) fn absolute_path(path: &str) -> String {
@@ -330,6 +332,18 @@ impl Machine {
             }
         });
         self.next_tick_ns
+    }
+
+    /// Whether it has a log: a server ran here.
+    pub(crate) fn has_log(&self) -> bool {
+        self.disk.exists(LOG_DIR)
+    }
+
+    /// The newest segment of its log.
+    pub(crate) fn newest_segment(&self) -> Option<String> {
+        let entries = self.disk.list(LOG_DIR).unwrap_or_default();
+        let segment = entries.iter().rev().find(|entry| etcd::is_segment(&entry.name))?;
+        Some(format!("{LOG_DIR}/{}", segment.name))
     }
 
     /// Whether a process of this machine could start beside `others` that run, or with what words

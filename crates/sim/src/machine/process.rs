@@ -6,6 +6,8 @@ use disk::{Disk, DiskError, Ticket};
 use serde::{Deserialize, Serialize};
 
 use super::EtcdProcess;
+use super::etcd::kind_of;
+use crate::network::MessageKind;
 use crate::scenario::{ClientCommand, Node, Watch};
 use crate::view::{Role, Timer};
 
@@ -119,6 +121,17 @@ pub enum Message {
     EtcdHash(Arc<::etcd::server::HashMessage>),
 }
 
+impl Message {
+    /// What it is about, as rules tell messages apart.
+    pub fn kind(&self) -> MessageKind {
+        match self {
+            Message::Etcd(message) => kind_of(message),
+            Message::EtcdSnapshot(_) | Message::EtcdSnapshotStatus(_) => MessageKind::Snapshot,
+            Message::EtcdRemoved | Message::EtcdHash(_) => MessageKind::Other,
+        }
+    }
+}
+
 /// Something that a server tells about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ServerEvent {
@@ -164,6 +177,13 @@ pub enum AnswerBody {
 pub struct Fatal {
     /// The message that it died with.
     pub reason: String,
+}
+
+impl Fatal {
+    /// Whether it ended because the cluster has removed it.
+    pub fn is_removal(&self) -> bool {
+        self.reason == ::etcd::server::REMOVED
+    }
 }
 
 /// The process on a machine.

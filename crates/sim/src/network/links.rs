@@ -12,7 +12,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Message;
 use crate::scenario::Node;
 
 /// Links between servers.
@@ -91,41 +90,6 @@ impl MessageKind {
         (MessageKind::Read, "read"),
         (MessageKind::Other, "other"),
     ];
-
-    /// The kind of a message.
-    pub fn of(message: &Message) -> MessageKind {
-        use raft::MessageType as Type;
-        let message = match message {
-            Message::Etcd(message) => message,
-            Message::EtcdSnapshot(_) | Message::EtcdSnapshotStatus(_) => {
-                return MessageKind::Snapshot;
-            }
-            Message::EtcdRemoved | Message::EtcdHash(_) => return MessageKind::Other,
-        };
-        match message.msg_type {
-            Type::App => MessageKind::Append,
-            Type::AppResp => MessageKind::AppendResponse,
-            Type::Heartbeat => MessageKind::Heartbeat,
-            Type::HeartbeatResp => MessageKind::HeartbeatResponse,
-            Type::Vote | Type::PreVote => MessageKind::Vote,
-            Type::VoteResp | Type::PreVoteResp => MessageKind::VoteResponse,
-            Type::Snap => MessageKind::Snapshot,
-            Type::Prop => MessageKind::Proposal,
-            Type::ReadIndex | Type::ReadIndexResp => MessageKind::Read,
-            Type::Hup
-            | Type::Beat
-            | Type::Unreachable
-            | Type::SnapStatus
-            | Type::CheckQuorum
-            | Type::TransferLeader
-            | Type::TimeoutNow
-            | Type::StorageAppend
-            | Type::StorageAppendResp
-            | Type::StorageApply
-            | Type::StorageApplyResp
-            | Type::ForgetLeader => MessageKind::Other,
-        }
-    }
 
     /// The word for it.
     pub fn name(self) -> &'static str {

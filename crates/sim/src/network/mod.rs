@@ -234,7 +234,7 @@ impl Network {
     // ---- messages ----
 
     pub(crate) fn send(&mut self, now_ns: u64, from: Node, to: Node, message: Message) -> Sending {
-        let kind = MessageKind::of(&message);
+        let kind = message.kind();
         let fortune = self.fortune(from, to, kind);
         let latency_ns = self.latency_stream.within(self.latency);
         if let Some(cut) = self.cuts.of(from, to) {
@@ -318,7 +318,7 @@ impl Network {
     /// Takes a message out of the air.
     pub(crate) fn take(&mut self, flight: u64) -> Option<Flight> {
         let taken = self.flights.remove(&flight)?;
-        let lane = Lane::of(MessageKind::of(&taken.message));
+        let lane = Lane::of(taken.message.kind());
         if let Some(stream) = self.streams.get_mut(&(taken.from, taken.to, lane)) {
             stream.messages -= 1;
         }
@@ -342,8 +342,7 @@ impl Network {
     /// The oldest held message among these.
     pub(crate) fn oldest_held(&self, of: Selector) -> Option<u64> {
         let is_meant = |flight: &Flight| {
-            flight.is_held()
-                && of.contains(flight.from, flight.to, MessageKind::of(&flight.message))
+            flight.is_held() && of.contains(flight.from, flight.to, flight.message.kind())
         };
         self.flights.iter().find(|(_, flight)| is_meant(flight)).map(|(id, _)| *id)
     }
@@ -353,7 +352,7 @@ impl Network {
         let Network { flights, rules, streams, latency_stream, latency, .. } = self;
         let mut released = Vec::new();
         for (id, flight) in flights.iter_mut() {
-            let kind = MessageKind::of(&flight.message);
+            let kind = flight.message.kind();
             if !flight.is_held()
                 || flight.is_held_by_hand
                 || rules.clog(flight.from, flight.to, kind)

@@ -16,7 +16,7 @@ use prost::Message as _;
 use super::Window;
 use super::frame::fields;
 use super::server::{SegmentView, WalRow, WalView};
-use crate::machine::DATA_DIR;
+use crate::machine::LOG_DIR;
 use crate::scenario::Node;
 
 /// Longest part of a frame that a row shows.
@@ -69,19 +69,14 @@ pub(super) fn view(cache: &mut Cache, node: Node, disk: &Disk, window: Window) -
     }
 }
 
-fn directory() -> String {
-    format!("{DATA_DIR}/member/wal")
-}
-
 /// The segments on a disk, in order.
 fn segments(disk: &Disk) -> Vec<Found> {
-    let directory = directory();
-    let entries = disk.list(&directory).unwrap_or_default();
+    let entries = disk.list(LOG_DIR).unwrap_or_default();
     entries
         .iter()
         .filter_map(|entry| {
             let name = SegmentName::parse(&entry.name)?;
-            let file = disk.open(&format!("{directory}/{}", entry.name)).ok()?;
+            let file = disk.open(&format!("{LOG_DIR}/{}", entry.name)).ok()?;
             Some(Found { name, file, end: 0 })
         })
         .collect()

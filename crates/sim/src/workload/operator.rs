@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LoadCommand, LoadEnd, Quota, Running, Stored, Workload};
 use crate::client::Ended;
-use crate::machine::{DATA_DIR, Power, members};
+use crate::machine::{Power, members};
 use crate::rng::{Consumer, Stream};
 use crate::scenario::error::Problem;
 use crate::scenario::word::Words;
@@ -106,17 +106,12 @@ impl Scene {
         let nodes_where = |is_so: &dyn Fn(Node) -> bool| {
             (0..world.machines().len()).map(Node::at).filter(|node| is_so(*node)).collect()
         };
-        let has_log =
-            |node: Node| world.machine(node).disk.exists(&format!("{DATA_DIR}/member/wal"));
-        let was_removed = |node: Node| {
-            let removed = etcd::server::REMOVED;
-            matches!(world.machine(node).power(), Power::Failed(fatal) if fatal.reason == removed)
-        };
+        let was_removed = |node: Node| matches!(world.machine(node).power(), Power::Failed(fatal) if fatal.is_removal());
         Scene {
             members: witness.map(members).unwrap_or_default(),
             leader: world.leader(),
             up: world.up().collect(),
-            empty: nodes_where(&|node| !has_log(node)),
+            empty: nodes_where(&|node| !world.machine(node).has_log()),
             removed: nodes_where(&was_removed),
         }
     }

@@ -5,7 +5,7 @@ use disk::{DiskError, Faults};
 use super::World;
 use crate::check::Excuse;
 use crate::fault::Survivors;
-use crate::machine::{DATA_DIR, Rotten, absolute_path, rot};
+use crate::machine::{LOG_DIR, Rotten, absolute_path, rot};
 use crate::scenario::Node;
 use crate::trace::TraceEvent;
 
@@ -107,10 +107,6 @@ impl World {
         if path != "wal" {
             return absolute_path(path);
         }
-        let directory = format!("{DATA_DIR}/member/wal");
-        let entries = self.machine(node).disk.list(&directory).unwrap_or_default();
-        let is_segment = |name: &str| etcd::wal::SegmentName::parse(name).is_some();
-        let segment = entries.iter().rev().find(|entry| is_segment(&entry.name));
-        segment.map_or(directory.clone(), |entry| format!("{directory}/{}", entry.name))
+        self.machine(node).newest_segment().unwrap_or_else(|| LOG_DIR.to_owned())
     }
 }

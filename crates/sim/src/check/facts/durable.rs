@@ -9,7 +9,7 @@ use etcd::wal::{Decoder, RecordKind, Segment, SegmentName};
 use prost::Message as _;
 use raft::HardState;
 
-use crate::machine::DATA_DIR;
+use crate::machine::LOG_DIR;
 
 /// The hard state: the last one in the last segment.
 pub(in crate::check) fn hard_state(disk: &Disk) -> HardState {
@@ -32,14 +32,13 @@ pub(in crate::check) fn hard_state(disk: &Disk) -> HardState {
 
 /// The segments that are there now, durable or not, in order.
 pub(in crate::check) fn segments(disk: &Disk) -> VecDeque<Segment> {
-    let directory = format!("{DATA_DIR}/member/wal");
-    let entries = disk.list(&directory).unwrap_or_default();
+    let entries = disk.list(LOG_DIR).unwrap_or_default();
     let names = entries.iter().filter_map(|entry| SegmentName::parse(&entry.name));
-    names.filter_map(|name| segment(disk, &directory, name)).collect()
+    names.filter_map(|name| segment(disk, name)).collect()
 }
 
-fn segment(disk: &Disk, directory: &str, name: SegmentName) -> Option<Segment> {
-    let file = disk.open(&format!("{directory}/{name}")).ok()?;
+fn segment(disk: &Disk, name: SegmentName) -> Option<Segment> {
+    let file = disk.open(&format!("{LOG_DIR}/{name}")).ok()?;
     let bytes = disk.read_range(file, 0..disk.data_end(file)).ok()?;
     Some(Segment::new(name, &Bytes::from(bytes), disk.len(file)))
 }

@@ -13,7 +13,7 @@ use etcd::server::{Phase, ServerEvent as EtcdEvent, View};
 use ordered::SharedList;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::machine::{DATA_DIR, Machine, Server, ServerEvent};
+use crate::machine::{LOG_DIR, Machine, Server, ServerEvent};
 use crate::scenario::Node;
 use crate::view::Role;
 
@@ -326,7 +326,7 @@ impl Shadow {
         let known = self.batches.back().filter(is_same);
         let (path, file) = known.map_or_else(
             || {
-                let path = format!("{DATA_DIR}/member/wal/{segment}");
+                let path = format!("{LOG_DIR}/{segment}");
                 let file = disk.open(&path).expect("a segment that was written has its name");
                 (path.into(), file)
             },
