@@ -197,6 +197,9 @@ impl<'a> Walk<'a> {
         if !self.reach(&page) {
             return;
         }
+        if let Some(fault) = page.stray_flags() {
+            self.report(page.problem(fault));
+        }
         if step.depth > DEPTH_MAX as u64 {
             self.report(page.problem(Fault::TooDeep { limit: DEPTH_MAX }));
             return;

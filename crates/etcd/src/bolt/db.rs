@@ -81,13 +81,15 @@ impl Db {
         Ok((Db::open(disk, id, options)?, ticket))
     }
 
-    /// Opens a database, checks every page, and finds the free ones. A page size in the file goes
+    /// Opens a database, checks every page, and finds the free ones. bbolt checks less: it opens some
+    /// whose keys are out of order, or whose elements reach into others. A page size in the file goes
     /// before that of the options.
     pub fn open(disk: &Disk, id: FileId, options: DbOptions) -> Result<Db, DbError> {
         let file = File::open_mapped(disk.map(id)?)?;
         let (check, runs) = check::check_and_free(&file);
-        if let Some(problem) = check.problems.first() {
-            return Err(DbError::Damaged { problem: problem.clone(), count: check.problems.len() });
+        let mut harmful = check.problems.iter().filter(|problem| !problem.fault.is_harmless());
+        if let Some(problem) = harmful.next() {
+            return Err(DbError::Damaged { problem: problem.clone(), count: 1 + harmful.count() });
         }
         let mut free = FreePages::default();
         for (first, pages) in runs {

@@ -1,10 +1,11 @@
 //! What can be wrong with a file, and where.
 
+use std::fmt;
+
 use super::{MetaFault, PageKind};
 
 /// Damage at one place.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("page {page} at offset {offset}: {fault}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The page; for an inline bucket the one that holds it.
     pub page: u64,
@@ -13,6 +14,20 @@ pub struct Problem {
     /// What.
     pub fault: Fault,
 }
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem { page, offset, fault } = self;
+        write!(f, "page {page}")?;
+        // A page that there is not is nowhere.
+        if !matches!(fault, Fault::OutOfBounds { .. }) {
+            write!(f, " at offset {offset}")?;
+        }
+        write!(f, ": {fault}")
+    }
+}
+
+impl std::error::Error for Problem {}
 
 /// A kind of damage, in bbolt's words where it has some.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +140,14 @@ pub enum Fault {
     /// There are more elements than the file has bytes for: some lie over each other.
     #[error("elements overlap")]
     Overlap,
+}
+
+impl Fault {
+    /// Whether bbolt never notices, and what it reads is what was written: a bit of the flags that
+    /// stands for nothing.
+    pub(super) fn is_harmless(&self) -> bool {
+        matches!(self, Fault::InvalidType { flags } if PageKind::of(*flags).is_some())
+    }
 }
 
 /// A file that cannot be opened: neither meta page is whole.

@@ -25,14 +25,21 @@ pub enum PageKind {
 }
 
 impl PageKind {
-    fn of(flags: u16) -> Option<PageKind> {
-        match flags {
-            1 => Some(PageKind::Branch),
-            2 => Some(PageKind::Leaf),
-            4 => Some(PageKind::Meta),
-            16 => Some(PageKind::Freelist),
-            _ => None,
-        }
+    /// The kinds, each with its bit.
+    const BITS: [(PageKind, u16); 4] =
+        [(PageKind::Branch, 1), (PageKind::Leaf, 2), (PageKind::Meta, 4), (PageKind::Freelist, 16)];
+
+    /// As bbolt does it (`page.typ`), by single bits: one that stands for nothing is not seen. Of
+    /// several that stand for something bbolt believes one; here they are no kind.
+    pub(super) fn of(flags: u16) -> Option<PageKind> {
+        let mut kinds = Self::BITS.iter().filter(|(_, bit)| flags & bit != 0);
+        let (kind, _) = kinds.next()?;
+        kinds.next().is_none().then_some(*kind)
+    }
+
+    /// The flags that a page of this kind is written with.
+    fn flags(self) -> u16 {
+        Self::BITS.iter().find(|(kind, _)| *kind == self).map_or(0, |(_, bit)| *bit)
     }
 }
 
@@ -77,6 +84,7 @@ pub(super) struct Page {
     /// Where it begins in the file.
     pub(super) offset: u64,
     pub(super) kind: PageKind,
+    flags: u16,
     /// Pages that follow and belong to it.
     pub(super) overflow: u32,
     count: u16,
@@ -115,7 +123,7 @@ impl Page {
             let (count, bytes) = (u64::from(count), bytes.len() as u64);
             return Err(problem(Fault::TooManyElements { count, bytes }));
         }
-        Ok(Page { id, offset, kind, overflow, count, bytes })
+        Ok(Page { id, offset, kind, flags, overflow, count, bytes })
     }
 
     /// How many elements there are.
@@ -126,6 +134,11 @@ impl Page {
     /// All bytes, header and overflow included.
     pub(super) fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// What is wrong if its flags have more than its kind.
+    pub(super) fn stray_flags(&self) -> Option<Fault> {
+        (self.flags != self.kind.flags()).then_some(Fault::InvalidType { flags: self.flags })
     }
 
     /// A problem with this page.
