@@ -7,7 +7,7 @@ use bytes::Bytes;
 use etcd::request::{
     DeleteRange, DeleteRangeReply, KeyValue, Operation, OperationReply, Range, Reply, Request, Txn,
 };
-use ordered::{Map, Set};
+use ordered::Map;
 
 use super::linearizability::{Key, Sees};
 use super::names::Names;
@@ -18,7 +18,7 @@ pub(super) fn told(
     request: &Request,
     reply: Option<&Reply>,
 ) -> Vec<(Key, Sees)> {
-    let mut answer = Answer { names, sees: Map::new(), written: Set::new() };
+    let mut answer = Answer { names, sees: Map::new(), written: Vec::new() };
     match (request, reply) {
         (Request::Put(put), Some(Reply::Put(reply))) if put.prev_kv => {
             answer.range(&put.key, &Bytes::new(), reply.prev_kv.as_slice());
@@ -51,23 +51,22 @@ struct Answer<'a> {
     names: &'a mut Names,
     sees: Map<Key, Sees>,
     /// Keys that the operation itself has written.
-    written: Set<Key>,
+    written: Vec<Key>,
 }
 
 impl Answer<'_> {
     /// These are all the keys of a range that were there.
     fn range(&mut self, key: &Bytes, range_end: &Bytes, kvs: &[KeyValue]) {
-        let keys = self.names.in_range(key, range_end).into_iter();
-        let mut values: Map<Key, u32> = keys.map(|key| (key, 0)).collect();
         for kv in kvs {
             let (key, value) = (self.names.key(&kv.key), self.names.value(&kv.value));
-            values.insert(key, value);
-        }
-        for (key, value) in values {
             self.see(key, Sees::Is(value));
+        }
+        for key in self.names.in_range(key, range_end) {
+            self.see(key, Sees::Is(0));
         }
     }
 
+    /// The first that is said of a key counts.
     fn see(&mut self, key: Key, sees: Sees) {
         if !self.written.contains(&key) {
             self.sees.get_or_insert_with(key, || sees);
@@ -103,7 +102,7 @@ impl Answer<'_> {
                         self.range(&put.key, &Bytes::new(), reply.prev_kv.as_slice());
                     }
                     let key = self.names.key(&put.key);
-                    self.written.insert(key);
+                    self.written.push(key);
                 }
                 (Operation::DeleteRange(delete), OperationReply::DeleteRange(reply)) => {
                     self.deletion(delete, reply);

@@ -296,7 +296,9 @@ impl Checks {
 
     fn look(&mut self, look: impl FnOnce(&mut Every, &Facts, &mut Found)) {
         look(&mut self.every, &self.facts, &mut self.found);
-        self.found.explain(&self.facts);
+        if self.found.has_unexplained() {
+            self.found.explain(&self.facts);
+        }
     }
 
     /// Everything from now on belongs to this event.

@@ -192,8 +192,13 @@ impl Found {
         }
     }
 
+    pub(super) fn has_unexplained(&self) -> bool {
+        self.explained < self.violations.len()
+    }
+
     /// Completes what new violations involve: the entry of a revision or of a request, the request
     /// of an entry, and where the entry was written.
+    #[cold]
     pub(super) fn explain(&mut self, facts: &Facts) {
         for violation in &mut self.violations[self.explained..] {
             violation.explain(facts);

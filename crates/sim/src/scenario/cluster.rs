@@ -4,6 +4,7 @@
 //! cluster etcd nodes=3 [members=3] seed=42 [tick=100ms] [election=10] [pre-vote=true] [latency=1ms..3ms]
 //!     [sync=1ms..4ms] [segment=64MB] [version=3.4.34] [snapshot-count=100000] [catch-up=5000]
 //!     [compaction-batch=1000] [initial-corrupt-check=false] [corrupt-check-time=5s]
+//!     [watch-progress=600s] [lease-checkpoint=300s]
 //! ```
 //!
 //! `members=1..5` lets the seed choose, and `pre-vote=mixed` every start of a server: the line
@@ -12,8 +13,10 @@
 use std::fmt;
 
 use etcd::server::Version;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Scenario;
 use super::error::Problem;
 use super::quantity::{MILLISECOND_NS, SECOND_NS, print_size, print_time};
 use super::word::{Word, Words};
@@ -36,7 +39,7 @@ const INTERVAL_NS_MIN: u64 = 100 * MILLISECOND_NS;
 const WATCH_PROGRESS_NS: u64 = 600 * SECOND_NS;
 
 /// Which server implementation runs on the machines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
     /// etcd 3.
     #[default]
@@ -78,7 +81,7 @@ impl fmt::Display for Span {
 }
 
 /// How many: one number, or one that the seed chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     /// Smallest.
     pub low: u32,
@@ -103,7 +106,7 @@ impl fmt::Display for Count {
 }
 
 /// Whether servers ask if they would win before they campaign (etcd's `--pre-vote`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PreVote {
     /// All do.
     Always,
@@ -132,7 +135,7 @@ impl fmt::Display for PreVote {
 }
 
 /// Everything that a fresh world is made from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterSpec {
     /// Which servers.
     pub engine: Engine,
@@ -250,23 +253,6 @@ impl ClusterSpec {
         Ok(spec)
     }
 
-    /// Whether it could have been read: what comes from a store is not taken on trust.
-    pub(crate) fn is_sound(&self) -> bool {
-        (1..=NODES_MAX).contains(&self.nodes)
-            && (1..=self.members.high).contains(&self.members.low)
-            && self.members.high <= self.nodes
-            && (MILLISECOND_NS..=10 * SECOND_NS).contains(&self.tick_ns)
-            && (2..=1_000).contains(&self.election_ticks)
-            && [self.latency, self.sync].iter().all(|span| span.low_ns <= span.high_ns)
-            && (4_096..=1 << 30).contains(&self.segment_bytes)
-            && self.snapshot_count <= ENTRIES_MAX
-            && self.catch_up_entries <= ENTRIES_MAX
-            && (1..=COMPACTION_BATCH_MAX).contains(&self.compaction_batch)
-            && self.corrupt_check_ns.is_none_or(|time| time >= CORRUPT_CHECK_NS_MIN)
-            && self.watch_progress_ns >= INTERVAL_NS_MIN
-            && self.lease_checkpoint_ns.is_none_or(|time| time >= INTERVAL_NS_MIN)
-    }
-
     /// How many servers the cluster begins with, by its seed.
     pub fn founders(&self) -> u32 {
         let Count { low, high } = self.members;
@@ -372,6 +358,20 @@ fn span(word: &Word) -> Result<Span, Problem> {
 /// A number that was just checked against a bound below 2³².
 pub(crate) fn small(number: u64) -> u32 {
     u32::try_from(number).expect("checked against a bound below 2^32")
+}
+
+/// As its line: what comes from a store is checked like what a person has written.
+impl Serialize for ClusterSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ClusterSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ClusterSpec, D::Error> {
+        let line = String::deserialize(deserializer)?;
+        Scenario::parse(&line).map(|scenario| scenario.cluster).map_err(D::Error::custom)
+    }
 }
 
 impl fmt::Display for ClusterSpec {
