@@ -13,7 +13,7 @@ use std::path::Path;
 const KB: u64 = 1_000;
 
 /// The programs of the site with their bounds, in KB; docs/performance.md says why.
-const PROGRAMS: [(&str, u64); 3] = [("page", 250), ("worker", 607), ("reader", 352)];
+const PROGRAMS: [(&str, u64); 3] = [("page", 250), ("worker", 602), ("reader", 352)];
 
 /// Prints what the built site in `folder` weighs; fails when a program is above its bound.
 pub(crate) fn check(folder: &str) -> Result<(), Failure> {

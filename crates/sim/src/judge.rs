@@ -10,6 +10,7 @@ pub struct Judgement {
     /// Its line in the scenario, from 1; 0 when it was typed.
     pub line: u32,
     /// What should be true.
+    #[serde(with = "crate::scenario::as_line")]
     pub expectation: Expectation,
     /// When it began to be polled.
     pub since_ns: u64,

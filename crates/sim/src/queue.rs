@@ -54,6 +54,7 @@ pub(crate) struct Scheduled {
     pub(crate) id: u64,
     /// Its line in the scenario, from 1; 0 when it was typed.
     pub(crate) line: u32,
+    #[serde(with = "crate::scenario::as_line")]
     pub(crate) action: Action,
 }
 

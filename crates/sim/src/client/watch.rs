@@ -60,6 +60,7 @@ pub(crate) struct WatcherHead {
     watcher: u64,
     client: u32,
     action: u64,
+    #[serde(with = "crate::scenario::as_line")]
     watch: Watch,
     node: Node,
     next_revision: i64,

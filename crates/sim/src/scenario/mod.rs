@@ -18,6 +18,7 @@
 //! was expected and the nearest words. Printing is canonical: `parse` and `print` are inverse on
 //! what `print` gives. One file per group of verbs, one table of them all ([`verbs`]).
 
+pub(crate) mod as_line;
 mod bug;
 mod client;
 mod cluster;

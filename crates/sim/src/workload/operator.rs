@@ -141,6 +141,7 @@ pub(crate) struct RunningOperator {
 /// What of it goes into the head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OperatorHead {
+    #[serde(with = "crate::scenario::as_line")]
     operator: Operator,
     client: u32,
     quota: Quota,

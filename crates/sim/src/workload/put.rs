@@ -98,6 +98,7 @@ impl fmt::Display for Load {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunningLoad {
     client: u32,
+    #[serde(with = "crate::scenario::as_line")]
     load: Load,
     quota: Quota,
     next_ns: u64,

@@ -26,6 +26,7 @@ pub(crate) struct RunningMix {
 /// What of it goes into the head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MixHead {
+    #[serde(with = "crate::scenario::as_line")]
     mix: Mix,
     first_client: u32,
     quota: Quota,

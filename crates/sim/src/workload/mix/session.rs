@@ -61,6 +61,7 @@ struct Memory {
 /// The operation under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Trying {
+    #[serde(with = "crate::scenario::as_line")]
     command: Arc<ClientCommand>,
     /// The tries before, once one has come back.
     tried: Option<Tried>,
