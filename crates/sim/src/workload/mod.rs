@@ -110,8 +110,8 @@ macro_rules! workloads {
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub enum LoadCommand {
             $(#[doc = $first_doc])* $first($first_payload),
-            /// Stops them all; requests under way are still answered. Second, since links have it
-            /// there.
+            /// Stops them all; requests under way are still answered. Second, since recorded
+            /// fingerprints take in its place.
             Stop,
             $($(#[doc = $doc])* $variant($payload),)*
         }
