@@ -69,7 +69,7 @@ impl EtcdProcess {
         let log = view.log();
         ServerStatus {
             is_booting: self.is_booting(),
-            role: role(view.role()),
+            role: view.role().into(),
             term: view.term(),
             leader: self.node_of(view.leader()),
             vote: self.node_of(view.vote()),
@@ -205,12 +205,14 @@ fn proposal_of(data: &Bytes) -> Option<u64> {
     }
 }
 
-fn role(role: raft::Role) -> Role {
-    match role {
-        raft::Role::Follower => Role::Follower,
-        raft::Role::PreCandidate => Role::PreCandidate,
-        raft::Role::Candidate => Role::Candidate,
-        raft::Role::Leader => Role::Leader,
+impl From<raft::Role> for Role {
+    fn from(role: raft::Role) -> Role {
+        match role {
+            raft::Role::Follower => Role::Follower,
+            raft::Role::PreCandidate => Role::PreCandidate,
+            raft::Role::Candidate => Role::Candidate,
+            raft::Role::Leader => Role::Leader,
+        }
     }
 }
 

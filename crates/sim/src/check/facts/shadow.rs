@@ -431,7 +431,7 @@ impl Shadow {
         let log = view.log();
         let last_term = view.term_at(log.last_index).unwrap_or(0);
         self.now = Stand {
-            role: role(view.role()),
+            role: view.role().into(),
             term: view.term(),
             lead: view.leader(),
             last_index: log.last_index,
@@ -496,15 +496,6 @@ pub(in crate::check) fn list(shadows: &Shadows, is: impl Fn(&Shadow) -> bool) ->
     let names: Vec<String> =
         shadows.iter().filter(|shadow| is(shadow)).map(|shadow| shadow.node.to_string()).collect();
     if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
-}
-
-fn role(role: raft::Role) -> Role {
-    match role {
-        raft::Role::Follower => Role::Follower,
-        raft::Role::PreCandidate => Role::PreCandidate,
-        raft::Role::Candidate => Role::Candidate,
-        raft::Role::Leader => Role::Leader,
-    }
 }
 
 #[cfg(test)]
