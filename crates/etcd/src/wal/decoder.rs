@@ -217,7 +217,7 @@ impl<'a> Decoder<'a> {
     fn torn_or(&self, frame: &Frame, error: WalError) -> WalError {
         let (file, offset) = self.place();
         let is_last = self.end.segment + 1 == self.segments.len();
-        if is_last && has_zero_sector(frame) {
+        if is_last && frame.has_zero_sector() {
             WalError::UnexpectedEof { file, offset }
         } else {
             error
@@ -244,14 +244,4 @@ impl<'a> Decoder<'a> {
     fn place(&self) -> (String, u64) {
         (self.segments[self.end.segment].name.to_string(), self.end.offset)
     }
-}
-
-/// Whether record and padding, split where the file's 512-byte sectors meet, have a part of zeros.
-fn has_zero_sector(frame: &Frame) -> bool {
-    const SECTOR_BYTES: u64 = 512;
-    let start = frame.offset + FRAME_HEADER_BYTES;
-    let first = usize::try_from(SECTOR_BYTES - start % SECTOR_BYTES).expect("at most 512");
-    let (head, tail) = frame.body.split_at(first.min(frame.body.len()));
-    let is_zero = |part: &[u8]| !part.is_empty() && part.iter().all(|byte| *byte == 0);
-    is_zero(head) || tail.chunks(512).any(is_zero)
 }

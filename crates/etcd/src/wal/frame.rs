@@ -25,6 +25,17 @@ impl Frame {
     pub fn length(&self) -> u64 {
         FRAME_HEADER_BYTES + self.body.len() as u64
     }
+
+    /// Whether record and padding, split where the file's 512-byte sectors meet, have a part of
+    /// zeros: to etcd it is torn then, if its checksum is wrong (`wal/decoder.go`, `isTornEntry`).
+    pub fn has_zero_sector(&self) -> bool {
+        const SECTOR_BYTES: u64 = 512;
+        let start = self.offset + FRAME_HEADER_BYTES;
+        let first = usize::try_from(SECTOR_BYTES - start % SECTOR_BYTES).expect("at most 512");
+        let (head, tail) = self.body.split_at(first.min(self.body.len()));
+        let is_zero = |part: &[u8]| !part.is_empty() && part.iter().all(|byte| *byte == 0);
+        is_zero(head) || tail.chunks(512).any(is_zero)
+    }
 }
 
 /// Why there is no frame here.
