@@ -76,7 +76,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         }
     }
 
-    pub(crate) fn handle_proposal(&mut self, mut entries: Entries) -> Result<()> {
+    pub(crate) fn handle_proposal(&mut self, entries: Entries) -> Result<()> {
         if entries.is_empty() {
             return Err(Error::InvalidMessage("empty MsgProp".to_owned()));
         }
@@ -95,6 +95,17 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             );
             return Err(Error::ProposalDropped);
         }
+        let pending_conf_index = self.pending_conf_index;
+        if let Err(error) = self.append_proposal(entries) {
+            // A change that was not appended is not pending.
+            self.pending_conf_index = pending_conf_index;
+            return Err(error);
+        }
+        self.broadcast_append()
+    }
+
+    #[inline]
+    fn append_proposal(&mut self, mut entries: Entries) -> Result<()> {
         let last = self.log.last_index();
         for (entry, index) in entries.make_mut().iter_mut().zip(last + 1..) {
             if entry.entry_type != EntryType::Normal {
@@ -103,10 +114,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             entry.term = self.term;
             entry.index = index;
         }
-        if !self.append_entries(entries)? {
-            return Err(Error::ProposalDropped);
-        }
-        self.broadcast_append()
+        if self.append_entries(entries)? { Ok(()) } else { Err(Error::ProposalDropped) }
     }
 
     /// A configuration change that may not be made now becomes an empty entry.
@@ -114,9 +122,9 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     fn admit_conf_change(&mut self, entry: &mut Entry, index: u64) -> Result<()> {
         let change = AnyConfChange::of_entry(entry)
             .map_err(|error| Error::InvalidMessage(error.to_string()))?;
-        let simple = change.clone().into();
-        validate::check_change(&simple)?;
-        match self.refusal(&simple) {
+        let changes = change.clone().into();
+        validate::check_change(&changes)?;
+        match self.refusal(&changes) {
             Some(reason) => {
                 log!(
                     self.log.logger,

@@ -1,9 +1,9 @@
 //! Raft 6: changes of the configuration.
 
-use crate::group::{Group, node};
+use crate::group::{Group, ack, entry, leader, message, node, pump};
 use raft::{
     ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState,
-    Config, EntryType, Error, Role,
+    Config, Entry, EntryType, Error, Message, MessageType, Proposed, Role,
 };
 
 fn v1(change_type: ConfChangeType, node_id: u64) -> ConfChange {
@@ -103,6 +103,32 @@ fn a_second_change_while_one_is_pending_becomes_empty() {
     group.at(1).propose_conf_change(v1(ConfChangeType::AddNode, 5)).unwrap();
     group.settle();
     assert_eq!(group.at(1).conf_state(), ConfState::of_voters([1, 2, 3, 4]), "the first alone");
+}
+
+#[test]
+fn a_change_that_was_not_appended_is_not_pending() {
+    let change = v1(ConfChangeType::AddNode, 4);
+    let first = Entry { entry_type: EntryType::ConfChange, data: change.encode(), ..entry(0, 0) };
+    let second = Entry { data: vec![0xff].into(), ..first.clone() };
+    let mut one = leader(Config::new(1), &[1, 2, 3]);
+    ack(&mut one, 2, 1);
+    let proposal =
+        Message { entries: [first, second].into(), ..message(MessageType::Prop, 2, 1, 0) };
+    assert!(matches!(one.step(proposal), Err(Error::InvalidMessage(_))), "the second is none");
+    assert_eq!(
+        one.propose_conf_change(change.clone()),
+        Ok(Proposed::Appended),
+        "nothing is pending"
+    );
+
+    let limited = Config { max_uncommitted_entries_size: 8, ..Config::new(1) };
+    let mut one = leader(limited, &[1, 2, 3]);
+    ack(&mut one, 2, 1);
+    one.propose("12345678").unwrap();
+    assert_eq!(one.propose_conf_change(change.clone()), Err(Error::ProposalDropped), "no room");
+    pump(&mut one);
+    ack(&mut one, 2, 2);
+    assert_eq!(one.propose_conf_change(change), Ok(Proposed::Appended), "there is room again");
 }
 
 #[test]
