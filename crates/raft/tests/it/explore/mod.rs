@@ -232,9 +232,13 @@ impl World {
         ConfChangeSingle { change_type, node_id: self.some_id() }
     }
 
-    /// The process ends, and begins again from what its disk has.
+    /// The process ends, and begins again from what its disk has: with the power, what was not
+    /// synced is gone too.
     fn crash(&mut self, id: NodeId) {
-        let storage = self.servers[&id].durable.clone();
+        let loses_power = self.bug.is_some_and(Bug::needs_crashes) || self.dice.below(2) == 0;
+        let server = &self.servers[&id];
+        let disk = if loses_power { &server.durable } else { server.node.storage() };
+        let storage = disk.clone();
         self.promises.crashed(id);
         self.boot(id, storage);
     }
