@@ -14,6 +14,7 @@ use crate::chunks::Chunks;
 use crate::entries::Entries;
 use crate::storage::{Storage, StorageError, position};
 use crate::types::{ConfState, EntryId, HardState, Snapshot};
+use crate::validate::MAX_NUMBER;
 
 /// [`Storage`] in memory; what etcd's servers read their log from. A clone shares the entries.
 ///
@@ -56,8 +57,12 @@ impl MemoryStorage {
         self.hard_state = hard_state;
     }
 
-    /// Replaces everything by the snapshot; refuses one that is not newer.
+    /// Replaces everything by the snapshot; refuses one that is not newer, and one that no entry
+    /// could follow.
     pub fn apply_snapshot(&mut self, snapshot: Snapshot) -> Result<(), StorageError> {
+        if snapshot.metadata.index > MAX_NUMBER {
+            return Err(broken(format!("snapshot {} is out of range", snapshot.metadata.index)));
+        }
         if self.snapshot.metadata.index >= snapshot.metadata.index {
             return Err(StorageError::SnapOutOfDate);
         }

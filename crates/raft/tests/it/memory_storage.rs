@@ -168,3 +168,14 @@ fn apply_snapshot_replaces_the_log_and_refuses_an_older_one() {
     let same = storage.apply_snapshot(snapshot(9, 7));
     assert_eq!(same, Err(StorageError::SnapOutOfDate), "the same again");
 }
+
+#[test]
+fn apply_snapshot_refuses_one_that_no_entry_could_follow() {
+    let mut storage = three_to_six();
+    let words = |index| StorageError::Broken(format!("snapshot {index} is out of range"));
+    for index in [u64::MAX, u64::MAX / 2 + 1] {
+        assert_eq!(storage.apply_snapshot(snapshot(index, 7)), Err(words(index)), "{index}");
+    }
+    assert_eq!(storage.last_index(), Ok(6), "nothing changed");
+    assert_eq!(storage.apply_snapshot(snapshot(u64::MAX / 2, 7)), Ok(()), "the largest");
+}
