@@ -50,6 +50,8 @@ fn status_and_the_steady_state_allocate_nothing_but_payloads() {
         let status = node.basic_status();
         assert_eq!((status.id, status.applied), (1, 65), "what it is");
         assert!(node.progress(1).is_some_and(|progress| progress.match_index == 65), "its own");
+        assert!(node.members().all(|(id, progress)| id == 1 && !progress.is_learner), "of all");
+        assert!(node.config().voters.contains(1), "the configuration");
         assert!(!node.has_ready(), "nothing to do");
     });
     assert_eq!(status, 0, "status is read where it is");

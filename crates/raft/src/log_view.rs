@@ -1,5 +1,6 @@
 //! The log of a node, for those who look at it.
 
+use crate::config::NO_LIMIT;
 use crate::error::Result;
 use crate::log::RaftLog;
 use crate::logger::Logger;
@@ -19,13 +20,13 @@ impl<S: Storage, L: Logger> LogView<'_, S, L> {
     }
 
     /// The last index, unstable entries included.
-    pub fn last_index(&self) -> Result<u64> {
-        Ok(self.log.last_index())
+    pub fn last_index(&self) -> u64 {
+        self.log.last_index()
     }
 
     /// The last entry's term and index.
-    pub fn last_id(&self) -> Result<EntryId> {
-        Ok(self.log.last_id())
+    pub fn last_id(&self) -> EntryId {
+        self.log.last_id()
     }
 
     /// Term and index before the first entry.
@@ -69,7 +70,7 @@ impl<S: Storage, L: Logger> LogView<'_, S, L> {
         if let Some(entry) = self.log.unstable.entry(index) {
             return Some(entry.clone());
         }
-        self.log.slice(index, index + 1, u64::MAX).ok()?.first().cloned()
+        self.log.slice(index, index.checked_add(1)?, NO_LIMIT).ok()?.first().cloned()
     }
 
     /// Entries `lo..hi`, as far as they fit in `max_size` encoded bytes, at least one.

@@ -17,6 +17,7 @@ use crate::raft::Raft;
 use crate::ready::{Applied, Stored};
 use crate::status::{BasicStatus, Status};
 use crate::storage::Storage;
+use crate::tracker::Config as GroupConfig;
 use crate::types::{ConfState, Entry, EntryType, HardState, NONE, NodeId, Role, SoftState};
 use crate::validate;
 
@@ -234,7 +235,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         &mut self.raft.log.storage
     }
 
-    /// The node's own state.
+    /// The node's own state; nothing is allocated.
     pub fn basic_status(&self) -> BasicStatus {
         BasicStatus {
             id: self.raft.id,
@@ -247,15 +248,26 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         }
     }
 
-    /// The node's state, its configuration and, on a leader, its members' progress.
+    /// The node's state, its configuration and, on a leader, its members' progress, copied; what is
+    /// looked at often is read in place by the calls that follow.
     pub fn status(&self) -> Status {
         let is_leader = self.raft.role == Role::Leader;
-        let progress = self.raft.tracker.progress.iter().filter(|_| is_leader);
+        let progress = self.members().filter(|_| is_leader);
         Status {
             basic: self.basic_status(),
-            config: self.raft.tracker.config.clone(),
+            config: self.config().clone(),
             progress: progress.map(|(id, progress)| (id, progress.clone())).collect(),
         }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &GroupConfig {
+        &self.raft.tracker.config
+    }
+
+    /// What the leader knows of each member, by ascending id.
+    pub fn members(&self) -> impl Iterator<Item = (NodeId, &Progress)> {
+        self.raft.tracker.progress.iter()
     }
 
     /// What the leader knows of a member.
@@ -265,7 +277,7 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
 
     /// The configuration in force, as snapshots carry it.
     pub fn conf_state(&self) -> ConfState {
-        self.raft.tracker.config.conf_state()
+        self.config().conf_state()
     }
 
     /// Read access to the log.
@@ -278,7 +290,8 @@ impl<S: Storage, R: Randomness, L: Logger> RawNode<S, R, L> {
         &self.raft.log.logger
     }
 
-    /// Sets how many ticks start the next election, for tests that need it exact.
+    /// Sets how many ticks without a leader start the next election, in place of what was drawn:
+    /// where one member shall be the first to campaign.
     pub fn set_randomized_election_timeout(&mut self, ticks: u32) {
         self.raft.randomized_election_timeout = ticks;
     }

@@ -121,7 +121,7 @@ impl<'a> View<'a> {
             LogView {
                 sentinel,
                 first_index: sentinel.index + 1,
-                last_index: log.last_index().unwrap_or(sentinel.index),
+                last_index: log.last_index(),
                 committed: log.committed(),
                 applied: running.applier.applied().index,
                 unstable_offset: log.unstable_offset(),

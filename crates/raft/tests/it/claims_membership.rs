@@ -53,11 +53,7 @@ fn restore() {
     let state = ConfState::of_voters([1, 2, 3]);
     let sent = to(&take(&mut one, snapshot(state.clone())), 2, MessageType::AppResp);
     assert_eq!((sent[0].index, sent[0].reject), (11, false), "acknowledged");
-    assert_eq!(
-        (one.log().last_index(), one.log().term(11)),
-        (Ok(11), Ok(11)),
-        "in place of the log"
-    );
+    assert_eq!((one.log().last_index(), one.log().term(11)), (11, Ok(11)), "in place of the log");
     assert_eq!(one.conf_state(), state, "with its configuration");
     let again = to(&take(&mut one, snapshot(state)), 2, MessageType::AppResp);
     assert_eq!(again[0].index, 11, "a second time it only says what it has");
@@ -138,7 +134,7 @@ fn restore_ignore_snapshot() {
         (2, 2),
         "it has that too: committed"
     );
-    assert_eq!(one.log().last_index(), Ok(3), "the log stays");
+    assert_eq!(one.log().last_index(), 3, "the log stays");
 }
 
 #[test]
@@ -151,7 +147,7 @@ fn restore_from_snap_msg() {
 #[test]
 fn step_config() {
     let mut one = leader(Config::new(1), &[1, 2]);
-    let before = one.log().last_index().unwrap();
+    let before = one.log().last_index();
     let proposed = one.propose_conf_change(change(ConfChangeType::AddNode, 3));
     assert_eq!(proposed, Ok(Proposed::Appended), "nothing is pending");
     let entry = one.log().entry(before + 1).unwrap();
@@ -179,7 +175,7 @@ fn without_validation_every_change_is_taken_as_it_is_proposed() {
     for id in 3..6 {
         let proposed = one.propose_conf_change(change(ConfChangeType::AddNode, id));
         assert_eq!(proposed, Ok(Proposed::Appended), "however many are pending");
-        let last = one.log().last_index().unwrap();
+        let last = one.log().last_index();
         let entry = one.log().entry(last).unwrap();
         assert_eq!(entry.entry_type, EntryType::ConfChange, "not made an empty one");
     }
@@ -289,7 +285,7 @@ fn raw_node_joint_auto_leave() {
     pump(&mut one);
     let state = one.conf_state();
     assert_eq!((state.voters_outgoing, state.learners), (vec![], vec![2]), "in, and out by itself");
-    let last = one.log().last_index().unwrap();
+    let last = one.log().last_index();
     let leave = one.log().entry(last).unwrap();
     assert_eq!(
         (leave.entry_type, leave.data.len()),

@@ -185,7 +185,7 @@ fn handle_msg_app() {
         let append = Message { commit, ..append_message(2, 1, term, after, terms) };
         let sent = to(&step(&mut one, append), 2, MessageType::AppResp);
         let log = one.log();
-        let actual = (log.last_index().unwrap(), log.committed(), sent[0].reject);
+        let actual = (log.last_index(), log.committed(), sent[0].reject);
         assert_eq!(
             (sent.len(), actual),
             (1, expected),
@@ -245,8 +245,7 @@ fn follower_append_entries() {
         let ready = one.ready().unwrap();
         let terms = |entries: &[Entry]| entries.iter().map(|e| e.term).collect::<Vec<_>>();
         assert_eq!(terms(&ready.entries), written, "{sent:?} after {after:?}: only what is new");
-        let all =
-            one.log().entries(1, one.log().last_index().unwrap() + 1, raft::NO_LIMIT).unwrap();
+        let all = one.log().entries(1, one.log().last_index() + 1, raft::NO_LIMIT).unwrap();
         assert_eq!(terms(&all), log, "{sent:?} after {after:?}");
     }
 }
@@ -286,7 +285,7 @@ fn leader_sync_follower_log() {
         group.propose(1, "x");
         let log = |id: NodeId| {
             let log = group.nodes[&id].log();
-            let last = log.last_index().unwrap();
+            let last = log.last_index();
             (1..=last).map(|index| log.term(index).unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(log(2), log(1), "{theirs:?} becomes the leader's");

@@ -22,7 +22,7 @@ impl World {
                 message.commit = message.commit.max(counted.min(has));
             }
             (Some(Bug::HeartbeatCommit), MessageType::Heartbeat) => {
-                let reaches = self.servers[&message.to].node.log().last_index().unwrap();
+                let reaches = self.servers[&message.to].node.log().last_index();
                 message.commit = server.node.log().committed().min(reaches);
             }
             (Some(Bug::NoUpToDateCheck), MessageType::Vote | MessageType::PreVote) => {

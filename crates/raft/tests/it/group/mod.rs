@@ -75,7 +75,7 @@ impl Group {
     }
 
     pub(crate) fn last(&self, id: NodeId) -> u64 {
-        self.nodes[&id].log().last_index().unwrap()
+        self.nodes[&id].log().last_index()
     }
 
     pub(crate) fn payloads(&self, id: NodeId) -> Vec<&[u8]> {

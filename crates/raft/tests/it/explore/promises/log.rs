@@ -32,7 +32,7 @@ impl Promises {
 
     pub(super) fn check_entries(&mut self, id: NodeId, server: &Server) {
         let log = server.node.log();
-        let (first, last) = (log.first_index().unwrap(), log.last_index().unwrap());
+        let (first, last) = (log.first_index().unwrap(), log.last_index());
         let Ok(mut previous) = log.term(first - 1) else { return };
         for entry in log.entries(first, last + 1, NO_LIMIT).unwrap_or_default() {
             let ours = (previous, entry.data.to_vec());

@@ -89,7 +89,7 @@ impl Seen {
             term: status.hard_state.term,
             commit: status.hard_state.commit,
             role: status.soft_state.role,
-            last: server.node.log().last_id().unwrap(),
+            last: server.node.log().last_id(),
         }
     }
 

@@ -44,7 +44,7 @@ impl Promises {
         let (voter, state) = (message.to, server.node.basic_status().hard_state);
         let is_granted = state.vote == message.from && state.term == message.term;
         if message.msg_type == MessageType::Vote && is_granted {
-            let last = server.node.log().last_id().unwrap();
+            let last = server.node.log().last_id();
             self.grants.insert((state.term, voter), Grant { candidate: message.from, last });
         }
     }
