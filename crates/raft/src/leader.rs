@@ -1,4 +1,4 @@
-//! Raft 5.3: what a leader does with messages, and how it replicates its log.
+//! Raft 5.3, 7: what a leader does with messages, and how it replicates its log.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -19,7 +19,7 @@ use crate::message::{Message, MessageType};
 use crate::progress::ProgressState;
 use crate::raft::{Raft, push_built};
 use crate::storage::{Storage, StorageError, payload_size};
-use crate::types::{Entry, EntryType, NONE};
+use crate::types::{Entry, EntryType, NONE, NodeId, Snapshot};
 use crate::validate;
 
 impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
@@ -397,32 +397,8 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
 
     fn maybe_send_snapshot(&mut self, slot: usize) -> Result<bool> {
         let to = self.tracker.progress.id_at(slot);
+        let Some(snapshot) = self.snapshot_for(slot, to)? else { return Ok(false) };
         let progress = self.tracker.progress.at_mut(slot);
-        if !progress.recent_active {
-            log!(
-                self.log.logger,
-                Debug,
-                "ignore sending snapshot to {to:x} since it is not recently active"
-            );
-            return Ok(false);
-        }
-        let snapshot = match self.log.snapshot() {
-            Ok(snapshot) => snapshot,
-            Err(StorageError::SnapshotTemporarilyUnavailable) => {
-                log!(
-                    self.log.logger,
-                    Debug,
-                    "{:x} failed to send snapshot to {to:x} because snapshot is temporarily \
-                     unavailable",
-                    self.id
-                );
-                return Ok(false);
-            }
-            Err(error) => return Err(Error::Fatal(error.to_string())),
-        };
-        if snapshot.is_empty() {
-            fatal!("need non-empty snapshot");
-        }
         log!(
             self.log.logger,
             Debug,
@@ -443,6 +419,33 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         );
         self.send(Message { to, ..Message::new(MessageType::Snap) }.with_snapshot(snapshot));
         Ok(true)
+    }
+
+    /// The snapshot to send, if there is one now and the member is there to take it.
+    fn snapshot_for(&self, slot: usize, to: NodeId) -> Result<Option<Snapshot>> {
+        if !self.tracker.progress.at(slot).recent_active {
+            log!(
+                self.log.logger,
+                Debug,
+                "ignore sending snapshot to {to:x} since it is not recently active"
+            );
+            return Ok(None);
+        }
+        match self.log.snapshot() {
+            Ok(snapshot) if snapshot.is_empty() => fatal!("need non-empty snapshot"),
+            Ok(snapshot) => Ok(Some(snapshot)),
+            Err(StorageError::SnapshotTemporarilyUnavailable) => {
+                log!(
+                    self.log.logger,
+                    Debug,
+                    "{:x} failed to send snapshot to {to:x} because snapshot is temporarily \
+                     unavailable",
+                    self.id
+                );
+                Ok(None)
+            }
+            Err(error) => Err(Error::Fatal(error.to_string())),
+        }
     }
 
     /// A heartbeat tells no commit index beyond what is known to match: the follower may not have

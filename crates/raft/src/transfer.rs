@@ -14,43 +14,14 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
     pub(crate) fn handle_transfer_leader(&mut self, slot: usize) -> Result<()> {
         let (id, term) = (self.id, self.term);
         let to = self.tracker.progress.id_at(slot);
-        let progress = self.tracker.progress.at(slot);
-        let match_index = progress.match_index;
+        if !self.begins_transfer(slot, to) {
+            return Ok(());
+        }
         let logger = &self.log.logger;
-        if progress.is_learner {
-            log!(*logger, Debug, "{id:x} is learner. Ignored transferring leadership");
-            return Ok(());
-        }
-        let previous = self.lead_transferee;
-        if previous == to {
-            log!(
-                *logger,
-                Info,
-                "{id:x} [term {term}] transfer leadership to {to:x} is in progress, ignores \
-                 request to same node {to:x}"
-            );
-            return Ok(());
-        }
-        self.lead_transferee = NONE;
-        if previous != NONE {
-            log!(
-                *logger,
-                Info,
-                "{id:x} [term {term}] abort previous transferring leadership to {previous:x}"
-            );
-        }
-        if to == self.id {
-            log!(
-                *logger,
-                Debug,
-                "{id:x} is already leader. Ignored transferring leadership to self"
-            );
-            return Ok(());
-        }
         log!(*logger, Info, "{id:x} [term {term}] starts to transfer leadership to {to:x}");
         self.election_elapsed = 0;
         self.lead_transferee = to;
-        if match_index != self.log.last_index() {
+        if !self.has_caught_up(slot) {
             return self.send_append(slot);
         }
         self.send_timeout_now(to);
@@ -62,11 +33,46 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         Ok(())
     }
 
+    /// Whether the wish for this successor is to be followed: a later one takes the place of an
+    /// earlier one, also when it is only that the leader stays.
+    fn begins_transfer(&mut self, slot: usize, to: NodeId) -> bool {
+        let (id, term) = (self.id, self.term);
+        let logger = &self.log.logger;
+        if self.tracker.progress.at(slot).is_learner {
+            log!(*logger, Debug, "{id:x} is learner. Ignored transferring leadership");
+            return false;
+        }
+        let previous = self.lead_transferee;
+        if previous == to {
+            log!(
+                *logger,
+                Info,
+                "{id:x} [term {term}] transfer leadership to {to:x} is in progress, ignores \
+                 request to same node {to:x}"
+            );
+            return false;
+        }
+        if previous != NONE {
+            log!(
+                *logger,
+                Info,
+                "{id:x} [term {term}] abort previous transferring leadership to {previous:x}"
+            );
+        }
+        self.abort_leader_transfer();
+        if to == self.id {
+            log!(
+                self.log.logger,
+                Debug,
+                "{id:x} is already leader. Ignored transferring leadership to self"
+            );
+        }
+        to != self.id
+    }
+
     /// The successor has caught up: let it campaign.
     pub(crate) fn continue_transfer(&mut self, slot: usize, from: NodeId) {
-        if from != self.lead_transferee
-            || self.tracker.progress.at(slot).match_index != self.log.last_index()
-        {
+        if from != self.lead_transferee || !self.has_caught_up(slot) {
             return;
         }
         log!(
@@ -76,6 +82,10 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
             self.id
         );
         self.send_timeout_now(from);
+    }
+
+    fn has_caught_up(&self, slot: usize) -> bool {
+        self.tracker.progress.at(slot).match_index == self.log.last_index()
     }
 
     fn send_timeout_now(&mut self, to: NodeId) {
