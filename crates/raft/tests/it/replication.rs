@@ -26,7 +26,7 @@ fn a_follower_forwards_a_proposal_unless_forbidden() {
 }
 
 #[test]
-fn a_proposal_without_a_leader_is_dropped() {
+fn a_proposal_is_dropped_before_the_first_election() {
     let mut group = Group::new(3, |_| {});
     assert_eq!(group.at(1).propose("x"), Err(Error::ProposalDropped), "nobody to take it");
 }
@@ -121,7 +121,7 @@ fn a_heartbeat_beyond_the_log_is_fatal_with_etcds_words() {
 }
 
 #[test]
-fn a_heartbeat_tells_no_commit_beyond_what_matches() {
+fn a_heartbeat_tells_each_follower_what_it_has_of_what_is_committed() {
     let mut group = Group::new(3, |_| {});
     group.elect(1);
     group.cut_off.insert(3);
