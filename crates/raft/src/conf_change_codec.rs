@@ -1,5 +1,8 @@
 //! The bytes of configuration changes, which are the data of their log entries.
 //!
+//! They are the one form of bytes that the core knows: a leader must read a change before it takes
+//! it, and writes the one that leaves a joint configuration.
+//!
 //! ```text
 //! ConfChange       08 id   10 type   18 node_id   [22 len context]
 //! ConfChangeV2     08 transition   (12 len ConfChangeSingle)*   [1a len context]

@@ -1,4 +1,4 @@
-//! Raft 5.2, 5.4.1 and thesis 9.6: campaigns, votes, and what a message's term does to a node.
+//! Raft 5.1, 5.2, 5.4.1 and thesis 9.6: campaigns, votes, and what a message's term does to a node.
 
 #![allow(
     clippy::wildcard_enum_match_arm,

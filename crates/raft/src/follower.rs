@@ -5,9 +5,9 @@
     reason = "each role ignores the types of messages that are not for it"
 )]
 
-use crate::bugs::Bug;
 use std::mem::take;
 
+use crate::bugs::Bug;
 use crate::changer;
 use crate::config::Randomness;
 use crate::describe::ProtoText;

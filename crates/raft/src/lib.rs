@@ -69,7 +69,8 @@
 //! | rule | file |
 //! |---|---|
 //! | what goes in and what comes out | `raw_node.rs`, `output.rs`, `ready.rs` |
-//! | elections, votes, terms: Raft 5.2, 5.4.1, thesis 4.2.3, 9.6 | `election.rs` |
+//! | terms, elections, votes: Raft 5.1, 5.2, 5.4.1, thesis 4.2.3, 9.6 | `election.rs` |
+//! | time: Raft 5.2, 5.6 | `raft.rs` |
 //! | replication and commit: Raft 5.3, 5.4.2 | `leader.rs`, `follower.rs`, `log.rs` |
 //! | the short way of the messages that come all the time | `routine.rs` |
 //! | the log's end that is not durable yet | `unstable.rs` |
@@ -78,6 +79,7 @@
 //! | joint quorums: Raft 6 | `quorum.rs` |
 //! | changes of the configuration: Raft 6, thesis 4 | `changer.rs`, `membership.rs` |
 //! | snapshots: Raft 7 | `follower.rs`, `leader.rs` |
+//! | the entry that begins a leader's term: Raft 8 | `raft.rs` |
 //! | linearizable reads: thesis 6.4 | `reads.rs`, `read_only.rs` |
 //! | leadership transfer: thesis 3.10 | `transfer.rs` |
 //!

@@ -402,7 +402,7 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         self.applied_to(index, 0)
     }
 
-    /// Time passes.
+    /// Raft 5.2, 5.6: time passes; a leader sends heartbeats, anyone else waits for one.
     pub(crate) fn tick(&mut self) -> Result<()> {
         match self.role {
             Role::Leader => {

@@ -5,7 +5,7 @@
 
 #![allow(
     clippy::wildcard_enum_match_arm,
-    reason = "each role ignores the types of messages that are not for it"
+    reason = "few types of messages have a form of their own"
 )]
 
 use crate::changer;
