@@ -242,7 +242,6 @@ impl<S: Storage, R: Randomness, L: Logger> Raft<S, R, L> {
         self.uncommitted_size = 0;
         self.appends_due = false;
         self.read_only = ReadOnly::new(self.read_only.option);
-        self.pending_reads.clear();
     }
 
     fn reset_progress(&mut self) {
