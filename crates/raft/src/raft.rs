@@ -19,7 +19,7 @@ use crate::validate::MAX_NUMBER;
 /// One node of a group.
 ///
 /// Invariants: term and commit index never go back; at most one vote a term; a leader's log is
-/// only appended to; only a leader has `lead_transferee` or pending reads.
+/// only appended to; only a leader has `lead_transferee`.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of its own, named as upstream")]
 pub(crate) struct Raft<S, R, L> {
@@ -44,7 +44,8 @@ pub(crate) struct Raft<S, R, L> {
     pub(crate) read_states: Vec<ReadState>,
 
     pub(crate) read_only: ReadOnly,
-    /// Reads that came before the first commit of the leader's term.
+    /// Reads that came before the first commit of the leader's term. As upstream's they outlive its
+    /// office: should it lead again, what is committed then answers them.
     pub(crate) pending_reads: Vec<Message>,
     pub(crate) lead_transferee: NodeId,
     /// Configuration changes are refused until this index is applied.
