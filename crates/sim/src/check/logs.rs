@@ -37,11 +37,9 @@ impl Check for Logs {
             }
             commit_is_durable(facts, shadow, found);
         }
-        if commits || shadow.cut_to.is_some() {
-            let conf = facts.configurations.of(step.node);
-            if let Some(conf) = conf {
-                quorum_holds(&facts.shadows, step.node, conf, found);
-            }
+        let conf = facts.configurations.of(step.node);
+        if let Some(conf) = conf.filter(|_| commits || shadow.cut_to.is_some()) {
+            quorum_holds(&facts.shadows, step.node, conf, found);
         }
     }
 }

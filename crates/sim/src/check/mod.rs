@@ -58,8 +58,13 @@ macro_rules! checks {
             $($file: $file::$check,)*
         }
 
-        /// What they report on.
-        const REPORTED: &[Promise] = &[$($(Promise::$promise,)*)*];
+        /// Each file, its text, and what it reports on.
+        #[cfg(test)]
+        const FILES: &[(&str, &str, &[Promise])] = &[$((
+            stringify!($file),
+            include_str!(concat!(stringify!($file), ".rs")),
+            &[$(Promise::$promise,)*],
+        ),)*];
 
         impl Every {
             fn stepped(&mut self, facts: &Facts, step: &Step<'_>, news: &News, found: &mut Found) {
@@ -131,26 +136,6 @@ checks! {
     history History: Linearizable,
     liveness Liveness: Liveness,
     deaths Deaths: Fatal,
-}
-
-// Every promise is some check's.
-const _: () = {
-    let mut place = 0;
-    while place < PROMISES.len() {
-        assert!(is_reported(PROMISES[place]), "no check reports on a promise");
-        place += 1;
-    }
-};
-
-const fn is_reported(promise: Promise) -> bool {
-    let mut at = 0;
-    while at < REPORTED.len() {
-        if REPORTED[at] as usize == promise as usize {
-            return true;
-        }
-        at += 1;
-    }
-    false
 }
 
 /// All checks of one world.
@@ -340,5 +325,28 @@ impl Checks {
             (None, State::Unknown { why }) => Err(why),
             (None, State::Holds { .. } | State::Broken { .. }) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_says_what_each_file_reports_on_and_every_promise_is_reported_on() {
+        for (file, text, promises) in FILES {
+            let code = text.split("#[cfg(test)]").next().expect("there is a first part");
+            for promise in PROMISES {
+                let variant = format!("{promise:?}");
+                let names = code.split("Promise::").skip(1);
+                let is_reported = names.into_iter().any(|rest| {
+                    let name = rest.split(|c: char| !c.is_alphanumeric()).next();
+                    name == Some(&variant)
+                });
+                assert_eq!(promises.contains(promise), is_reported, "{file}: {variant}");
+            }
+        }
+        let is_some = |promise: &Promise| FILES.iter().any(|(.., all)| all.contains(promise));
+        assert!(PROMISES.iter().all(is_some), "a promise that nobody looks at");
     }
 }

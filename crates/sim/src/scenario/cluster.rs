@@ -35,8 +35,6 @@ const CORRUPT_CHECK_NS_MIN: u64 = 100 * MILLISECOND_NS;
 
 /// Shortest interval of what a server does again and again.
 const INTERVAL_NS_MIN: u64 = 100 * MILLISECOND_NS;
-/// etcd's.
-const WATCH_PROGRESS_NS: u64 = 600 * SECOND_NS;
 
 /// Which server implementation runs on the machines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -199,7 +197,7 @@ impl Default for ClusterSpec {
             compaction_batch: 1_000,
             initial_corrupt_check: false,
             corrupt_check_ns: None,
-            watch_progress_ns: WATCH_PROGRESS_NS,
+            watch_progress_ns: etcd::watch::PROGRESS_NS,
             lease_checkpoint_ns: None,
         }
     }

@@ -8,6 +8,7 @@ use prost::Message as _;
 
 use super::cluster::{LogLine, MessageClass, Outcome, Tone};
 use crate::machine::{Message, ServerEvent};
+use crate::network::MessageKind;
 use crate::scenario::{Action, Fault, Node};
 use crate::trace::{Record, Trace, TraceEvent};
 
@@ -208,6 +209,7 @@ fn told_of_snapshot(node: Node, event: &etcd::server::ServerEvent) -> Option<Wor
 
 /// Class, kind, term and a few words.
 pub(super) fn message(message: &Message) -> (MessageClass, String, u64, String) {
+    let kind = message.kind();
     let message = match message {
         Message::Etcd(message) => message,
         Message::EtcdRemoved => {
@@ -228,8 +230,7 @@ pub(super) fn message(message: &Message) -> (MessageClass, String, u64, String) 
             return (MessageClass::Other, kind.to_owned(), 0, label);
         }
     };
-    let kind = message.msg_type;
-    (class(kind), kind.name().to_owned(), message.term, label(message))
+    (class(kind), message.msg_type.name().to_owned(), message.term, label(message))
 }
 
 fn hash_label(message: &etcd::server::HashMessage) -> (&'static str, String) {
@@ -247,27 +248,15 @@ fn snapshot_label(snapshot: &etcd::server::SnapshotMessage) -> String {
     format!("entries up to {index}, {} bytes of backend", snapshot.database.len())
 }
 
-fn class(kind: raft::MessageType) -> MessageClass {
-    use raft::MessageType as Type;
+fn class(kind: MessageKind) -> MessageClass {
     match kind {
-        Type::Vote | Type::VoteResp | Type::PreVote | Type::PreVoteResp => MessageClass::Vote,
-        Type::App | Type::Snap => MessageClass::Append,
-        Type::AppResp => MessageClass::AppendResponse,
-        Type::Heartbeat | Type::HeartbeatResp => MessageClass::Heartbeat,
-        Type::Prop => MessageClass::Proposal,
-        Type::ReadIndex | Type::ReadIndexResp => MessageClass::Read,
-        Type::Hup
-        | Type::Beat
-        | Type::Unreachable
-        | Type::SnapStatus
-        | Type::CheckQuorum
-        | Type::TransferLeader
-        | Type::TimeoutNow
-        | Type::StorageAppend
-        | Type::StorageAppendResp
-        | Type::StorageApply
-        | Type::StorageApplyResp
-        | Type::ForgetLeader => MessageClass::Other,
+        MessageKind::Vote | MessageKind::VoteResponse => MessageClass::Vote,
+        MessageKind::Append | MessageKind::Snapshot => MessageClass::Append,
+        MessageKind::AppendResponse => MessageClass::AppendResponse,
+        MessageKind::Heartbeat | MessageKind::HeartbeatResponse => MessageClass::Heartbeat,
+        MessageKind::Proposal => MessageClass::Proposal,
+        MessageKind::Read => MessageClass::Read,
+        MessageKind::Other => MessageClass::Other,
     }
 }
 

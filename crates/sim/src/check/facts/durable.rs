@@ -1,4 +1,4 @@
-//! What a power cut would leave of a server's log, read from the disk's durable image.
+//! A server's log as its disk has it, never as the server says.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use raft::HardState;
 
 use crate::machine::LOG_DIR;
 
-/// The hard state: the last one in the last segment.
+/// The hard state that a power cut now would leave: the last one in the last segment.
 pub(in crate::check) fn hard_state(disk: &Disk) -> HardState {
     let mut disk = disk.clone();
     disk.crash(&mut |_| false);
