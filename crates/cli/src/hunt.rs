@@ -433,6 +433,8 @@ mod tests {
         let summary = hunted(Vec::new());
         assert_eq!((summary.seeds, summary.panicked, summary.failing), (7, 2, 2), "3 and 6");
         assert_eq!(summary.first, Some(3), "the first of them");
+        assert_eq!(summary.looked.get("R1"), Some(&5), "in the runs that ended somebody led");
+        assert_eq!(summary.looked.get("L1"), None, "there was no lease");
     }
 
     #[test]

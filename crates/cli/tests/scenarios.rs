@@ -60,6 +60,21 @@ fn a_run_whose_expectations_hold_ends_with_0_and_its_report() {
 }
 
 #[test]
+fn a_violation_says_which_entry_and_where_its_server_wrote_it() {
+    let path = scenario("broken.scn", "0s bug acknowledge-before-fsync\n2s put a 1\n3s end");
+    let output = quorarium(&["run", &path, "--json"]);
+    assert_eq!(code(&output), 1);
+    let report: Value = serde_json::from_str(&out(&output)).expect("one JSON document");
+    let all = report["violations"].as_array().expect("a list");
+    let broken = all.iter().find(|one| one["check"] == "R7").expect("it commits too early");
+    assert!(broken["index"].as_u64() > Some(0) && broken["link"].is_string(), "{broken}");
+    let record = &broken["records"][0];
+    assert_eq!(record["node"], broken["nodes"][0], "{broken}");
+    let file = record["file"].as_str().expect("a path");
+    assert!(file.contains("/member/wal/") && record["length"].as_u64() > Some(0), "{broken}");
+}
+
+#[test]
 fn a_run_whose_expectation_fails_ends_with_1_and_says_what_was_found() {
     let path = scenario("fails.scn", "2s put a 1\n3s expect value a 2");
     let output = quorarium(&["run", &path]);

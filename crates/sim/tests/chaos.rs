@@ -56,6 +56,7 @@ fn what_rots_is_never_taken_for_a_torn_record() {
 
 #[test]
 fn a_run_replays_from_its_actions_without_the_plan() {
+    let mut all = String::new();
     for seed in 1..6 {
         let until_ns = 60_000_000_000;
         let (played, _) = run(&chaos(seed), until_ns);
@@ -65,6 +66,10 @@ fn a_run_replays_from_its_actions_without_the_plan() {
         assert_eq!(replayed.fingerprint(), played.fingerprint(), "seed {seed}: {text}");
         assert_eq!(replayed.faults_drawn(), played.faults_drawn());
         assert_eq!(replayed.faults_fired(), played.faults_fired());
+        all += &text;
+    }
+    for drawn in [" kinds=", "disk flush ", "reload"] {
+        assert!(all.contains(drawn), "no plan draws `{drawn}`");
     }
 }
 

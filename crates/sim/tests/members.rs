@@ -113,6 +113,26 @@ fn a_lease_that_is_kept_alive_lives_and_one_that_is_not_goes_with_its_keys() {
     assert_eq!(done(&mut world, "get kept"), "", "with the lease, whoever keeps it alive");
 }
 
+/// Seconds that the lease has left after its leader went away twenty seconds into its time.
+fn left_after_a_crash(settings: &str) -> u64 {
+    let mut world = world(&format!("cluster etcd nodes=3 seed=5 {settings}\n"));
+    run_for(&mut world, 3);
+    done(&mut world, "lease grant 60 --id a");
+    run_for(&mut world, 20);
+    done(&mut world, "crash leader");
+    run_for(&mut world, 5);
+    let told = done(&mut world, "lease timetolive a");
+    let (_, left) = told.split_once("remaining(").expect("it is there");
+    left.split_once("s)").and_then(|(left, _)| left.parse().ok()).expect("seconds")
+}
+
+#[test]
+fn a_lease_begins_anew_with_a_new_leader_unless_its_time_is_checkpointed() {
+    let (anew, noted) = (left_after_a_crash(""), left_after_a_crash("lease-checkpoint=2s"));
+    assert!(anew > 50, "all of its time: {anew}");
+    assert!((30..45).contains(&noted), "what was left: {noted}");
+}
+
 #[test]
 fn transactions_compare_and_do_one_of_two_lists() {
     let mut world = with_a_spare();

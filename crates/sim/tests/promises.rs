@@ -73,8 +73,9 @@ fn a_healthy_cluster_keeps_its_promises_of_watches_leases_and_pages_in_chaos() {
         let checks = world.checks().found();
         assert_eq!(checks.violations(), [], "seed {seed}");
         let watched = ["watch-ordered", "watch-unique", "watch-reliable", "watch-atomic"];
-        let others = ["watch-resumable", "watch-exact", "L2", "L3", "L4", "L5", "W7", "M8"];
-        for id in watched.iter().chain(&others).chain(&["M2", "linearizable"]) {
+        let others =
+            ["watch-resumable", "watch-bookmarkable", "watch-exact", "L2", "L3", "L4", "L5"];
+        for id in watched.iter().chain(&others).chain(&["W7", "M2", "M3", "M8", "linearizable"]) {
             let promise = Promise::find(id).expect("it is in the table");
             let state = checks.state(promise);
             assert!(matches!(state, State::Holds { .. }), "seed {seed}: {id} is {state:?}");

@@ -514,3 +514,38 @@ pub(crate) const HELP_KEYS: &str = "Keys";
 pub(crate) const HELP_SERVERS: &str = "Servers";
 pub(crate) const HELP_MESSAGES: &str = "Messages";
 pub(crate) const HELP_COLOURS: &str = "Green is agreed, amber undecided, red broken, blue yours.";
+
+#[cfg(test)]
+mod tests {
+    use sim::check::Promise;
+
+    use super::*;
+
+    #[test]
+    fn a_violation_tells_what_it_involves_as_far_as_it_is_known() {
+        let nothing = Violation {
+            promise: Promise::R1,
+            event: 7,
+            virtual_ns: 9,
+            nodes: vec![Node(1)],
+            requests: Vec::new(),
+            index: 0,
+            revision: 0,
+            records: Vec::new(),
+            detail: String::new(),
+        };
+        assert_eq!(evidence(&nothing).count(), 0);
+        let file = "/var/lib/etcd/member/wal/0-1.wal".to_owned();
+        let record = RecordPlace { node: Node(2), file, offset: 64, length: 32 };
+        let all = Violation {
+            requests: vec![12],
+            index: 5,
+            revision: 3,
+            records: vec![record],
+            ..nothing
+        };
+        let lines: Vec<String> = evidence(&all).collect();
+        let written = "n2 wrote it to 0-1.wal at 64, 32 bytes";
+        assert_eq!(lines, ["entry 5 · revision 3 · request 12", written]);
+    }
+}

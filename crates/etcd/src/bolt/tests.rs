@@ -546,6 +546,35 @@ fn what_rots_under_an_open_database_is_seen_when_it_is_opened_again() {
 }
 
 #[test]
+fn a_flag_that_stands_for_nothing_is_told_and_does_no_harm_and_one_of_another_kind_does() {
+    let mut disk = Disk::new(1 << 30);
+    let mut db = new_db(&mut disk, DbOptions::default());
+    let mut tx = db.begin();
+    let bucket = tx.create_bucket(tx.root(), b"key").unwrap();
+    for number in 0..200u32 {
+        tx.put(bucket, &number.to_be_bytes(), Bytes::from_static(b"value")).unwrap();
+    }
+    commit_all(&mut db, &mut disk, tx).unwrap();
+    let written = read(&db.file().root());
+    let root = db.file().root().bucket(b"key").unwrap().unwrap().root_page().unwrap();
+    let flags = root * 4096 + 8;
+    let reopen = |disk: &Disk| Db::open(disk, db.id(), db.options);
+
+    disk.corrupt("/db", flags, 8).unwrap();
+    let opened = reopen(&disk).unwrap();
+    let faults: Vec<Fault> =
+        opened.file().check().problems.into_iter().map(|problem| problem.fault).collect();
+    assert!(matches!(faults[..], [Fault::InvalidType { .. }]), "it is told: {faults:?}");
+    assert_eq!(read(&opened.file().root()), written, "and everything is read");
+
+    disk.corrupt("/db", flags, 8 | 4).unwrap();
+    assert!(
+        matches!(reopen(&disk), Err(DbError::Damaged { .. })),
+        "a leaf and a meta page at once"
+    );
+}
+
+#[test]
 fn keys_and_values_have_their_limits() {
     let mut disk = Disk::new(1 << 30);
     let db = new_db(&mut disk, DbOptions::default());

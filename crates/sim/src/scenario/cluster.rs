@@ -425,3 +425,18 @@ impl fmt::Display for ClusterSpec {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_pre_vote_is_each_of_the_three_for_some_seed_and_the_same_for_the_same() {
+        let of = |seed| ClusterSpec { seed, pre_vote: PreVote::Any, ..ClusterSpec::default() };
+        let all: Vec<Option<bool>> = (1..40).map(|seed| of(seed).pre_votes()).collect();
+        for kind in [Some(true), Some(false), None] {
+            assert!(all.contains(&kind), "{kind:?} in {all:?}");
+        }
+        assert!((1..40).map(|seed| of(seed).pre_votes()).eq(all), "again");
+    }
+}
