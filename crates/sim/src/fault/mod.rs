@@ -2,7 +2,8 @@
 //!
 //! A kind has a payload, which is the scenario line as data, and a [`Kind`]: its name, its place in
 //! the language, whether a correct cluster survives it, and how a plan (`chaos`) draws it. The
-//! table below is the only other place that knows of it: a new kind is one file and one row.
+//! table below is the only other place that knows of it: a new kind is one file and one row (at
+//! the end: fingerprints, which links carry, take in its place).
 //!
 //! What a plan draws and what does something is counted by name ([`World::faults_drawn`],
 //! [`World::faults_fired`]), so that a run without an alarm can be told from one in which nothing

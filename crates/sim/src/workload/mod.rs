@@ -3,7 +3,7 @@
 //! A kind has a payload, which is the rest of its `load` line as data (`Workload`), and what runs
 //! of it (`Running`): whose turn it is and what it then does to the world. The table below is the
 //! only other place that knows of it: a new kind is one file and one row (at the end: heads hold
-//! its place).
+//! its place, and fingerprints take it in).
 //!
 //! ```text
 //! load KIND … ─→ start ─→ turn at some time ─→ asks ─→ ended ─→ next turn …
