@@ -42,7 +42,8 @@ impl Check for Durability {
         }
     }
 
-    /// W5: who dies of a failed fsync says nothing.
+    /// W5: nothing of the step in which a process dies leaves it, so that one that dies of a failed
+    /// fsync has said nothing. Those that go on are looked at step by step.
     fn died(&mut self, facts: &Facts, node: Node, _reason: &str, found: &mut Found) {
         if facts.shadows.of(node).sync_failed {
             found.looked(Promise::W5);
